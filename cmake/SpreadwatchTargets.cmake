@@ -1,0 +1,37 @@
+# Helpers for the one-library-per-folder layout.
+
+add_library(spreadwatch_warnings INTERFACE)
+target_compile_options(
+  spreadwatch_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wold-style-cast
+                                 $<$<BOOL:${SPREADWATCH_WERROR}>:-Werror>)
+
+# spreadwatch_add_library(<folder> SOURCES <file>... [DEPENDS <target>...] [PRIVATE <target>...])
+#
+# One static library `spreadwatch_<folder>` with the alias `spreadwatch::<folder>`. DEPENDS are visible to
+# users of the library's headers, PRIVATE targets are used by its sources only.
+function(spreadwatch_add_library folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  add_library(spreadwatch_${folder} STATIC ${ARG_SOURCES})
+  add_library(spreadwatch::${folder} ALIAS spreadwatch_${folder})
+  target_include_directories(spreadwatch_${folder} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(spreadwatch_${folder} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE}
+                                                                            spreadwatch_warnings)
+endfunction()
+
+# spreadwatch_add_test(<folder> SOURCES <file>... DEPENDS <target>... [LABELS <label>...] [TIMEOUT <s>])
+#
+# One doctest program `<folder>_test`; every TEST_CASE becomes a ctest entry "<folder>: <name>".
+function(spreadwatch_add_test folder)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 60)
+  endif()
+  add_executable(${folder}_test ${PROJECT_SOURCE_DIR}/tests/main.cpp ${ARG_SOURCES})
+  target_link_libraries(${folder}_test PRIVATE ${ARG_DEPENDS} doctest::doctest spreadwatch_warnings)
+  target_compile_definitions(
+    ${folder}_test PRIVATE SPREADWATCH_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                           SPREADWATCH_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  doctest_discover_tests(
+    ${folder}_test TEST_PREFIX "${folder}: " PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS
+    "${folder};${ARG_LABELS}" ENVIRONMENT "TSAN_OPTIONS=detect_deadlocks=0")
+endfunction()

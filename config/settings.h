@@ -1,0 +1,119 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/time.h"
+#include "core/venue.h"
+
+namespace spreadwatch::config {
+
+/// One watched venue. Fees are fractions of the quote amount.
+struct VenueSettings {
+  VenueId id{};
+  std::string quote;       ///< the currency its assets are watched in
+  double taker_fee = 0;    ///< also the fee of its KRW-USDT (USDT-USD) market unless `fx_taker_fee` is set
+  std::optional<double> fx_taker_fee;
+  std::string ws_url;      ///< empty = the adapter's own
+  std::string rest_url;    ///< empty = the adapter's own
+  int orderbook_depth = 0; ///< levels a side asked of the venue; 0 = the adapter's own choice
+  milliseconds liveness{15'000};  ///< a connection that says nothing for so long is dead
+};
+
+/// One HTTP source of the KRW/USD bank rate.
+struct BankSettings {
+  std::string name;
+  std::string url;
+  std::string pointer;   ///< JSON pointer to the number in the answer
+  bool invert = false;   ///< the number is USD per KRW
+  seconds poll{60};
+  milliseconds max_age{900'000};
+};
+
+struct FxSettings {
+  int quorum = 2;
+  double max_deviation = 0.01;
+  milliseconds max_age{30'000};
+  std::vector<BankSettings> bank;
+};
+
+enum class Mode : std::uint8_t { kInventory, kTransfer };
+inline constexpr std::array<std::string_view, 2> kModeNames = {"inventory", "transfer"};
+constexpr std::string_view to_string(Mode m) { return kModeNames[static_cast<std::size_t>(m)]; }
+
+struct SpreadSettings {
+  std::vector<double> sizes_usdt{1000, 5000, 10'000, 50'000, 100'000};
+  std::vector<Mode> modes{Mode::kInventory, Mode::kTransfer};
+  double open_profit_usdt = 10;
+  double open_ratio = 0.001;
+  milliseconds open_hold{500};
+  double close_profit_usdt = 0;
+  double close_ratio = 0;
+  milliseconds close_hold{2000};
+  milliseconds max_quiet{30'000};
+  milliseconds max_delay{5000};
+};
+
+struct PublishSettings {
+  milliseconds conflate{100};
+  int orderbook_levels = 15;
+};
+
+struct KafkaSettings {
+  std::string brokers = "embedded";
+  std::string prefix = "spreadwatch.";
+  std::string compression = "zstd";
+  milliseconds linger{5};
+  std::size_t queue_records = 200'000;  ///< bound of what waits for the broker
+};
+
+struct HttpSettings {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8080;            ///< 0 = any free one
+};
+
+struct MetricsSettings {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 9464;            ///< 0 = any free one
+};
+
+struct SimulateSettings {
+  std::uint16_t base_port = 9600;       ///< 0 = any free one for each venue
+  std::uint16_t control_port = 9609;    ///< 0 = any free one
+  std::uint64_t seed = 1;
+  bool tls = false;
+};
+
+struct LogSettings {
+  std::string level = "info";
+};
+
+/// The whole configuration, validated. Threads: a value.
+struct Settings {
+  bool all_assets = false;
+  std::vector<std::string> assets;      ///< canonical; empty when all_assets
+  std::vector<VenueSettings> venues;    ///< in the file's order: inside a region that is the Kafka partition
+  std::string asset_registry;           ///< path of the asset registry; empty = the built-in one
+  FxSettings fx;
+  SpreadSettings spread;
+  PublishSettings publish;
+  KafkaSettings kafka;
+  HttpSettings http;
+  MetricsSettings metrics;
+  SimulateSettings simulate;
+  LogSettings log;
+
+  const VenueSettings* venue(VenueId id) const {
+    for (const VenueSettings& v : venues) {
+      if (v.id == id) return &v;
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace spreadwatch::config
