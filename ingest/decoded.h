@@ -1,0 +1,127 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "core/instrument.h"
+#include "core/market_data.h"
+#include "core/time.h"
+
+namespace spreadwatch::ingest {
+
+/// One payload as it came, with what the reader knows of it besides the text.
+struct Frame {
+  Origin origin = Origin::kWs;
+  std::string_view payload;
+  std::string_view channel;  ///< what a REST answer was asked for: "orderbook", "ticker", "markets"; may be empty
+  std::string_view symbol;   ///< the venue's symbol it was asked for or recorded under; may be empty
+  std::optional<Timestamp> receive_time;
+  std::uint32_t connection = 0;
+};
+
+/// How a stream of order book messages proves itself. See order_book.h for what each rule does.
+enum class BookRule : std::uint8_t {
+  kReplace,       ///< every message is a whole book; where it has a sequence, an older one is dropped
+  kBufferedDiff,  ///< Binance, Gate order_book_update: `U`/`u` deltas over a REST snapshot
+  kOkxSequence,   ///< OKX: `prevSeqId` must be the last `seqId`; CRC32 where a recording still carries one
+  kBybitSequence, ///< Bybit: `u` rises by one
+  kGateSequence,  ///< Gate obu: `U` must be the last `u` + 1
+  kKrakenChecksum ///< Kraken: CRC32 over the ten best levels a side after truncating to the depth
+};
+
+/// One order book message as the venue sent it, nothing applied.
+struct BookMessage {
+  std::string stream;            ///< names the stream within the venue; two depths of a symbol are two streams
+  std::string symbol;            ///< the venue's spelling
+  BookRule rule = BookRule::kReplace;
+  bool snapshot = true;          ///< whole book, else changes
+  int depth = 0;                 ///< levels a side that the stream is cut to; 0 = unknown or not cut
+  std::optional<std::int64_t> first_sequence;     ///< first update id of a range (`U`)
+  std::optional<std::int64_t> sequence;           ///< the venue's own number after this message
+  std::optional<std::int64_t> previous_sequence;  ///< what the message follows (`prevSeqId`)
+  std::optional<std::uint32_t> checksum;
+  std::optional<Timestamp> exchange_time;
+  std::vector<Level> bids;       ///< in wire order; size zero = remove the level
+  std::vector<Level> asks;
+
+  /// Forgets the content, keeps the capacity.
+  void reset();
+};
+
+/// A ticker with the venue's symbol still untranslated. `ticker.venue`, `instrument`, `origin`, `connection`
+/// and `receive_time` are filled in by VenueAdapter::decode().
+struct TickerMessage {
+  std::string symbol;
+  Ticker ticker;
+};
+
+/// What a venue says besides market data.
+struct ControlMessage {
+  enum class Kind : std::uint8_t {
+    kAck,        ///< a subscription was accepted
+    kPong,       ///< answer to our text ping
+    kHeartbeat,  ///< the stream lives
+    kReconnect,  ///< the venue announces that it will close this connection
+    kIgnored     ///< a known message that is of no use here (trades, best-price channels, welcome messages)
+  };
+  Kind kind = Kind::kIgnored;
+  std::string stream;  ///< the order book stream an ack is about, spelled as BookMessage::stream; may be empty
+  int depth = 0;       ///< the depth an ack confirms; 0 = none
+};
+
+/// One row of a venue's market list.
+struct MarketInfo {
+  std::string symbol;
+  Instrument instrument;               ///< canonical
+  bool active = true;
+  std::optional<Decimal> min_notional; ///< in the quote currency
+};
+
+/// An error inside a payload that may hold others which are fine.
+struct DecodeError {
+  Error error;
+  std::string symbol;  ///< the venue's spelling; empty when unknown
+  std::string stream;  ///< the order book stream that can no longer be trusted; empty when none
+};
+
+/// Values that are reused from frame to frame so that decoding allocates nothing once warm.
+template <class T>
+class Pool {
+ public:
+  T& next() {
+    if (size_ == values_.size()) values_.emplace_back();
+    return values_[size_++];
+  }
+  void pop() { --size_; }
+  void clear() { size_ = 0; }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  T* begin() { return values_.data(); }
+  T* end() { return values_.data() + size_; }
+  const T* begin() const { return values_.data(); }
+  const T* end() const { return values_.data() + size_; }
+  T& operator[](std::size_t i) { return values_[i]; }
+  const T& operator[](std::size_t i) const { return values_[i]; }
+
+ private:
+  std::vector<T> values_;
+  std::size_t size_ = 0;
+};
+
+/// Everything one payload said.
+struct Decoded {
+  Pool<TickerMessage> tickers;
+  Pool<BookMessage> books;
+  std::vector<ControlMessage> controls;
+  std::vector<MarketInfo> markets;
+  std::vector<DecodeError> errors;
+
+  void clear();
+};
+
+}  // namespace spreadwatch::ingest
