@@ -1,0 +1,129 @@
+#include "config/loader.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+namespace spreadwatch::config {
+namespace {
+
+constexpr std::string_view kSmallest = "assets: [BTC]\nvenues:\n  upbit:\n";
+
+bool has_error(const Loaded& loaded, int line, std::string_view part) {
+  return std::ranges::any_of(loaded.errors, [&](const Finding& f) {
+    return f.line == line && f.message.find(part) != std::string::npos;
+  });
+}
+
+TEST_CASE("the smallest configuration has every documented default") {
+  const Loaded loaded = load_text(kSmallest, "c.yaml");
+  REQUIRE(loaded.ok());
+  const Settings& s = loaded.settings;
+  CHECK(s.assets == std::vector<std::string>{"BTC"});
+  REQUIRE(s.venues.size() == 1);
+  CHECK(s.venues[0].quote == "KRW");
+  CHECK(s.venues[0].taker_fee == 0.0005);
+  CHECK(s.fx.quorum == 2);
+  CHECK(s.fx.max_deviation == 0.01);
+  CHECK(s.fx.max_age == milliseconds{30'000});
+  CHECK(s.spread.sizes_usdt == std::vector<double>{1000, 5000, 10'000, 50'000, 100'000});
+  CHECK(s.spread.open_hold == milliseconds{500});
+  CHECK(s.publish.conflate == milliseconds{100});
+  CHECK(s.kafka.brokers == "embedded");
+  CHECK(s.simulate.base_port == 9600);
+}
+
+TEST_CASE("venues keep the order of the file") {
+  const Loaded loaded = load_text("assets: all\nvenues: {kraken: , binance: , upbit: }\n", "c.yaml");
+  REQUIRE(loaded.ok());
+  CHECK(loaded.settings.all_assets);
+  REQUIRE(loaded.settings.venues.size() == 3);
+  CHECK(loaded.settings.venues[0].id == VenueId::kKraken);
+  CHECK(loaded.settings.venues[1].id == VenueId::kBinance);
+}
+
+TEST_CASE("all errors are reported at once with their lines") {
+  const Loaded loaded = load_text(R"(assets: [BTC, btc, ETH, BTC]
+venues:
+  upbit: { taker_fee: 2, quote: EUR, ws_url: "http://x", orderbook_depth: 0, colour: red }
+  mtgox: {}
+fx: { quorum: two, max_deviation: -1, bank: [{ name: a, url: ftp://b, pointer: rates }] }
+spread:
+  sizes_usdt: [5, 4]
+  modes: [teleport]
+  open_hold_ms: 1.5
+publish: { conflate_ms: yes }
+kafka: 7
+speed: fast
+)",
+                                  "c.yaml");
+  CHECK(has_error(loaded, 1, "\"btc\" is not an asset"));
+  CHECK(has_error(loaded, 1, "BTC is named twice"));
+  CHECK(has_error(loaded, 3, "venues.upbit.taker_fee: 2 is out of range, allowed 0 to 0.05"));
+  CHECK(has_error(loaded, 3, "venues.upbit.quote: \"EUR\" is not allowed"));
+  CHECK(has_error(loaded, 3, "venues.upbit.ws_url"));
+  CHECK(has_error(loaded, 3, "venues.upbit.orderbook_depth: 0 is out of range"));
+  CHECK(has_error(loaded, 3, "venues.upbit.colour: unknown key"));
+  CHECK(has_error(loaded, 4, "venues.mtgox: unknown venue, allowed: upbit"));
+  CHECK(has_error(loaded, 5, "fx.quorum: must be a whole number from 1 to 10"));
+  CHECK(has_error(loaded, 5, "fx.max_deviation: -1 is out of range"));
+  CHECK(has_error(loaded, 5, "fx.bank[0].url"));
+  CHECK(has_error(loaded, 5, "fx.bank[0].pointer"));
+  CHECK(has_error(loaded, 7, "spread.sizes_usdt"));
+  CHECK(has_error(loaded, 8, "spread.modes"));
+  CHECK(has_error(loaded, 9, "spread.open_hold_ms"));
+  CHECK(has_error(loaded, 10, "publish.conflate_ms"));
+  CHECK(has_error(loaded, 11, "kafka: must be a mapping"));
+  CHECK(has_error(loaded, 12, "speed: unknown key"));
+  CHECK(std::ranges::is_sorted(loaded.errors, {}, &Finding::line));
+}
+
+TEST_CASE("what is missing is an error too") {
+  CHECK(has_error(load_text("{}", "c.yaml"), 1, "assets: missing"));
+  CHECK(has_error(load_text("{}", "c.yaml"), 1, "venues: missing"));
+  CHECK_FALSE(load_text("", "c.yaml").ok());
+  CHECK_FALSE(load_text("[1, 2]", "c.yaml").ok());
+  CHECK(has_error(load_text("assets: [BTC]\nvenues: {upbit: }\nfx: {bank: [{name: x}]}\n", "c"), 3,
+                  "fx.bank[0].url: missing"));
+  CHECK_FALSE(load("/nonexistent/spreadwatch.yaml").ok());
+}
+
+TEST_CASE("text that is not YAML names its line") {
+  const Loaded loaded = load_text("assets: [BTC\nvenues:\n", "c.yaml");
+  REQUIRE_FALSE(loaded.ok());
+  CHECK(loaded.errors[0].line > 0);
+  CHECK(loaded.errors[0].text().starts_with("c.yaml:"));
+}
+
+TEST_CASE("an asset that is not registered is a warning, since its identity is unproven") {
+  const Loaded loaded = load_text("assets: [BTC, QQQ]\nvenues: {upbit: }\n", "c.yaml");
+  CHECK(loaded.ok());
+  REQUIRE(loaded.warnings.size() == 1);
+  CHECK(loaded.warnings[0].message.find("QQQ") != std::string::npos);
+}
+
+TEST_CASE("the built-in asset registry is valid and knows the exceptions") {
+  AssetRegistry registry;
+  CHECK(load_registry_text(builtin_registry_text(), "assets.yaml", registry).empty());
+  for (const VenueIdentity& venue : kVenues) {
+    CHECK(registry.asset_of(venue.id, "BTC") == "BTC");
+    CHECK(registry.asset_of(venue.id, "USDT") == "USDT");
+  }
+  CHECK(registry.asset_of(VenueId::kOkx, "TON") == "TON");
+  CHECK_FALSE(registry.asset_of(VenueId::kUpbit, "TON").has_value());
+  CHECK_FALSE(registry.ticker_of(VenueId::kUpbit, "TON").has_value());
+  CHECK_FALSE(registry.asset_of(VenueId::kUpbit, "NOPE").has_value());
+}
+
+TEST_CASE("a ticker mapped to two assets is a configuration error") {
+  AssetRegistry registry;
+  const auto errors = load_registry_text(
+      "AAA: {evidence: x}\nBBB: {evidence: y, tickers: {okx: AAA}}\nCCC: {name: no evidence}\n",
+      "r.yaml", registry);
+  REQUIRE(errors.size() == 2);
+  CHECK(errors[0].message.find("okx ticker AAA is mapped to two assets") != std::string::npos);
+  CHECK(errors[1].message.find("CCC.evidence: missing") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace spreadwatch::config

@@ -1,0 +1,97 @@
+#include "core/decimal.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <random>
+
+namespace spreadwatch {
+namespace {
+
+std::string written(std::string_view text) {
+  const Result<Decimal> parsed = Decimal::parse(text);
+  REQUIRE(parsed.has_value());
+  std::string out;
+  parsed->append_as_written(out);
+  return out;
+}
+
+std::string number(double value) {
+  std::string out;
+  append_number(out, value);
+  return out;
+}
+
+TEST_CASE("a tiny price and a huge size are kept exactly") {
+  CHECK(Decimal::parse("0.0000089123")->to_string() == "0.0000089123");
+  CHECK(Decimal::parse("9876543210.12345678")->to_string() == "9876543210.12345678");
+}
+
+TEST_CASE("the written digits stay known while comparison is by value") {
+  CHECK(written("64028.60") == "64028.60");
+  CHECK(*Decimal::parse("64028.60") == *Decimal::parse("64028.6"));
+  CHECK(*Decimal::parse("64028.60") < *Decimal::parse("64028.61"));
+  CHECK(*Decimal::parse("-0.5") < *Decimal::parse("0.000000000000000001"));
+  CHECK(Decimal::parse("0.00000000")->is_zero());
+}
+
+TEST_CASE("exponents and zeros beyond 18 digits are read when the value fits") {
+  CHECK(written("1.16539E8") == "116539000");
+  CHECK(written("7.9276E-4") == "0.00079276");
+  CHECK(written("1e-08") == "0.00000001");
+  CHECK(Decimal::parse("1000000000000000.00000000")->to_string() == "1000000000000000");
+  CHECK(Decimal::parse("0e99999")->is_zero());
+}
+
+TEST_CASE("text that is no number is a schema mismatch") {
+  for (const char* text : {"", "-", ".", "1.", ".5", "+1", "1e", "1e+", "nan", "inf", "0x10", "1 ",
+                           " 1", "1,5", "1.2.3", "--1"}) {
+    CAPTURE(text);
+    const Result<Decimal> parsed = Decimal::parse(text);
+    REQUIRE_FALSE(parsed.has_value());
+    CHECK(parsed.error().code == ErrorCode::kSchemaMismatch);
+  }
+}
+
+TEST_CASE("a number that does not fit exactly is out of range, not rounded") {
+  for (const char* text : {"1234567890123456789", "0.1234567890123456789", "1e19", "1e-19",
+                           "1e999999999999", "99999999999999999999999"}) {
+    CAPTURE(text);
+    const Result<Decimal> parsed = Decimal::parse(text);
+    REQUIRE_FALSE(parsed.has_value());
+    CHECK(parsed.error().code == ErrorCode::kValueOutOfRange);
+  }
+}
+
+TEST_CASE("differences are exact") {
+  CHECK(subtract(*Decimal::parse("64028.6"), *Decimal::parse("64324"))->to_string() == "-295.4");
+  CHECK(subtract(*Decimal::parse("0.99981"), *Decimal::parse("0.00005"))->to_string() == "0.99976");
+  CHECK_FALSE(subtract(*Decimal::parse("999999999999999999"), *Decimal::parse("-0.5")).has_value());
+}
+
+TEST_CASE("the double of a decimal is the one its text reads as") {
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 20'000; ++i) {
+    const auto mantissa = static_cast<std::int64_t>(random() % 9'007'199'254'740'991ULL);
+    const Decimal value{mantissa, static_cast<int>(random() % 19)};
+    CHECK(value.to_double() == std::stod(value.to_string()));
+  }
+}
+
+TEST_CASE("numbers are printed with the fewest digits that read back") {
+  CHECK(number(0) == "0");
+  CHECK(number(-0.0042) == "-0.0042");
+  CHECK(number(100'000'000) == "100000000");
+  CHECK(number(116'539'000.5) == "116539000.5");
+  CHECK(number(0.0000089123) == "0.0000089123");
+  CHECK(number(1e-9) == "1e-9");
+  CHECK(number(1.5e300) == "1.5e300");
+  std::mt19937_64 random(11);
+  for (int i = 0; i < 20'000; ++i) {
+    const double value = std::ldexp(static_cast<double>(random()), static_cast<int>(random() % 200) - 150);
+    CHECK(std::stod(number(value)) == value);
+  }
+}
+
+}  // namespace
+}  // namespace spreadwatch
