@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "core/time.h"
+#include "metrics/registry.h"
+
+namespace spreadwatch::metrics {
+
+/// The `spreadwatch_fx_*` series: rates, their age and their sources, per currency pair.
+/// Threads: any.
+class FxMetrics {
+ public:
+  /// `pairs` are the values of the `pair` label; `reasons` the closed list of why a source is excluded.
+  /// Positions in these lists are the indices of the calls below.
+  FxMetrics(Registry& registry, std::span<const std::string_view> pairs,
+            std::span<const std::string_view> reasons);
+  ~FxMetrics();
+  FxMetrics(const FxMetrics&) = delete;
+  FxMetrics& operator=(const FxMetrics&) = delete;
+
+  /// A usable rate as of `time`. A side that does not exist (a bank rate has only a mid) is nullopt.
+  void set_rate(std::size_t pair, std::optional<double> bid, std::optional<double> ask, double mid,
+                Timestamp time);
+  /// The rate is unavailable: its gauges and its age go, the time of its last update stays.
+  void clear_rate(std::size_t pair);
+  /// Age of the usable rate now. Ignored while there is none.
+  void set_age(std::size_t pair, microseconds age);
+  void set_sources_used(std::size_t pair, std::size_t count);
+  /// A source was left out of the consensus for reason `reason`.
+  void source_excluded(std::size_t pair, std::size_t reason);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spreadwatch::metrics

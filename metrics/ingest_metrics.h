@@ -1,0 +1,98 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "core/error.h"
+#include "core/instrument.h"
+#include "core/time.h"
+#include "core/venue.h"
+#include "metrics/registry.h"
+
+namespace spreadwatch::metrics {
+
+/// What a frame or a subscription is about; the `channel` label. Acknowledgements, pongs and market lists
+/// are kOther.
+enum class Channel : std::uint8_t { kTicker, kOrderBook, kOther };
+inline constexpr std::array<std::string_view, 3> kChannelNames = {"ticker", "orderbook", "other"};
+constexpr std::string_view to_string(Channel c) {
+  return kChannelNames[static_cast<std::size_t>(c)];
+}
+
+/// The `spreadwatch_ingest_*` series of one venue. All of them exist from the start, at zero, so that a board
+/// shows zeros and not gaps; only per-symbol series and ages appear later.
+/// Threads: any. An update costs an atomic addition; a histogram or a removable gauge a short lock as well.
+class VenueMetrics {
+ public:
+  /// Symbols with a series of their own in tickers_total; later ones are counted as symbol "other".
+  static constexpr std::size_t kMaxSymbols = 200;
+
+  /// REQUIRES: made by IngestMetrics.
+  struct Series;
+  explicit VenueMetrics(std::unique_ptr<Series> series);
+  ~VenueMetrics();
+
+  /// A connection is up (websocket upgrade done).
+  void connected();
+  /// A connection that was up ended; `reason` says why, nullopt = we closed it (`reason="requested"`).
+  void disconnected(std::optional<ErrorCode> reason);
+  /// A connect is tried again after a failure or a loss.
+  void reconnect_attempt();
+  void pong_missed();
+  /// Subscriptions held on all connections of the venue now.
+  void set_subscriptions(Channel channel, std::size_t count);
+
+  /// A payload came in, over the websocket or REST.
+  void frame(Channel channel, std::size_t bytes);
+  void ticker(const Instrument& instrument);
+  void decode_error(ErrorCode code);
+  void gap();
+  void checksum_mismatch();
+  void resync();
+  /// A message that changed nothing because it had been seen.
+  void duplicate();
+
+  /// An order book was updated at `now`; sets book_last_update_timestamp_seconds.
+  void book_updated(Timestamp now);
+  /// Age of the least recently updated synced order book; nullopt = none is synced, which removes the gauge.
+  void set_book_age(std::optional<microseconds> age);
+  /// Synced order books now.
+  void set_books_synced(std::size_t count);
+
+  /// Exchange time to receive time; a negative delay (clock offset) counts as 0.
+  void exchange_delay(microseconds delay);
+  /// Receive to decoded, and receive to order book applied.
+  void decode_latency(std::chrono::nanoseconds latency);
+  void book_latency(std::chrono::nanoseconds latency);
+
+  void set_rest_fallback(bool active);
+  /// A REST request ended; nullopt = ok (`reason="ok"`).
+  void rest_request(std::optional<ErrorCode> reason);
+
+ private:
+  std::unique_ptr<Series> series_;
+};
+
+/// The ingest series of every watched venue.
+/// Threads: as VenueMetrics.
+class IngestMetrics {
+ public:
+  IngestMetrics(Registry& registry, std::span<const VenueId> venues);
+  ~IngestMetrics();
+  IngestMetrics(const IngestMetrics&) = delete;
+  IngestMetrics& operator=(const IngestMetrics&) = delete;
+
+  /// REQUIRES: `id` was among the constructor's venues. Lives as long as this.
+  VenueMetrics& venue(VenueId id);
+
+ private:
+  std::array<std::unique_ptr<VenueMetrics>, kVenueCount> venues_;
+};
+
+}  // namespace spreadwatch::metrics
