@@ -122,6 +122,10 @@ struct Decoded {
   std::vector<DecodeError> errors;
 
   void clear();
+
+  /// A ticker or book to fill in, empty, its memory reused.
+  TickerMessage& next_ticker();
+  BookMessage& next_book();
 };
 
 }  // namespace spreadwatch::ingest

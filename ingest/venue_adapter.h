@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -119,12 +120,28 @@ class VenueAdapter {
   VenueAdapter();
   /// The work of decode(): fills `out`, may throw simdjson::simdjson_error or DecodeFailure for the payload as
   /// a whole. `ticker.venue/instrument/origin/…` are filled in afterwards.
+  /// What parse() put into `out` before it threw is dropped.
   virtual void parse(const Frame& frame, Decoded& out) = 0;
+  /// parse() says what it has recognized so far, so that an error further on names it. `stream` only where a
+  /// lost message makes the stream untrustworthy (deltas).
+  void about(std::string_view symbol, std::string_view stream = {});
   /// Splits a symbol without a market list.
   virtual std::optional<Instrument> split(std::string_view venue_symbol) const = 0;
 
  private:
-  std::unordered_map<std::string, Instrument> listed_;
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+
+  void finish_tickers(const Frame& frame, Decoded& out) const;
+  void learn(const std::vector<MarketInfo>& markets);
+
+  std::unordered_map<std::string, Instrument, Hash, std::equal_to<>> listed_;
+  std::string symbol_;  ///< of about()
+  std::string stream_;
 };
 
 /// Makes the adapter of a venue. Every VenueId has one.

@@ -1,0 +1,161 @@
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/decimal.h"
+#include "core/error.h"
+#include "core/market_data.h"
+#include "core/time.h"
+#include "ingest/decoded.h"
+
+/// A thin layer over simdjson on-demand for the venue files.
+///
+/// On-demand reads forwards, once, and checks lazily. Three habits follow from that: iterate an object's
+/// fields with a switch on the key instead of asking for fields by name (venues reorder keys at will), read
+/// each value at most once, and call JsonReader::close() before trusting what was read. Only .cpp files of
+/// ingest include this header.
+namespace spreadwatch::ingest {
+
+namespace od = simdjson::ondemand;
+
+/// The payload, or the part of it being read, cannot be used.
+///
+/// Thrown only between an adapter's parse() and VenueAdapter::decode(). The reader stays usable: a caller
+/// that catches it around one row of an array may go on with the next row.
+class DecodeFailure final : public std::exception {
+ public:
+  DecodeFailure(ErrorCode code, std::string detail) : error_{code, std::move(detail)} {}
+  const Error& error() const noexcept { return error_; }
+  const char* what() const noexcept override { return error_.detail.c_str(); }
+
+ private:
+  Error error_;
+};
+
+[[noreturn]] void fail(ErrorCode code, std::string detail);
+
+/// What an exception out of simdjson means in our closed list.
+ErrorCode code_of(simdjson::error_code code) noexcept;
+
+/// A parser with its padded copy of the payload, reused from frame to frame. Threads: one at a time.
+class JsonReader {
+ public:
+  /// Starts reading. The document lives until the next open().
+  ///
+  /// Throws DecodeFailure (kMalformedJson) when the payload cannot be a JSON object or array.
+  od::document& open(std::string_view payload);
+
+  /// The document from its start again, for payloads whose keys come in an unhelpful order.
+  od::document& rewind();
+
+  /// Throws DecodeFailure (kMalformedJson) unless the payload is one complete document and nothing more.
+  /// REQUIRES: no value of the document is used afterwards.
+  void close();
+
+ private:
+  od::parser parser_;
+  od::document document_;
+  std::vector<char> buffer_;
+};
+
+/// The key of a field without copying it. A key with escapes comes out raw, which matches no known key.
+std::string_view key_of(simdjson::simdjson_result<od::field>& field);
+
+/// Calls `visit(std::string_view key, od::value value)` for each field of an object.
+template <class Object, class Visit>
+void for_each_field(Object&& object, Visit&& visit) {
+  od::object fields = object.get_object();
+  for (auto field : fields) {
+    const std::string_view key = key_of(field);
+    visit(key, od::value{field.value()});
+  }
+}
+
+/// Calls `visit(od::value item)` for each item of an array.
+template <class Array, class Visit>
+void for_each_item(Array&& array, Visit&& visit) {
+  od::array items = array.get_array();
+  for (od::value item : items) visit(item);
+}
+
+/// Adds a ticker filled in by `read(TickerMessage&)`. Where that throws DecodeFailure the row becomes an error
+/// of its own and the rows beside it stay good.
+template <class Read>
+void add_ticker(Decoded& out, Read&& read) {
+  TickerMessage& message = out.next_ticker();
+  try {
+    read(message);
+  } catch (const DecodeFailure& failure) {
+    out.errors.push_back({failure.error(), message.symbol, {}});
+    out.tickers.pop();
+  }
+}
+
+/// As add_ticker() for one row of a market list.
+template <class Read>
+void add_market(Decoded& out, Read&& read) {
+  MarketInfo market;
+  try {
+    read(market);
+    out.markets.push_back(std::move(market));
+  } catch (const DecodeFailure& failure) {
+    out.errors.push_back({failure.error(), market.symbol, {}});
+  }
+}
+
+/// The value's first character tells its type without consuming it.
+enum class JsonType : std::uint8_t { kObject, kArray, kString, kNumber, kBool, kNull, kInvalid };
+JsonType type_of(od::value& value) noexcept;
+inline bool is_null(od::value& value) noexcept { return type_of(value) == JsonType::kNull; }
+
+/// A string's content. The view lives as long as the document.
+std::string_view read_string(od::value& value);
+/// As read_string(); nullopt when null or empty.
+std::optional<std::string_view> read_optional_string(od::value& value);
+bool read_bool(od::value& value);
+
+/// The digits of a number or of a string that holds one, exactly as written. Does not consume the value.
+/// Throws kSchemaMismatch when it is neither; an empty string gives an empty text.
+std::string_view number_text(od::value& value);
+
+/// A number, or a string that holds one, as an exact decimal with its written scale.
+/// Throws kSchemaMismatch when it is not a number, kValueOutOfRange when it does not fit ("nan" included).
+Decimal read_decimal(od::value& value);
+/// As read_decimal(); nullopt when null or an empty string, which is how venues spell "none".
+std::optional<Decimal> read_optional_decimal(od::value& value);
+double read_double(od::value& value);
+std::optional<double> read_optional_double(od::value& value);
+/// A whole number, or a string that holds one. Exponents and decimals are refused.
+std::int64_t read_int(od::value& value);
+std::optional<std::int64_t> read_optional_int(od::value& value);
+/// Milliseconds since the epoch as a number or a string. Nullopt when null, empty or zero.
+std::optional<Timestamp> read_ms(od::value& value);
+/// The timestamp of a number of milliseconds. Throws kValueOutOfRange outside the years 1970 to 2200.
+std::optional<Timestamp> timestamp_of_ms(std::int64_t ms);
+std::optional<Timestamp> timestamp_of_us(std::int64_t us);
+/// RFC 3339 in UTC with up to nine decimals of a second, e.g. "2026-09-24T03:54:18.054886Z".
+std::optional<Timestamp> read_rfc3339(od::value& value);
+
+/// Appends a level. Throws kValueOutOfRange unless the price is above zero and the size not negative.
+void add_level(std::vector<Level>& out, const Decimal& price, const Decimal& size);
+/// Reads `[[price, size, …], …]` into `out` (cleared first); null is an empty side.
+void read_level_arrays(od::value& value, std::vector<Level>& out);
+/// Reads `[{"<price_key>":…, "<size_key>":…, …}, …]` into `out` (cleared first); null is an empty side.
+void read_level_objects(od::value& value, std::string_view price_key, std::string_view size_key,
+                        std::vector<Level>& out);
+
+/// a − b for a ticker: exact where the difference fits, else in double; nullopt when either is absent.
+std::optional<double> difference(const std::optional<Decimal>& a, const std::optional<Decimal>& b);
+inline std::optional<double> to_double(const std::optional<Decimal>& value) {
+  return value ? std::optional<double>{value->to_double()} : std::nullopt;
+}
+
+}  // namespace spreadwatch::ingest
