@@ -1,0 +1,46 @@
+#include "app/capture_input.h"
+
+#include <unistd.h>
+
+#include <iostream>
+
+namespace spreadwatch::app {
+
+std::optional<CaptureInput> CaptureInput::open(const std::vector<std::filesystem::path>& files) {
+  std::vector<std::unique_ptr<ingest::CaptureReader>> readers;
+  std::uint64_t total_bytes = 0;
+  bool good = true;
+  for (const std::filesystem::path& file : files) {
+    auto reader = ingest::CaptureReader::open(file);
+    if (!reader) {
+      std::cerr << reader.error().detail << '\n';
+      good = false;
+      continue;
+    }
+    std::error_code unknown_size;
+    const auto size = std::filesystem::file_size(file, unknown_size);
+    if (!unknown_size) total_bytes += size;
+    readers.push_back(std::move(*reader));
+  }
+  if (!good) return std::nullopt;
+  return CaptureInput{ingest::CaptureMerge{std::move(readers)}, total_bytes};
+}
+
+CaptureInput::CaptureInput(ingest::CaptureMerge merge, std::uint64_t total_bytes)
+    : merge_(std::move(merge)), total_bytes_(total_bytes), terminal_(isatty(STDERR_FILENO) == 1) {}
+
+const ingest::CaptureLine* CaptureInput::next() {
+  const ingest::CaptureLine* const line = merge_.next();
+  constexpr std::uint64_t kEvery = 4096;
+  if (line != nullptr) ++lines_;
+  if (terminal_ && (line == nullptr || lines_ % kEvery == 0)) show_progress(line == nullptr);
+  return line;
+}
+
+void CaptureInput::show_progress(bool last) {
+  std::cerr << '\r' << lines_ << " lines";
+  if (total_bytes_ > 0) std::cerr << ", " << 100 * merge_.bytes_read() / total_bytes_ << " %";
+  std::cerr << (last ? "\n" : "");
+}
+
+}  // namespace spreadwatch::app

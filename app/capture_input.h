@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "ingest/capture_reader.h"
+
+namespace spreadwatch::app {
+
+/// The captures named on a command line, merged by time, with progress on stderr when that is a terminal.
+/// Threads: one at a time.
+class CaptureInput {
+ public:
+  /// nullopt, with a message on stderr for each, when a file cannot be opened.
+  static std::optional<CaptureInput> open(const std::vector<std::filesystem::path>& files);
+
+  /// The next line, or nullptr at the end.
+  const ingest::CaptureLine* next();
+
+ private:
+  CaptureInput(ingest::CaptureMerge merge, std::uint64_t total_bytes);
+  void show_progress(bool last);
+
+  ingest::CaptureMerge merge_;
+  std::uint64_t total_bytes_;
+  std::uint64_t lines_ = 0;
+  bool terminal_;
+};
+
+}  // namespace spreadwatch::app

@@ -1,0 +1,22 @@
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/load_config.h"
+
+namespace spreadwatch::app {
+
+std::optional<config::Loaded> load_config(const std::filesystem::path& file) {
+  config::Loaded loaded = config::load(file);
+  for (const config::Finding& finding : loaded.errors) std::cerr << finding.text() << '\n';
+  for (const config::Finding& finding : loaded.warnings) {
+    std::cerr << finding.text() << " (warning)\n";
+  }
+  if (!loaded.ok()) return std::nullopt;
+  return loaded;
+}
+
+int check_config(const std::filesystem::path& file) {
+  return load_config(file) ? kExitOk : kExitBadInput;
+}
+
+}  // namespace spreadwatch::app

@@ -1,0 +1,86 @@
+// `decode`: captures to normalized records. Every venue's frames go through the same Normalizer as live ones.
+#include <array>
+#include <iostream>
+#include <memory>
+
+#include "app/capture_input.h"
+#include "app/commands.h"
+#include "app/line_output.h"
+#include "ingest/normalizer.h"
+#include "publish/encode.h"
+
+namespace spreadwatch::app {
+namespace {
+
+class Printer final : public ingest::MarketSink {
+ public:
+  Printer(LineOutput& output, int depth) : output_(output), depth_(depth) {}
+
+  void set_line(std::uint64_t line) { line_ = line; }
+
+  void on_ticker(const Ticker& ticker) override {
+    publish::append_record(output_.buffer(), ticker);
+    output_.end_line();
+  }
+  void on_order_book(const std::string& /*stream*/, const OrderBook& book) override {
+    if (!book.synced()) return;
+    publish::append_record(output_.buffer(), book, depth_);
+    output_.end_line();
+  }
+  void on_error(const FeedError& error) override {
+    publish::append_record(output_.buffer(), error, line_);
+    output_.end_line();
+  }
+  void on_capture_error(const ingest::CaptureLine& line, const Error& error) {
+    publish::append_error(output_.buffer(), line.exchange, error, line.line);
+    output_.end_line();
+    bad_lines_ = true;
+  }
+  bool bad_lines() const { return bad_lines_; }
+
+ private:
+  LineOutput& output_;
+  const int depth_;
+  std::uint64_t line_ = 0;
+  bool bad_lines_ = false;
+};
+
+}  // namespace
+
+int decode(const DecodeOptions& options) {
+  std::optional<CaptureInput> input = CaptureInput::open(options.captures);
+  if (!input) return kExitBadInput;
+
+  LineOutput output;
+  Printer printer(output, options.depth);
+  std::array<std::unique_ptr<ingest::Normalizer>, kVenueCount> normalizers;
+  while (const ingest::CaptureLine* line = input->next()) {
+    if (line->error) {
+      printer.on_capture_error(*line, *line->error);
+      continue;
+    }
+    // What the client sent and bank rates are part of a capture, but carry no market data.
+    if (line->sent || line->channel == "fx") continue;
+    const std::optional<VenueId> venue = venue_from_name(line->exchange);
+    if (!venue) {
+      printer.on_capture_error(*line, {ErrorCode::kCaptureLine, "unknown exchange"});
+      continue;
+    }
+    auto& normalizer = normalizers[index_of(*venue)];
+    if (!normalizer) normalizer = std::make_unique<ingest::Normalizer>(*venue);
+    printer.set_line(line->line);
+    normalizer->feed({.origin = line->origin,
+                      .payload = line->payload,
+                      .channel = line->channel,
+                      .symbol = line->symbol,
+                      .receive_time = line->receive_time},
+                     printer);
+  }
+  if (!output.flush()) {
+    std::cerr << "spreadwatch: cannot write to stdout\n";
+    return kExitCouldNotStart;
+  }
+  return printer.bad_lines() ? kExitBadInput : kExitOk;
+}
+
+}  // namespace spreadwatch::app

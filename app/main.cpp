@@ -1,0 +1,75 @@
+// The command line: one subcommand per function of commands.h.
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <iostream>
+
+#include "app/commands.h"
+#include "app/version.h"
+
+namespace {
+
+using namespace spreadwatch::app;
+
+int dispatch(int argc, char** argv) {
+  CLI::App cli{"Watches cross-region crypto premiums and tells which could be earned."};
+  cli.require_subcommand(1);
+
+  std::filesystem::path config;
+  DecodeOptions decode_options;
+  ReplayOptions replay_options;
+  SimulateOptions simulate_options;
+
+  CLI::App* const run_command = cli.add_subcommand("run", "the service");
+  run_command->add_option("--config", config, "configuration file")->required();
+
+  CLI::App* const simulate_command =
+      cli.add_subcommand("simulate", "nine exchanges on loopback, speaking each one's own protocol");
+  simulate_command->add_option("--config", simulate_options.config, "configuration file")->required();
+  simulate_command->add_option("--seed", simulate_options.seed, "fixes the market");
+
+  CLI::App* const replay_command = cli.add_subcommand(
+      "replay", "captures through the whole pipeline; events as JSON Lines on stdout");
+  replay_command->add_option("--config", replay_options.config, "configuration file")->required();
+  replay_command->add_option("captures", replay_options.captures, "capture files, - for stdin")
+      ->required();
+
+  CLI::App* const decode_command =
+      cli.add_subcommand("decode", "captures to normalized records, JSON Lines on stdout");
+  decode_command->add_option("--depth", decode_options.depth, "order book levels a side (default 15)")
+      ->check(CLI::Range(0, 100'000));
+  decode_command->add_option("captures", decode_options.captures, "capture files, - for stdin")
+      ->required();
+
+  CLI::App* const check_command = cli.add_subcommand(
+      "check-config", "every error of a configuration file with its line and the allowed range");
+  check_command->add_option("file", config, "configuration file")->required();
+
+  CLI::App* const version_command = cli.add_subcommand("version", "the program's version");
+
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return cli.exit(help);
+  } catch (const CLI::ParseError& error) {
+    cli.exit(error, std::cerr, std::cerr);
+    return kExitUsage;
+  }
+  if (run_command->parsed()) return run(config);
+  if (simulate_command->parsed()) return simulate(simulate_options);
+  if (replay_command->parsed()) return replay(replay_options);
+  if (decode_command->parsed()) return decode(decode_options);
+  if (check_command->parsed()) return check_config(config);
+  if (version_command->parsed()) std::cout << "spreadwatch " << kVersion << '\n';
+  return kExitOk;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return dispatch(argc, argv);
+  } catch (const std::exception& e) {
+    std::cerr << "spreadwatch: " << e.what() << '\n';
+    return kExitCouldNotStart;
+  }
+}

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/market_data.h"
+#include "core/result.h"
+#include "core/time.h"
+
+namespace spreadwatch::ingest {
+
+/// One line of a capture file, or why it is none.
+struct CaptureLine {
+  std::string exchange;  ///< venue, or the bank-rate source when `channel` is "fx"
+  Origin origin = Origin::kWs;
+  std::string channel;   ///< empty when absent
+  std::string symbol;    ///< empty when absent
+  std::optional<Timestamp> receive_time;
+  bool sent = false;     ///< the client sent it
+  std::string payload;
+  std::uint64_t line = 0;             ///< from 1, within its file
+  std::optional<Error> error;         ///< kCaptureLine when the line does not parse
+};
+
+/// Reads one capture file line by line: plain, `.gz` or `.zst` by its name, `-` = standard input.
+/// Lines longer than kMaxLineBytes are errors, their content is skipped.
+/// Threads: one at a time.
+class CaptureReader {
+ public:
+  static constexpr std::size_t kMaxLineBytes = 64U << 20U;
+
+  /// Errors: kCaptureLine when the file cannot be opened.
+  static Result<std::unique_ptr<CaptureReader>> open(const std::filesystem::path& file);
+
+  virtual ~CaptureReader() = default;
+  /// The next line into `out` (reused); false at the end. Empty lines are passed over.
+  virtual bool next(CaptureLine& out) = 0;
+  /// Bytes of the file (as stored) read so far, for progress.
+  virtual std::uint64_t bytes_read() const = 0;
+};
+
+/// Several captures as one, in the order of `receive_time`; lines without a time stay behind the line before
+/// them in their file, and equal times keep the order of the files. Threads: one at a time.
+class CaptureMerge {
+ public:
+  explicit CaptureMerge(std::vector<std::unique_ptr<CaptureReader>> readers);
+
+  /// The next line, or nullptr at the end. Valid until the next call.
+  const CaptureLine* next();
+  std::uint64_t bytes_read() const;
+
+ private:
+  struct Source {
+    std::unique_ptr<CaptureReader> reader;
+    CaptureLine line;
+    Timestamp order{Timestamp::min()};
+    bool done = false;
+  };
+  void advance(Source& source);
+
+  std::vector<Source> sources_;
+  Source* last_ = nullptr;
+};
+
+}  // namespace spreadwatch::ingest
