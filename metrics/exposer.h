@@ -16,7 +16,8 @@ namespace spreadwatch::metrics {
 /// Threads: any; owns the HTTP server's threads.
 class Exposer {
  public:
-  /// Port 0 takes any free port. Throws std::runtime_error, naming the address, when it cannot listen there.
+  /// Port 0 takes any free port. Throws std::runtime_error, naming the address, when it cannot
+  /// listen there.
   Exposer(const Registry& registry, const std::string& address, std::uint16_t port);
   ~Exposer();
   Exposer(const Exposer&) = delete;

@@ -15,15 +15,16 @@ namespace spreadwatch::metrics {
 /// Threads: any.
 class FxMetrics {
  public:
-  /// `pairs` are the values of the `pair` label; `reasons` the closed list of why a source is excluded.
-  /// Positions in these lists are the indices of the calls below.
+  /// `pairs` are the values of the `pair` label; `reasons` the closed list of why a source is
+  /// excluded. Positions in these lists are the indices of the calls below.
   FxMetrics(Registry& registry, std::span<const std::string_view> pairs,
             std::span<const std::string_view> reasons);
   ~FxMetrics();
   FxMetrics(const FxMetrics&) = delete;
   FxMetrics& operator=(const FxMetrics&) = delete;
 
-  /// A usable rate as of `time`. A side that does not exist (a bank rate has only a mid) is nullopt.
+  /// A usable rate as of `time`. A side that does not exist (a bank rate has only a mid) is
+  /// nullopt.
   void set_rate(std::size_t pair, std::optional<double> bid, std::optional<double> ask, double mid,
                 Timestamp time);
   /// The rate is unavailable: its gauges and its age go, the time of its last update stays.

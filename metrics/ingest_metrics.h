@@ -17,17 +17,17 @@
 
 namespace spreadwatch::metrics {
 
-/// What a frame or a subscription is about; the `channel` label. Acknowledgements, pongs and market lists
-/// are kOther.
+/// What a frame or a subscription is about; the `channel` label. Acknowledgements, pongs and market
+/// lists are kOther.
 enum class Channel : std::uint8_t { kTicker, kOrderBook, kOther };
 inline constexpr std::array<std::string_view, 3> kChannelNames = {"ticker", "orderbook", "other"};
 constexpr std::string_view to_string(Channel c) {
   return kChannelNames[static_cast<std::size_t>(c)];
 }
 
-/// The `spreadwatch_ingest_*` series of one venue. All of them exist from the start, at zero, so that a board
-/// shows zeros and not gaps; only per-symbol series and ages appear later.
-/// Threads: any. An update costs an atomic addition; a histogram or a removable gauge a short lock as well.
+/// The `spreadwatch_ingest_*` series of one venue. All of them exist from the start, at zero, so
+/// that a board shows zeros and not gaps; only per-symbol series and ages appear later. Threads:
+/// any. An update costs an atomic addition; a histogram or a removable gauge a short lock as well.
 class VenueMetrics {
  public:
   /// Symbols with a series of their own in tickers_total; later ones are counted as symbol "other".
@@ -40,7 +40,8 @@ class VenueMetrics {
 
   /// A connection is up (websocket upgrade done).
   void connected();
-  /// A connection that was up ended; `reason` says why, nullopt = we closed it (`reason="requested"`).
+  /// A connection that was up ended; `reason` says why, nullopt = we closed it
+  /// (`reason="requested"`).
   void disconnected(std::optional<ErrorCode> reason);
   /// A connect is tried again after a failure or a loss.
   void reconnect_attempt();
@@ -60,7 +61,8 @@ class VenueMetrics {
 
   /// An order book was updated at `now`; sets book_last_update_timestamp_seconds.
   void book_updated(Timestamp now);
-  /// Age of the least recently updated synced order book; nullopt = none is synced, which removes the gauge.
+  /// Age of the least recently updated synced order book; nullopt = none is synced, which removes
+  /// the gauge.
   void set_book_age(std::optional<microseconds> age);
   /// Synced order books now.
   void set_books_synced(std::size_t count);

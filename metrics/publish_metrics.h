@@ -13,12 +13,12 @@
 
 namespace spreadwatch::metrics {
 
-/// The `spreadwatch_publish_*` series: what became of each record on its way to Kafka, and the durable outbox.
-/// Threads: any.
+/// The `spreadwatch_publish_*` series: what became of each record on its way to Kafka, and the
+/// durable outbox. Threads: any.
 class PublishMetrics {
  public:
-  /// `topics` are the values of the `topic` label, without the configured prefix; positions in the list are
-  /// the `topic` argument of the calls below.
+  /// `topics` are the values of the `topic` label, without the configured prefix; positions in the
+  /// list are the `topic` argument of the calls below.
   PublishMetrics(Registry& registry, std::span<const std::string_view> topics);
   ~PublishMetrics();
   PublishMetrics(const PublishMetrics&) = delete;

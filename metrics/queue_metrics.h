@@ -14,8 +14,8 @@ namespace spreadwatch::metrics {
 /// Threads: any.
 class QueueMetrics {
  public:
-  /// `stages` are the values of the `stage` label (the stage that reads the queue); positions in the list are
-  /// the `stage` argument of the calls below.
+  /// `stages` are the values of the `stage` label (the stage that reads the queue); positions in
+  /// the list are the `stage` argument of the calls below.
   QueueMetrics(Registry& registry, std::span<const std::string_view> stages);
   ~QueueMetrics();
   QueueMetrics(const QueueMetrics&) = delete;

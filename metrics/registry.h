@@ -9,9 +9,8 @@ class Registry;
 
 namespace spreadwatch::metrics {
 
-/// Every metric of one program. The component classes of this folder register their series here and must not
-/// outlive it.
-/// Threads: any.
+/// Every metric of one program. The component classes of this folder register their series here and
+/// must not outlive it. Threads: any.
 class Registry {
  public:
   Registry();

@@ -32,11 +32,12 @@ class SpreadMetrics {
   SpreadMetrics(const SpreadMetrics&) = delete;
   SpreadMetrics& operator=(const SpreadMetrics&) = delete;
 
-  /// Premium of `asset` in `region` over `over` ("asia", "europe" or "bank"), a fraction. nullopt = it is
-  /// unavailable: the gauge goes, the time of its last update stays.
+  /// Premium of `asset` in `region` over `over` ("asia", "europe" or "bank"), a fraction. nullopt =
+  /// it is unavailable: the gauge goes, the time of its last update stays.
   void set_premium(std::string_view asset, std::string_view region, std::string_view over,
                    std::string_view basis, std::optional<double> ratio, Timestamp now);
-  /// The best net ratio (a fraction) and net profit (USDT) over all pairs of the asset; nullopt removes both.
+  /// The best net ratio (a fraction) and net profit (USDT) over all pairs of the asset; nullopt
+  /// removes both.
   struct Best {
     double net_ratio = 0;
     double net_profit_usdt = 0;

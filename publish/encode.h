@@ -10,13 +10,15 @@
 
 namespace spreadwatch::publish {
 
-/// JSON encoders of every record and event the program gives to the outside: `decode`, `replay`, Kafka, the
-/// HTTP API and the stream all use these, so that a thing looks the same everywhere. Each appends one JSON
-/// object to `out`, without a newline. The same value always gives the same bytes.
+/// JSON encoders of every record and event the program gives to the outside: `decode`, `replay`,
+/// Kafka, the HTTP API and the stream all use these, so that a thing looks the same everywhere.
+/// Each appends one JSON object to `out`, without a newline. The same value always gives the same
+/// bytes.
 ///
-/// Numbers are the shortest text that reads back to the same value, decimals are exact, times are integers
-/// with the unit in the name, what is absent is null. Strings are escaped; bytes that are not UTF-8 become
-/// U+FFFD. The shapes are described by the JSON Schemas beside this file, in schema/.
+/// Numbers are the shortest text that reads back to the same value, decimals are exact, times are
+/// integers with the unit in the name, what is absent is null. Strings are escaped; bytes that are
+/// not UTF-8 become U+FFFD. The shapes are described by the JSON Schemas beside this file, in
+/// schema/.
 ///
 /// REQUIRES: every floating-point number is finite (asserted).
 /// Threads: any.
@@ -26,8 +28,8 @@ inline constexpr int kDefaultDepth = 15;
 
 void append_record(std::string& out, const Ticker& ticker);
 
-/// At most `depth` levels a side, best first; the totals are over everything maintained. `spread` is
-/// lowest_ask − highest_bid, exact; null, as the missing side's price is, when a side is empty.
+/// At most `depth` levels a side, best first; the totals are over everything maintained. `spread`
+/// is lowest_ask − highest_bid, exact; null, as the missing side's price is, when a side is empty.
 /// REQUIRES: depth >= 0.
 void append_record(std::string& out, const OrderBook& book, int depth = kDefaultDepth);
 
@@ -37,8 +39,8 @@ void append_error(std::string& out, std::string_view exchange, const Error& erro
 void append_record(std::string& out, const FeedError& error,
                    std::optional<std::uint64_t> line = std::nullopt);
 
-/// A dead letter: the error with the payload it is about, as text, or as base64 when it is not UTF-8.
-/// `attempt` counts from 1.
+/// A dead letter: the error with the payload it is about, as text, or as base64 when it is not
+/// UTF-8. `attempt` counts from 1.
 void append_dead_letter(std::string& out, const FeedError& error, int attempt);
 
 /// Appends `text` as a JSON string with its quotes.

@@ -37,10 +37,10 @@ enum class Partitioning : std::uint8_t {
 /// What is fixed about a topic.
 struct TopicIdentity {
   TopicId id;
-  std::string_view name;      ///< without the configured prefix
-  int partitions;             ///< created with so many; an existing topic must have at least so many
+  std::string_view name;  ///< without the configured prefix
+  int partitions;         ///< created with so many; an existing topic must have at least so many
   Partitioning partitioning;
-  bool must_deliver;          ///< never dropped for want of room; market data may be
+  bool must_deliver;  ///< never dropped for want of room; market data may be
 };
 
 constexpr int venues_in(Region region) {
@@ -49,15 +49,19 @@ constexpr int venues_in(Region region) {
   return count;
 }
 
-/// Every topic, in TopicId order. A venue topic has a partition for every registered venue of its region,
-/// watched or not, so that turning a venue on never needs more partitions.
+/// Every topic, in TopicId order. A venue topic has a partition for every registered venue of its
+/// region, watched or not, so that turning a venue on never needs more partitions.
 inline constexpr std::array<TopicIdentity, 12> kTopics = {{
     {TopicId::kTickerKorea, "ticker.korea", venues_in(Region::kKorea), Partitioning::kVenue, false},
     {TopicId::kTickerAsia, "ticker.asia", venues_in(Region::kAsia), Partitioning::kVenue, false},
-    {TopicId::kTickerEurope, "ticker.europe", venues_in(Region::kEurope), Partitioning::kVenue, false},
-    {TopicId::kOrderBookKorea, "orderbook.korea", venues_in(Region::kKorea), Partitioning::kVenue, false},
-    {TopicId::kOrderBookAsia, "orderbook.asia", venues_in(Region::kAsia), Partitioning::kVenue, false},
-    {TopicId::kOrderBookEurope, "orderbook.europe", venues_in(Region::kEurope), Partitioning::kVenue, false},
+    {TopicId::kTickerEurope, "ticker.europe", venues_in(Region::kEurope), Partitioning::kVenue,
+     false},
+    {TopicId::kOrderBookKorea, "orderbook.korea", venues_in(Region::kKorea), Partitioning::kVenue,
+     false},
+    {TopicId::kOrderBookAsia, "orderbook.asia", venues_in(Region::kAsia), Partitioning::kVenue,
+     false},
+    {TopicId::kOrderBookEurope, "orderbook.europe", venues_in(Region::kEurope),
+     Partitioning::kVenue, false},
     {TopicId::kFx, "fx", 1, Partitioning::kSingle, false},
     {TopicId::kPremium, "premium", 6, Partitioning::kKey, false},
     {TopicId::kSpread, "spread", 6, Partitioning::kKey, false},
@@ -82,13 +86,15 @@ constexpr TopicId ticker_topic(Region region) {
   return static_cast<TopicId>(index_of(TopicId::kTickerKorea) + static_cast<std::size_t>(region));
 }
 constexpr TopicId orderbook_topic(Region region) {
-  return static_cast<TopicId>(index_of(TopicId::kOrderBookKorea) + static_cast<std::size_t>(region));
+  return static_cast<TopicId>(index_of(TopicId::kOrderBookKorea) +
+                              static_cast<std::size_t>(region));
 }
 
 /// The partition of records whose topic is not partitioned by venue: chosen by key.
 inline constexpr int kPartitionByKey = -1;
 
-/// What the configuration adds to the table: the prefix and the venues' partitions. Threads: a value.
+/// What the configuration adds to the table: the prefix and the venues' partitions. Threads: a
+/// value.
 class Topics {
  public:
   explicit Topics(const config::Settings& settings);

@@ -1,0 +1,103 @@
+#include "metrics/fx_metrics.h"
+
+#include <string>
+#include <vector>
+
+#include "metrics/series.h"
+
+namespace spreadwatch::metrics {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Gauge;
+
+/// The series of one currency pair.
+struct PairSeries {
+  PairSeries(Registry& registry, const std::string& pair, std::span<const std::string_view> reasons)
+      : bid(rate_family(registry), {{"pair", pair}, {"side", "bid"}}),
+        ask(rate_family(registry), {{"pair", pair}, {"side", "ask"}}),
+        mid(rate_family(registry), {{"pair", pair}, {"side", "mid"}}),
+        age(gauges(registry, "spreadwatch_fx_age_seconds",
+                   "Age of the rate; absent while there is none."),
+            {{"pair", pair}}),
+        last_update(gauges(registry, "spreadwatch_fx_last_update_timestamp_seconds",
+                           "Time of the last usable rate; 0 = never.")
+                        .Add({{"pair", pair}})),
+        sources_used(gauges(registry, "spreadwatch_fx_sources_used", "Sources behind the rate.")
+                         .Add({{"pair", pair}})) {
+    auto& family = counters(registry, "spreadwatch_fx_sources_excluded_total",
+                            "Sources left out of a rate, by reason.");
+    for (const std::string_view reason : reasons) {
+      excluded.push_back(&family.Add({{"pair", pair}, {"reason", std::string{reason}}}));
+    }
+  }
+  static prometheus::Family<Gauge>& rate_family(Registry& registry) {
+    return gauges(registry, "spreadwatch_fx_rate",
+                  "Rate: the second currency of the pair for one unit of the first; absent while "
+                  "unavailable.");
+  }
+
+  OptionalGauge bid;
+  OptionalGauge ask;
+  OptionalGauge mid;
+  OptionalGauge age;
+  Gauge& last_update;
+  Gauge& sources_used;
+  std::vector<Counter*> excluded;
+};
+
+void set_or_clear(OptionalGauge& gauge, std::optional<double> value) {
+  if (value) {
+    gauge.set(*value);
+  } else {
+    gauge.clear();
+  }
+}
+
+}  // namespace
+
+struct FxMetrics::Impl {
+  std::vector<std::unique_ptr<PairSeries>> pairs;
+};
+
+FxMetrics::FxMetrics(Registry& registry, std::span<const std::string_view> pairs,
+                     std::span<const std::string_view> reasons)
+    : impl_(std::make_unique<Impl>()) {
+  for (const std::string_view pair : pairs) {
+    impl_->pairs.push_back(std::make_unique<PairSeries>(registry, std::string{pair}, reasons));
+  }
+}
+
+FxMetrics::~FxMetrics() = default;
+
+void FxMetrics::set_rate(std::size_t pair, std::optional<double> bid, std::optional<double> ask,
+                         double mid, Timestamp time) {
+  PairSeries& series = *impl_->pairs.at(pair);
+  set_or_clear(series.bid, bid);
+  set_or_clear(series.ask, ask);
+  series.mid.set(mid);
+  series.age.set(0);
+  series.last_update.Set(to_seconds(time));
+}
+
+void FxMetrics::clear_rate(std::size_t pair) {
+  PairSeries& series = *impl_->pairs.at(pair);
+  series.bid.clear();
+  series.ask.clear();
+  series.mid.clear();
+  series.age.clear();
+}
+
+void FxMetrics::set_age(std::size_t pair, microseconds age) {
+  impl_->pairs.at(pair)->age.set_if_present(to_seconds(age));
+}
+
+void FxMetrics::set_sources_used(std::size_t pair, std::size_t count) {
+  impl_->pairs.at(pair)->sources_used.Set(static_cast<double>(count));
+}
+
+void FxMetrics::source_excluded(std::size_t pair, std::size_t reason) {
+  impl_->pairs.at(pair)->excluded.at(reason)->Increment();
+}
+
+}  // namespace spreadwatch::metrics

@@ -1,0 +1,235 @@
+#include "metrics/ingest_metrics.h"
+
+#include <algorithm>
+#include <cassert>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "metrics/series.h"
+
+namespace spreadwatch::metrics {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Gauge;
+using prometheus::Histogram;
+
+/// A counter for every error code and one for the case without an error.
+class ByReason {
+ public:
+  ByReason(prometheus::Family<Counter>& family, const std::string& venue, const char* none) {
+    for (std::size_t i = 0; i < kErrorCodeNames.size(); ++i) {
+      counters_[i] = &family.Add({{"venue", venue}, {"reason", std::string{kErrorCodeNames[i]}}});
+    }
+    if (none != nullptr) counters_.back() = &family.Add({{"venue", venue}, {"reason", none}});
+  }
+  void increment(std::optional<ErrorCode> reason) {
+    counters_[reason ? static_cast<std::size_t>(*reason) : counters_.size() - 1]->Increment();
+  }
+
+ private:
+  std::array<Counter*, kErrorCodeNames.size() + 1> counters_{};
+};
+
+/// A series for every channel.
+template <class Metric>
+std::array<Metric*, kChannelNames.size()> by_channel(prometheus::Family<Metric>& family,
+                                                     const std::string& venue) {
+  std::array<Metric*, kChannelNames.size()> all{};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    all[i] = &family.Add({{"venue", venue}, {"channel", std::string{kChannelNames[i]}}});
+  }
+  return all;
+}
+
+}  // namespace
+
+struct VenueMetrics::Series {
+  Series(Registry& registry, VenueId id)
+      : venue(to_string(id)),
+        connections(gauge(registry, "spreadwatch_ingest_connections", "Open connections.")),
+        disconnections(counters(registry, "spreadwatch_ingest_disconnections_total",
+                                "Connections that ended, by reason; requested = closed by us."),
+                       venue, "requested"),
+        reconnect_attempts(counter(registry, "spreadwatch_ingest_reconnect_attempts_total",
+                                   "Connects tried again after a failure or a loss.")),
+        pongs_missed(counter(registry, "spreadwatch_ingest_pongs_missed_total",
+                             "Pings that were not answered in time.")),
+        subscriptions(by_channel(gauges(registry, "spreadwatch_ingest_subscriptions",
+                                        "Channels of instruments subscribed now."),
+                                 venue)),
+        frames(by_channel(counters(registry, "spreadwatch_ingest_frames_total",
+                                   "Payloads received, over websocket and REST."),
+                          venue)),
+        bytes(by_channel(
+            counters(registry, "spreadwatch_ingest_bytes_total", "Payload bytes received."),
+            venue)),
+        tickers(counters(registry, "spreadwatch_ingest_tickers_total",
+                         "Tickers received, by symbol; other = symbols beyond the bound.")),
+        other_tickers(tickers.Add({{"venue", venue}, {"symbol", "other"}})),
+        decode_errors(counters(registry, "spreadwatch_ingest_decode_errors_total",
+                               "Payloads or parts of them that could not be used, by reason."),
+                      venue, nullptr),
+        gaps(counter(registry, "spreadwatch_ingest_gaps_total",
+                     "Sequence gaps noticed in order book streams.")),
+        checksum_mismatches(counter(registry, "spreadwatch_ingest_checksum_mismatches_total",
+                                    "Order books that differed from the venue's checksum.")),
+        resyncs(counter(registry, "spreadwatch_ingest_resyncs_total",
+                        "Order books synced again after a fault.")),
+        duplicates(counter(registry, "spreadwatch_ingest_duplicates_total",
+                           "Messages dropped because they had been seen.")),
+        books_synced(gauge(registry, "spreadwatch_ingest_books_synced", "Synced order books.")),
+        book_age(gauges(registry, "spreadwatch_ingest_book_age_seconds",
+                        "Age of the least recently updated synced order book; absent when none "
+                        "is synced."),
+                 {{"venue", venue}}),
+        book_last_update(gauge(registry, "spreadwatch_ingest_book_last_update_timestamp_seconds",
+                               "Time of the last order book update; 0 = never.")),
+        exchange_delay(histogram(registry, "spreadwatch_ingest_exchange_delay_seconds",
+                                 "Exchange time to receive time.", wire_buckets())),
+        decode_latency(histogram(registry, "spreadwatch_ingest_decode_latency_seconds",
+                                 "Receive to decoded.", stage_buckets())),
+        book_latency(histogram(registry, "spreadwatch_ingest_book_latency_seconds",
+                               "Receive to order book applied.", stage_buckets())),
+        rest_fallback(gauge(registry, "spreadwatch_ingest_rest_fallback_active",
+                            "1 while data comes over REST because the websocket is down.")),
+        rest_requests(counters(registry, "spreadwatch_ingest_rest_requests_total",
+                               "REST requests that ended, by reason; ok = answered."),
+                      venue, "ok") {}
+
+  Counter& counter(Registry& registry, const char* name, const char* help) const {
+    return counters(registry, name, help).Add({{"venue", venue}});
+  }
+  Gauge& gauge(Registry& registry, const char* name, const char* help) const {
+    return gauges(registry, name, help).Add({{"venue", venue}});
+  }
+  Histogram& histogram(Registry& registry, const char* name, const char* help,
+                       const Histogram::BucketBoundaries& buckets) const {
+    return histograms(registry, name, help).Add({{"venue", venue}}, buckets);
+  }
+
+  const std::string venue;
+  Gauge& connections;
+  ByReason disconnections;
+  Counter& reconnect_attempts;
+  Counter& pongs_missed;
+  std::array<Gauge*, kChannelNames.size()> subscriptions;
+  std::array<Counter*, kChannelNames.size()> frames;
+  std::array<Counter*, kChannelNames.size()> bytes;
+  prometheus::Family<Counter>& tickers;
+  Counter& other_tickers;
+  std::mutex symbols_mutex;
+  std::unordered_map<Instrument, Counter*> symbols;  // guarded by symbols_mutex
+  ByReason decode_errors;
+  Counter& gaps;
+  Counter& checksum_mismatches;
+  Counter& resyncs;
+  Counter& duplicates;
+  Gauge& books_synced;
+  OptionalGauge book_age;
+  Gauge& book_last_update;
+  Histogram& exchange_delay;
+  Histogram& decode_latency;
+  Histogram& book_latency;
+  Gauge& rest_fallback;
+  ByReason rest_requests;
+};
+
+VenueMetrics::VenueMetrics(std::unique_ptr<Series> series) : series_(std::move(series)) {}
+
+VenueMetrics::~VenueMetrics() = default;
+
+void VenueMetrics::connected() { series_->connections.Increment(); }
+
+void VenueMetrics::disconnected(std::optional<ErrorCode> reason) {
+  series_->connections.Decrement();
+  series_->disconnections.increment(reason);
+}
+
+void VenueMetrics::reconnect_attempt() { series_->reconnect_attempts.Increment(); }
+
+void VenueMetrics::pong_missed() { series_->pongs_missed.Increment(); }
+
+void VenueMetrics::set_subscriptions(Channel channel, std::size_t count) {
+  series_->subscriptions[static_cast<std::size_t>(channel)]->Set(static_cast<double>(count));
+}
+
+void VenueMetrics::frame(Channel channel, std::size_t bytes) {
+  series_->frames[static_cast<std::size_t>(channel)]->Increment();
+  series_->bytes[static_cast<std::size_t>(channel)]->Increment(static_cast<double>(bytes));
+}
+
+void VenueMetrics::ticker(const Instrument& instrument) {
+  const std::lock_guard lock(series_->symbols_mutex);
+  auto found = series_->symbols.find(instrument);
+  if (found == series_->symbols.end()) {
+    if (series_->symbols.size() >= kMaxSymbols) {
+      series_->other_tickers.Increment();
+      return;
+    }
+    Counter& counter =
+        series_->tickers.Add({{"venue", series_->venue}, {"symbol", instrument.name()}});
+    found = series_->symbols.emplace(instrument, &counter).first;
+  }
+  found->second->Increment();
+}
+
+void VenueMetrics::decode_error(ErrorCode code) { series_->decode_errors.increment(code); }
+
+void VenueMetrics::gap() { series_->gaps.Increment(); }
+
+void VenueMetrics::checksum_mismatch() { series_->checksum_mismatches.Increment(); }
+
+void VenueMetrics::resync() { series_->resyncs.Increment(); }
+
+void VenueMetrics::duplicate() { series_->duplicates.Increment(); }
+
+void VenueMetrics::book_updated(Timestamp now) { series_->book_last_update.Set(to_seconds(now)); }
+
+void VenueMetrics::set_book_age(std::optional<microseconds> age) {
+  if (age) {
+    series_->book_age.set(to_seconds(*age));
+  } else {
+    series_->book_age.clear();
+  }
+}
+
+void VenueMetrics::set_books_synced(std::size_t count) {
+  series_->books_synced.Set(static_cast<double>(count));
+}
+
+void VenueMetrics::exchange_delay(microseconds delay) {
+  series_->exchange_delay.Observe(std::max(0.0, to_seconds(delay)));
+}
+
+void VenueMetrics::decode_latency(std::chrono::nanoseconds latency) {
+  series_->decode_latency.Observe(to_seconds(latency));
+}
+
+void VenueMetrics::book_latency(std::chrono::nanoseconds latency) {
+  series_->book_latency.Observe(to_seconds(latency));
+}
+
+void VenueMetrics::set_rest_fallback(bool active) { series_->rest_fallback.Set(active ? 1 : 0); }
+
+void VenueMetrics::rest_request(std::optional<ErrorCode> reason) {
+  series_->rest_requests.increment(reason);
+}
+
+IngestMetrics::IngestMetrics(Registry& registry, std::span<const VenueId> venues) {
+  for (const VenueId id : venues) {
+    venues_[index_of(id)] =
+        std::make_unique<VenueMetrics>(std::make_unique<VenueMetrics::Series>(registry, id));
+  }
+}
+
+IngestMetrics::~IngestMetrics() = default;
+
+VenueMetrics& IngestMetrics::venue(VenueId id) {
+  assert(venues_[index_of(id)] != nullptr);
+  return *venues_[index_of(id)];
+}
+
+}  // namespace spreadwatch::metrics

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/venue.h"
+#include "metrics/alert_metrics.h"
+#include "metrics/fx_metrics.h"
+#include "metrics/ingest_metrics.h"
+#include "metrics/publish_metrics.h"
+#include "metrics/queue_metrics.h"
+#include "metrics/registry.h"
+#include "metrics/spread_metrics.h"
+
+namespace spreadwatch::metrics {
+
+inline constexpr std::array<VenueId, 9> kAllVenues = {
+    VenueId::kUpbit, VenueId::kBithumb, VenueId::kKorbit,  VenueId::kCoinone, VenueId::kOkx,
+    VenueId::kBybit, VenueId::kGateio,  VenueId::kBinance, VenueId::kKraken};
+inline constexpr std::array<std::string_view, 3> kPairs = {"USDT/KRW", "USDT/USD", "USD/KRW"};
+inline constexpr std::array<std::string_view, 2> kExclusions = {"stale", "outlier"};
+inline constexpr std::array<std::string_view, 2> kTopics = {"ticker.korea", "opportunity"};
+inline constexpr std::array<std::string_view, 2> kStages = {"spread", "publish"};
+inline constexpr std::array<std::string_view, 1> kRules = {"premium_high"};
+inline constexpr std::array<std::string_view, 1> kSinks = {"webhook"};
+
+/// Every component's series in one registry, as the program has them.
+struct FullRegistry {
+  explicit FullRegistry(std::vector<std::string> names = {"BTC", "ETH"})
+      : assets(std::move(names)) {}
+
+  Registry registry;
+  std::vector<std::string> assets;
+  IngestMetrics ingest{registry, kAllVenues};
+  FxMetrics fx{registry, kPairs, kExclusions};
+  SpreadMetrics spread{registry, assets};
+  PublishMetrics publish{registry, kTopics};
+  QueueMetrics queues{registry, kStages};
+  AlertMetrics alerts{registry, kRules, kSinks};
+};
+
+}  // namespace spreadwatch::metrics
