@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/asset_registry.h"
+#include "config/settings.h"
+#include "core/market_data.h"
+#include "core/time.h"
+#include "ingest/decoded.h"
+#include "ingest/venue_adapter.h"
+#include "metrics/ingest_metrics.h"
+
+namespace spreadwatch::ingest {
+
+/// What is wanted of one venue, by its own tickers in canonical spelling.
+struct VenueInstruments {
+  VenueId venue{};
+  std::vector<Instrument> instruments;
+};
+
+/// The markets that the settings ask for: every asset under the venue's registered ticker (under
+/// its own name where the registry proves nothing) in the venue's quote currency, and the FX market
+/// of each venue that has one (USDT-KRW in Korea, USDT-USD at Kraken). With `settings.all_assets`
+/// only the FX markets: LiveFeeds adds the rest from the market lists.
+std::vector<VenueInstruments> wanted_instruments(const config::Settings& settings,
+                                                 const config::AssetRegistry& registry);
+
+/// Receives what live feeds say.
+/// Threads: called on the feeds' thread only, one call at a time. A call must not wait, and an
+/// exception that leaves it is logged and dropped.
+class LiveSink {
+ public:
+  virtual ~LiveSink() = default;
+  /// Ticker, OrderBook (whenever it was updated, and once when it stops being synced), StreamStatus
+  /// (per connection at most every 250 ms, and at once when it comes up or goes down), FeedError,
+  /// MarketStatus.
+  virtual void on_event(MarketEvent event) = 0;
+  /// One payload as it came (or, with `sent`, as we sent it), before it is decoded. Lives only
+  /// during the call.
+  virtual void on_raw(VenueId venue, const Frame& frame, bool sent) {
+    static_cast<void>(venue), static_cast<void>(frame), static_cast<void>(sent);
+  }
+};
+
+/// One channel of one instrument now.
+struct FeedStatus {
+  VenueId venue{};
+  std::string symbol;  ///< canonical BASE-QUOTE
+  Channel channel{};
+  FeedState state = FeedState::kDown;
+  std::optional<ErrorCode> reason;
+  Origin origin = Origin::kWs;
+  std::optional<std::int64_t> age_ms;  ///< since the last message of the feed; nullopt = none yet
+  std::optional<Timestamp> exchange_ts;
+  std::uint64_t gaps = 0;
+  std::uint64_t checksum_mismatches = 0;
+  std::uint64_t resyncs = 0;
+  std::uint64_t reconnects = 0;  ///< of the connection that carries it
+};
+
+/// What is fixed for a program but not for a test.
+struct LiveOptions {
+  std::string ca_file;     ///< PEM file trusted besides the system's authorities; empty = none
+  std::uint64_t seed = 0;  ///< of the jitter; 0 = from the machine
+  milliseconds connect_timeout{10'000};
+  milliseconds markets_wait{5000};  ///< how long the first subscription waits for the market list
+};
+
+/// The live side of ingest: connects to every watched venue, keeps its streams alive and its order
+/// books synced, and says everything through a LiveSink.
+///
+/// Threads of this class and what runs on them:
+///  - `feeds`: one std::jthread that runs the io_context. All connections, sessions, budgets,
+///  adapters,
+///    normalizers and order books live there, without locks, and every LiveSink call is made there.
+///  - Asio's resolver thread of that io_context (name look-ups only).
+///  - cpprestsdk's process-wide pool: HTTP requests. Answers are posted to `feeds`.
+/// Of the public members, feeds() may be called by any thread; the others by the one that owns the
+/// object.
+class LiveFeeds {
+ public:
+  /// `wanted` lists watched venues only. `registry`, `clock`, `sink` and `metrics` must outlive the
+  /// object. Nothing happens before start().
+  LiveFeeds(const config::Settings& settings, const config::AssetRegistry& registry,
+            std::vector<VenueInstruments> wanted, const Clock& clock, LiveSink& sink,
+            metrics::IngestMetrics& metrics, LiveOptions options = {});
+  ~LiveFeeds();  ///< stops
+  LiveFeeds(const LiveFeeds&) = delete;
+  LiveFeeds& operator=(const LiveFeeds&) = delete;
+
+  /// REQUIRES: not started before.
+  void start();
+  /// Sends close frames, cancels requests, joins; at most 2 s. No LiveSink call is made after it
+  /// returns. Idempotent, never throws.
+  void stop() noexcept;
+
+  /// Every subscribed channel, ordered by venue, symbol, channel; at most about 250 ms old.
+  std::vector<FeedStatus> feeds() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spreadwatch::ingest
