@@ -1,0 +1,583 @@
+#include "api/router.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "api/board_files.h"
+#include "core/decimal.h"
+#include "ingest/venue_adapter.h"
+#include "publish/encode.h"
+
+namespace spreadwatch::api {
+namespace {
+
+constexpr std::string_view kText = "text/plain; charset=utf-8";
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kMarketPattern = "^[A-Za-z0-9]{1,20}-[A-Za-z0-9]{1,20}$";
+constexpr std::string_view kAssetPattern = "^[A-Za-z0-9]{1,20}$";
+constexpr std::string_view kDepthPattern = "^[1-9][0-9]{0,3}$";
+constexpr std::array<std::string_view, 3> kVerdicts = {"tradable", "not_tradable", "unknown"};
+
+std::vector<std::string_view> venue_names() {
+  std::vector<std::string_view> names;
+  for (const VenueIdentity& v : kVenues) names.push_back(v.name);
+  return names;
+}
+
+std::vector<Route> make_routes() {
+  using Id = Route::Id;
+  const auto venue = [](std::string_view name, std::string_view description) {
+    return Parameter{.name = name, .description = description, .values = venue_names()};
+  };
+  const Parameter asset{
+      .name = "asset", .description = "canonical asset, e.g. BTC", .pattern = kAssetPattern};
+  return {
+      {Id::kBoard, "/", "board", "The live board", "text/html; charset=utf-8", "", {}},
+      {Id::kBoardScript, "/app.js", "boardScript", "The board's script", "text/javascript; charset=utf-8", "", {}},
+      {Id::kBoardStyle, "/style.css", "boardStyle", "The board's style", "text/css; charset=utf-8", "", {}},
+      {Id::kHealth, "/healthz", "health", "The process answers", kJson, "Health", {}},
+      {Id::kReady, "/readyz", "readiness", "Whether the service can do its job, and why not", kJson, "Readiness", {}},
+      {Id::kOpenApi, "/openapi.json", "openapi", "This document", kJson, "OpenApi", {}},
+      {Id::kVenues, "/api/v1/venues", "listVenues", "The watched venues and their fees", kJson, "Venues", {}},
+      {Id::kFeeds, "/api/v1/feeds", "listFeeds", "State of every stream, and each venue's integrity contract", kJson, "Feeds", {}},
+      {Id::kTickers,
+       "/api/v1/tickers",
+       "listTickers",
+       "The latest ticker of every market",
+       kJson,
+       "Tickers",
+       {venue("venue", "only this venue's"),
+        {.name = "symbol", .description = "only this market, BASE-QUOTE", .pattern = kMarketPattern}}},
+      {Id::kOrderBook,
+       "/api/v1/orderbooks/{venue}/{symbol}",
+       "getOrderBook",
+       "One maintained order book, or why there is none to show",
+       kJson,
+       "OrderBook",
+       {{.name = "venue", .in = Parameter::In::kPath, .description = "the venue", .values = venue_names()},
+        {.name = "symbol", .in = Parameter::In::kPath, .description = "the market, BASE-QUOTE", .pattern = kMarketPattern},
+        {.name = "depth", .description = "levels a side at most; 15 when left out", .pattern = kDepthPattern}}},
+      {Id::kFx, "/api/v1/fx", "listRates", "The exchange rates with their sources", kJson, "Rates", {}},
+      {Id::kPremiums, "/api/v1/premiums", "listPremiums", "The premium of each asset between regions", kJson, "Premiums", {asset}},
+      {Id::kSpreads,
+       "/api/v1/spreads",
+       "listSpreads",
+       "Every pair of venues with its verdict",
+       kJson,
+       "Spreads",
+       {asset,
+        venue("buy", "only pairs that buy here"),
+        venue("sell", "only pairs that sell here"),
+        {.name = "mode", .description = "only this mode", .values = {config::kModeNames.begin(), config::kModeNames.end()}},
+        {.name = "verdict", .description = "only this verdict", .values = {kVerdicts.begin(), kVerdicts.end()}}}},
+      {Id::kOpportunities, "/api/v1/opportunities", "listOpportunities", "Open and recent opportunities, newest first", kJson, "Opportunities", {}},
+      {Id::kStream,
+       "/api/v1/stream",
+       "stream",
+       "Server-Sent Events: each record as it changes. No replay: take the state from the other routes first",
+       "text/event-stream",
+       "",
+       {{.name = "topics", .description = "which records; all when left out", .values = {kTopicNames.begin(), kTopicNames.end()}, .list = true}}},
+  };
+}
+
+std::string_view title_of(int status) {
+  switch (status) {
+    case 400: return "Bad Request";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 503: return "Service Unavailable";
+    default: return "Internal Server Error";
+  }
+}
+
+/// Percent-decoding of a path segment or a form value; nullopt when an escape is broken.
+std::optional<std::string> decoded(std::string_view text, bool plus_is_space) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+' && plus_is_space) {
+      out += ' ';
+    } else if (text[i] != '%') {
+      out += text[i];
+    } else {
+      unsigned value = 0;
+      if (i + 2 >= text.size()) return std::nullopt;
+      const char* const begin = text.data() + i + 1;
+      if (std::from_chars(begin, begin + 2, value, 16).ptr != begin + 2) return std::nullopt;
+      out += static_cast<char>(value);
+      i += 2;
+    }
+  }
+  return out;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const std::size_t at = text.find(separator);
+    parts.push_back(text.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    text.remove_prefix(at + 1);
+  }
+}
+
+std::string upper(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
+/// A name of up to 20 letters and digits: the part of a market's name that the patterns above describe.
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 20 && std::all_of(text.begin(), text.end(), [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0;
+  });
+}
+
+bool matches(std::string_view pattern, std::string_view value) {
+  if (pattern.empty()) return true;
+  if (pattern == kAssetPattern) return is_name(value);
+  if (pattern == kDepthPattern) {
+    return !value.empty() && value.size() <= 4 && value.front() != '0' &&
+           std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
+  }
+  const auto parts = split(value, '-');
+  return parts.size() == 2 && is_name(parts[0]) && is_name(parts[1]);
+}
+
+/// The template's `{name}` segments taken from a path; nullopt when the path is not of the template.
+std::optional<std::vector<std::pair<std::string_view, std::string_view>>> match_path(
+    std::string_view path_template, std::string_view path) {
+  const auto wanted = split(path_template, '/');
+  const auto given = split(path, '/');
+  if (wanted.size() != given.size()) return std::nullopt;
+  std::vector<std::pair<std::string_view, std::string_view>> captured;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i].starts_with('{')) {
+      if (given[i].empty()) return std::nullopt;
+      captured.emplace_back(wanted[i].substr(1, wanted[i].size() - 2), given[i]);
+    } else if (wanted[i] != given[i]) {
+      return std::nullopt;
+    }
+  }
+  return captured;
+}
+
+Response text_file(std::string_view name, std::string_view content_type) {
+  for (const BoardFile& file : board_files()) {
+    if (file.name == name) {
+      return {.content_type = std::string{content_type}, .body = std::string{file.content}};
+    }
+  }
+  return problem(500, "internal_error", "the board is not part of this program");
+}
+
+void append_strings(std::string& out, std::span<const std::string> values) {
+  out += '[';
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) out += ',';
+    publish::append_json_string(out, values[i]);
+  }
+  out += ']';
+}
+
+void append_field(std::string& out, std::string_view name) {
+  if (out.back() != '{') out += ',';
+  publish::append_json_string(out, name);
+  out += ':';
+}
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  append_field(out, name);
+  publish::append_json_string(out, value);
+}
+void append_field(std::string& out, std::string_view name, std::int64_t value) {
+  append_field(out, name);
+  out += std::to_string(value);
+}
+void append_field(std::string& out, std::string_view name, std::optional<std::int64_t> value) {
+  append_field(out, name);
+  out += value ? std::to_string(*value) : "null";
+}
+void append_count(std::string& out, std::string_view name, std::uint64_t value) {
+  append_field(out, name);
+  out += std::to_string(value);
+}
+
+void append_feed(std::string& out, const ingest::FeedStatus& feed) {
+  out += '{';
+  append_field(out, "venue", to_string(feed.venue));
+  append_field(out, "symbol", feed.symbol);
+  append_field(out, "channel", ingest::to_string(feed.channel));
+  append_field(out, "state", to_string(feed.state));
+  append_field(out, "reason");
+  if (feed.reason) {
+    publish::append_json_string(out, to_string(*feed.reason));
+  } else {
+    out += "null";
+  }
+  append_field(out, "origin", to_string(feed.origin));
+  append_field(out, "age_ms", feed.age_ms);
+  append_field(out, "exchange_ts_ms",
+               feed.exchange_ts ? std::optional{to_ms(*feed.exchange_ts)} : std::nullopt);
+  append_count(out, "gaps", feed.gaps);
+  append_count(out, "checksum_mismatches", feed.checksum_mismatches);
+  append_count(out, "resyncs", feed.resyncs);
+  append_count(out, "reconnects", feed.reconnects);
+  out += '}';
+}
+
+void append_contract(std::string& out, const config::VenueSettings& venue) {
+  const auto adapter = ingest::make_adapter(venue.id);
+  const ingest::VenueProfile& profile = adapter->profile();
+  out += '{';
+  append_field(out, "integrity", profile.integrity);
+  append_field(out, "protocol", profile.protocol);
+  append_field(out, "docs_url", profile.docs_url);
+  using Ping = ingest::VenueProfile::Ping;
+  append_field(out, "keepalive",
+               profile.ping == Ping::kNone       ? std::string_view{"server_pings"}
+               : profile.ping == Ping::kProtocol ? std::string_view{"protocol_ping"}
+                                                 : std::string_view{"text_ping"});
+  append_field(out, "silence_ms", to_ms(profile.silence));
+  append_field(out, "liveness_ms", to_ms(venue.liveness));
+  append_field(out, "book_needs_rest");
+  out += profile.book_needs_rest ? "true" : "false";
+  append_field(out, "depths");
+  out += '[';
+  for (std::size_t i = 0; i < profile.depths.size(); ++i) {
+    if (i > 0) out += ',';
+    out += std::to_string(profile.depths[i]);
+  }
+  out += ']';
+  append_field(out, "default_depth", std::int64_t{profile.default_depth});
+  out += '}';
+}
+
+/// The §5 record without levels: what an order book is that may not be shown.
+void append_hidden_book(std::string& out, VenueId venue, const Instrument& instrument,
+                        FeedState state, std::optional<ErrorCode> reason, Origin origin,
+                        std::optional<Timestamp> exchange_time,
+                        std::optional<Timestamp> receive_time) {
+  out += '{';
+  append_field(out, "type", std::string_view{"orderbook"});
+  append_field(out, "region", to_string(region_of(venue)));
+  append_field(out, "exchange", to_string(venue));
+  append_field(out, "base", instrument.base);
+  append_field(out, "quote", instrument.quote);
+  append_field(out, "exchange_ts_ms",
+               exchange_time ? std::optional{to_ms(*exchange_time)} : std::nullopt);
+  append_field(out, "recv_ts_us",
+               receive_time ? std::optional{to_us(*receive_time)} : std::nullopt);
+  append_field(out, "origin", to_string(origin));
+  append_field(out, "state", to_string(state));
+  append_field(out, "reason");
+  if (reason) {
+    publish::append_json_string(out, to_string(*reason));
+  } else {
+    out += "null";
+  }
+  out += '}';
+}
+
+}  // namespace
+
+Response problem(int status, std::string_view code, std::string_view detail) {
+  Response response{.status = status, .content_type = "application/problem+json"};
+  std::string& out = response.body;
+  out += '{';
+  append_field(out, "type", std::string_view{"about:blank"});
+  append_field(out, "status", std::int64_t{status});
+  append_field(out, "title", title_of(status));
+  append_field(out, "detail", detail);
+  append_field(out, "code", code);
+  out += '}';
+  return response;
+}
+
+std::span<const Route> routes() {
+  static const std::vector<Route> kRoutes = make_routes();
+  return kRoutes;
+}
+
+/// A route's parameters, decoded and checked.
+class Router::Parameters {
+ public:
+  const std::string* find(std::string_view name) const {
+    const auto found = values_.find(name);
+    return found == values_.end() ? nullptr : &found->second;
+  }
+  std::optional<VenueId> venue(std::string_view name) const {
+    const std::string* text = find(name);
+    return text != nullptr ? venue_from_name(*text) : std::nullopt;
+  }
+  /// Empty when not given; canonical upper case.
+  std::string name(std::string_view parameter) const {
+    const std::string* text = find(parameter);
+    return text != nullptr ? upper(*text) : std::string{};
+  }
+
+  /// Adds one; the problem when it is not as the route describes it.
+  std::optional<Response> add(const Route& route, Parameter::In in, std::string_view raw_name,
+                              std::string_view raw_value) {
+    const bool query = in == Parameter::In::kQuery;
+    const auto name = decoded(raw_name, query);
+    const auto value = decoded(raw_value, query);
+    if (!name || !value) return problem(400, "malformed_uri", "a percent escape is broken");
+    const auto known =
+        std::find_if(route.parameters.begin(), route.parameters.end(),
+                     [&](const Parameter& p) { return p.in == in && p.name == *name; });
+    if (known == route.parameters.end()) {
+      return problem(400, "unknown_parameter", "there is no query parameter '" + *name + "' here");
+    }
+    if (!values_.emplace(*name, *value).second) {
+      return problem(400, "invalid_parameter", "'" + *name + "' is given more than once");
+    }
+    for (const std::string_view one :
+         known->list ? split(*value, ',') : std::vector<std::string_view>{*value}) {
+      if (auto bad = check(*known, one)) return bad;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static std::optional<Response> check(const Parameter& parameter, std::string_view value) {
+    const std::string name{parameter.name};
+    if (!parameter.values.empty() &&
+        std::find(parameter.values.begin(), parameter.values.end(), value) ==
+            parameter.values.end()) {
+      if (parameter.in == Parameter::In::kPath) {
+        return problem(404, "unknown_venue", "there is no venue '" + std::string{value} + "'");
+      }
+      std::string allowed;
+      for (const std::string_view v : parameter.values) {
+        if (!allowed.empty()) allowed += ", ";
+        allowed += v;
+      }
+      return problem(400, "invalid_parameter",
+                     "'" + name + "' is '" + std::string{value} + "', not one of " + allowed);
+    }
+    if (matches(parameter.pattern, value)) return std::nullopt;
+    if (parameter.in == Parameter::In::kPath) {
+      return problem(404, "unknown_symbol", "'" + std::string{value} + "' is not a market's name");
+    }
+    return problem(400, "invalid_parameter",
+                   "'" + name + "' is '" + std::string{value} + "', which does not match " +
+                       std::string{parameter.pattern});
+  }
+
+  std::map<std::string, std::string, std::less<>> values_;
+};
+
+Router::Router(std::vector<config::VenueSettings> venues, const Store& store, const Clock& clock,
+               Providers providers)
+    : venues_(std::move(venues)), store_(store), clock_(clock), providers_(std::move(providers)) {
+  contracts_ += '{';
+  for (const config::VenueSettings& venue : venues_) {
+    append_field(contracts_, to_string(venue.id));
+    append_contract(contracts_, venue);
+  }
+  contracts_ += '}';
+}
+
+Response Router::answer(const Request& request) const {
+  for (const Route& route : routes()) {
+    const auto captured = match_path(route.path, request.path);
+    if (!captured) continue;
+    if (request.method != "GET") {
+      Response refused = problem(405, "method_not_allowed", "this answers to GET only");
+      refused.allow = "GET";
+      return refused;
+    }
+    Parameters parameters;
+    for (const auto& [name, value] : *captured) {
+      if (auto bad = parameters.add(route, Parameter::In::kPath, name, value)) return *bad;
+    }
+    for (const std::string_view pair : split(request.query, '&')) {
+      if (pair.empty()) continue;
+      const std::size_t equals = std::min(pair.find('='), pair.size());
+      const std::string_view value = pair.substr(std::min(equals + 1, pair.size()));
+      if (auto bad =
+              parameters.add(route, Parameter::In::kQuery, pair.substr(0, equals), value)) {
+        return *bad;
+      }
+    }
+    return dispatch(route, parameters);
+  }
+  return problem(404, "unknown_route", "there is nothing here; /openapi.json lists what there is");
+}
+
+Response Router::dispatch(const Route& route, const Parameters& parameters) const {
+  using Id = Route::Id;
+  switch (route.id) {
+    case Id::kBoard: return text_file("index.html", route.content_type);
+    case Id::kBoardScript: return text_file("app.js", route.content_type);
+    case Id::kBoardStyle: return text_file("style.css", route.content_type);
+    case Id::kHealth: return {.body = R"({"status":"ok"})"};
+    case Id::kReady: return ready();
+    case Id::kOpenApi: {
+      static const std::string kDocument = openapi_document();
+      return {.body = kDocument};
+    }
+    case Id::kVenues: return venue_list();
+    case Id::kFeeds: return feeds();
+    case Id::kTickers: return tickers(parameters);
+    case Id::kOrderBook: return order_book(parameters);
+    case Id::kFx: return fx();
+    case Id::kPremiums: return premiums(parameters);
+    case Id::kSpreads: return spreads(parameters);
+    case Id::kOpportunities: return opportunities();
+    case Id::kStream: {
+      Response response{.content_type = std::string{route.content_type}, .stream = kAllTopics};
+      if (const std::string* topics = parameters.find("topics")) {
+        response.stream = 0;
+        for (const std::string_view topic : split(*topics, ',')) {
+          *response.stream |= mask_of(*topic_from_name(topic));
+        }
+      }
+      return response;
+    }
+  }
+  return problem(500, "internal_error", "a route without an answer");
+}
+
+template <class Records, class Append>
+Response Router::list(std::string_view name, const Records& records, const Append& append) const {
+  Response response;
+  std::string& out = response.body;
+  out += '{';
+  append_field(out, "ts_ms", to_ms(clock_.now()));
+  append_field(out, name);
+  out += '[';
+  bool first = true;
+  for (const auto& record : records) {
+    if (!first) out += ',';
+    first = false;
+    append(out, record);
+  }
+  out += "]}";
+  return response;
+}
+
+Response Router::ready() const {
+  const Readiness state = providers_.readiness ? providers_.readiness() : Readiness{};
+  Response response{.status = state.reasons.empty() ? 200 : 503};
+  std::string& out = response.body;
+  out += '{';
+  append_field(out, "ready");
+  out += state.reasons.empty() ? "true" : "false";
+  append_field(out, "reasons");
+  append_strings(out, state.reasons);
+  append_field(out, "notices");
+  append_strings(out, state.notices);
+  out += '}';
+  return response;
+}
+
+Response Router::venue_list() const {
+  return list("venues", venues_, [](std::string& out, const config::VenueSettings& venue) {
+    const auto adapter = ingest::make_adapter(venue.id);
+    const ingest::VenueProfile& profile = adapter->profile();
+    out += '{';
+    append_field(out, "venue", to_string(venue.id));
+    append_field(out, "region", to_string(region_of(venue.id)));
+    append_field(out, "quote", venue.quote);
+    append_field(out, "taker_fee");
+    append_number(out, venue.taker_fee);
+    append_field(out, "fx_taker_fee");
+    append_number(out, venue.fx_taker_fee.value_or(venue.taker_fee));
+    append_field(out, "orderbook_depth",
+                 std::int64_t{adapter->offered_depth(venue.orderbook_depth)});
+    append_field(out, "liveness_ms", to_ms(venue.liveness));
+    append_field(out, "protocol", profile.protocol);
+    append_field(out, "docs_url", profile.docs_url);
+    out += '}';
+  });
+}
+
+Response Router::feeds() const {
+  Response response;
+  std::string& out = response.body;
+  out += R"({"feeds":[)";
+  if (providers_.feeds) {
+    bool first = true;
+    for (const ingest::FeedStatus& feed : providers_.feeds()) {
+      if (!first) out += ',';
+      first = false;
+      append_feed(out, feed);
+    }
+  }
+  out += R"(],"contracts":)";
+  out += contracts_;
+  out += '}';
+  return response;
+}
+
+Response Router::tickers(const Parameters& parameters) const {
+  const auto venue = parameters.venue("venue");
+  const std::string symbol = parameters.name("symbol");
+  auto tickers = store_.tickers();
+  std::erase_if(tickers, [&](const Ticker& t) {
+    return (venue && t.venue != *venue) || (!symbol.empty() && t.instrument.name() != symbol);
+  });
+  return list("tickers", tickers,
+              [](std::string& out, const Ticker& t) { publish::append_record(out, t); });
+}
+
+Response Router::order_book(const Parameters& parameters) const {
+  const VenueId venue = *parameters.venue("venue");
+  const std::string symbol = parameters.name("symbol");
+  const Instrument instrument = instrument_from_name(symbol);
+  const bool watched =
+      std::any_of(venues_.begin(), venues_.end(),
+                  [venue](const config::VenueSettings& v) { return v.id == venue; });
+  if (!watched) {
+    return problem(404, "unknown_venue",
+                   "'" + std::string{to_string(venue)} + "' is not a watched venue");
+  }
+  const auto book = store_.order_book(venue, instrument);
+
+  // The feed's state is newer than the last book when the stream fell silent: it decides.
+  std::optional<ingest::FeedStatus> feed;
+  if (providers_.feeds) {
+    for (const ingest::FeedStatus& f : providers_.feeds()) {
+      if (f.venue == venue && f.channel == ingest::Channel::kOrderBook && f.symbol == symbol) {
+        feed = f;
+      }
+    }
+  }
+  if (!book && !feed) {
+    return problem(404, "unknown_symbol",
+                   "'" + symbol + "' is not watched at " + std::string{to_string(venue)});
+  }
+  Response response;
+  FeedState state = book ? book->state : feed->state;
+  std::optional<ErrorCode> reason = book ? book->reason : feed->reason;
+  if (feed && feed->state != FeedState::kSynced && state == FeedState::kSynced) {
+    state = feed->state;
+    reason = feed->reason;
+  }
+  if (book && state == FeedState::kSynced && !book->bids.empty() && !book->asks.empty() &&
+      book->bids.front().price >= book->asks.front().price) {
+    state = FeedState::kFaulted;
+    reason = ErrorCode::kCrossedBook;
+  }
+  if (book && state == FeedState::kSynced) {
+    const std::string* depth = parameters.find("depth");
+    publish::append_record(response.body, *book,
+                           depth != nullptr ? std::stoi(*depth) : publish::kDefaultDepth);
+  } else {
+    append_hidden_book(response.body, venue, instrument, state, reason,
+                       book ? book->origin : feed->origin,
+                       book ? book->exchange_time : feed->exchange_ts,
+                       book ? book->receive_time : std::nullopt);
+  }
+  return response;
+}
+
+}  // namespace spreadwatch::api
