@@ -408,7 +408,7 @@ void BybitAdapter::read_data(od::value& data, const Envelope& envelope, Decoded&
 /// A row of a REST list: a ticker has a price, a market has coins and nested filters.
 void read_rest_row(od::value& row, Decoded& out) {
   MarketInfo market;
-  bool is_ticker = false;
+  bool is_market = false;
   add_ticker(out, [&](TickerMessage& message) {
     TickerFields fields;
     for_each_field(row, [&](std::string_view key, od::value value) {
@@ -426,8 +426,7 @@ void read_rest_row(od::value& row, Decoded& out) {
         fields.read(key, value, message);
       }
     });
-    is_ticker = fields.has_last;
-    if (is_ticker) {
+    if (fields.has_last) {
       fields.settle(message.ticker);
       return;
     }
@@ -436,8 +435,9 @@ void read_rest_row(od::value& row, Decoded& out) {
         market.instrument.quote.empty()) {
       fail(ErrorCode::kSchemaMismatch, "a row that is neither ticker nor market");
     }
+    is_market = true;
   });
-  if (!is_ticker && !market.symbol.empty() && !market.instrument.quote.empty()) {
+  if (is_market) {
     out.tickers.pop();
     out.markets.push_back(std::move(market));
   }
