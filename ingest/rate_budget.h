@@ -1,0 +1,97 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/error.h"
+#include "core/time.h"
+#include "ingest/venue_adapter.h"
+
+namespace spreadwatch::ingest {
+
+/// What we allow ourselves of a published limit: the rest is for clock differences, for what was
+/// sent just before a restart, and for other programs behind the same address.
+inline constexpr double kBudgetShare = 0.8;
+
+/// A sliding window: at most `count` (times kBudgetShare, at least 1) in any `per`.
+///
+/// Time is passed in; time that runs backwards moves the window with it. A limit with count 0 or
+/// per 0 allows everything. Threads: one at a time.
+class RateWindow {
+ public:
+  explicit RateWindow(RateLimit limit);
+
+  /// How long until `weight` more fit; 0 = now. A weight above the whole budget fits an empty
+  /// window.
+  microseconds wait(Timestamp now, int weight = 1);
+  void take(Timestamp now, int weight = 1);
+
+  const RateLimit& limit() const { return limit_; }  ///< after the share was taken
+
+ private:
+  struct Taken {
+    Timestamp time;
+    int weight;
+  };
+
+  void advance(Timestamp now);
+
+  RateLimit limit_;
+  std::deque<Taken> taken_;  // oldest first, all within the window
+  int sum_ = 0;
+  Timestamp last_{};
+};
+
+/// What one connection may still send. Threads: one at a time.
+class MessageBudget {
+ public:
+  explicit MessageBudget(std::span<const RateLimit> limits);
+
+  /// 0 = taken; else how long to wait before asking again, nothing taken. Keepalives (`ping`) count
+  /// in windows of up to a minute only: the longer ones of the venues are about subscribing.
+  microseconds take(Timestamp now, bool ping = false);
+
+ private:
+  std::vector<RateWindow> windows_;
+};
+
+/// What an address may still ask of one venue: connects and REST weight, and whether the venue has
+/// refused us. Shared by all connections of the venue. Threads: one at a time.
+class VenueBudget {
+ public:
+  explicit VenueBudget(const VenueProfile& profile);
+
+  /// 0 = taken; else how long to wait before asking again, nothing taken.
+  microseconds take_connect(Timestamp now);
+  microseconds take_rest(Timestamp now, int weight = 1);
+
+  /// An HTTP answer of 429, 418 or 403 to a REST request or to a websocket upgrade. Pauses what was
+  /// refused for `retry_after`, or without it for a time that grows with each refusal; a ban (418)
+  /// pauses both.
+  void refused_connect(Timestamp now, int status, std::optional<milliseconds> retry_after);
+  void refused_rest(Timestamp now, int status, std::optional<milliseconds> retry_after);
+  /// Something worked again: refusals without Retry-After start small again.
+  void accepted_connect() { connect_refusals_ = 0; }
+  void accepted_rest() { rest_refusals_ = 0; }
+
+  /// The venue's own count of the weight used in its window.
+  void used_weight(Timestamp now, int used);
+
+  /// Pauses connects and REST until `until`, for a ban known from before a restart.
+  void ban_until(Timestamp until);
+  /// Until when connects (REST requests) are paused; nullopt when they are not.
+  std::optional<Timestamp> connect_paused_until(Timestamp now) const;
+  std::optional<Timestamp> rest_paused_until(Timestamp now) const;
+
+ private:
+  RateWindow connects_;
+  RateWindow rest_;
+  std::optional<Timestamp> connect_pause_;
+  std::optional<Timestamp> rest_pause_;
+  int connect_refusals_ = 0;
+  int rest_refusals_ = 0;
+};
+
+}  // namespace spreadwatch::ingest
