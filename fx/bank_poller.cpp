@@ -1,0 +1,108 @@
+#include "fx/bank_poller.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "fx/bank_rate.h"
+
+namespace spreadwatch::fx {
+namespace {
+
+constexpr milliseconds kFirstRetry{1'000};
+constexpr milliseconds kLongestRetry{600'000};
+
+}  // namespace
+
+class BankPoller::Impl {
+ public:
+  Impl(std::vector<config::BankSettings> sources, const Clock& clock, BankSink& sink,
+       HttpGet http_get)
+      : sources_(std::move(sources)), clock_(clock), sink_(sink), http_get_(std::move(http_get)) {}
+
+  void start() {
+    for (const config::BankSettings& source : sources_) {
+      threads_.emplace_back([this, &source](std::stop_token stop) { poll(source, stop); });
+    }
+  }
+
+  void stop() noexcept {
+    for (std::jthread& thread : threads_) thread.request_stop();
+    threads_.clear();  // joins
+  }
+
+ private:
+  void poll(const config::BankSettings& source, const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any
+        sleep;  // nothing notifies it: it is the wait that a stop cuts short
+    int failures = 0;
+    while (!stop.stop_requested()) {
+      const std::optional<Error> error = ask(source, stop);
+      if (stop.stop_requested()) return;
+      milliseconds wait = source.poll;
+      if (error) {
+        spdlog::warn("bank rate {}: {} ({})", source.name, error->detail, to_string(error->code));
+        tell([&] { sink_.on_bank_error(source.name, *error); });
+        const milliseconds longest = std::max<milliseconds>(source.poll, kLongestRetry);
+        wait = std::min(longest, kFirstRetry * (1 << std::min(failures, 16)));
+        ++failures;
+      } else {
+        failures = 0;
+      }
+      std::unique_lock lock(mutex);
+      sleep.wait_for(lock, stop, wait, [] { return false; });
+    }
+  }
+
+  // One poll; why it failed.
+  std::optional<Error> ask(const config::BankSettings& source, const std::stop_token& stop) {
+    try {
+      const Result<std::string> body = http_get_(source.url, kTimeout, kMaxBodyBytes, stop);
+      if (!body) return body.error();
+      if (stop.stop_requested()) return std::nullopt;
+      const Timestamp received = clock_.now();
+      tell([&] { sink_.on_bank_body(source.name, *body, received); });
+      const Result<double> rate = parse_bank_rate(*body, source.pointer, source.invert);
+      if (!rate) return rate.error();
+      tell([&] { sink_.on_bank_quote({source.name, *rate, received}); });
+      return std::nullopt;
+    } catch (const std::exception& e) {
+      return Error{ErrorCode::kConnectFailed, e.what()};
+    }
+  }
+
+  // A sink that throws must not end the polling.
+  template <class F>
+  static void tell(F&& f) noexcept {
+    try {
+      f();
+    } catch (const std::exception& e) {
+      spdlog::error("a bank-rate handler threw: {}", e.what());
+    } catch (...) {
+      spdlog::error("a bank-rate handler threw something unknown");
+    }
+  }
+
+  const std::vector<config::BankSettings> sources_;
+  const Clock& clock_;
+  BankSink& sink_;
+  const HttpGet http_get_;
+  std::vector<std::jthread> threads_;
+};
+
+BankPoller::BankPoller(std::vector<config::BankSettings> sources, const Clock& clock,
+                       BankSink& sink, HttpGet http_get)
+    : impl_(std::make_unique<Impl>(std::move(sources), clock, sink, std::move(http_get))) {}
+BankPoller::~BankPoller() { stop(); }
+void BankPoller::start() { impl_->start(); }
+void BankPoller::stop() noexcept { impl_->stop(); }
+
+}  // namespace spreadwatch::fx

@@ -1,0 +1,321 @@
+#include "ingest/rest_client.h"
+
+#include <cpprest/http_client.h>
+#include <pplx/pplxtasks.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <charconv>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <tuple>
+
+#include "ingest/transport.h"
+
+namespace spreadwatch::ingest {
+namespace {
+
+namespace http = web::http;
+using http::client::http_client;
+using http::client::http_client_config;
+
+constexpr std::size_t kMaxClients = 16;    // addresses whose connections are kept for reuse
+constexpr std::size_t kDetailBytes = 200;  // of an error answer's body in the error text
+
+/// Thrown into cpprestsdk to end a download that got too long.
+struct BodyTooLong : std::runtime_error {
+  BodyTooLong() : std::runtime_error("body too long") {}
+};
+
+RestFailure failure(ErrorCode code, std::string detail) {
+  RestFailure out;
+  out.error = {code, std::move(detail)};
+  return out;
+}
+
+std::optional<int> number(const std::string& text) {
+  int value = 0;
+  const auto [ptr, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (ec != std::errc{} || ptr != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::string header(const http::http_headers& headers, const char* name) {
+  const auto it = headers.find(name);
+  return it == headers.end() ? std::string{} : it->second;
+}
+
+std::optional<int> used_weight(const http::http_headers& headers) {
+  return number(header(headers, "X-MBX-USED-WEIGHT-1M"));
+}
+
+ErrorCode code_of_status(int status) {
+  if (status == 429) return ErrorCode::kRateLimited;
+  if (status == 418 || status == 403) return ErrorCode::kBanned;
+  return ErrorCode::kHttpStatus;
+}
+
+RestFailure refusal(int status, const http::http_headers& headers, const std::string& body) {
+  RestFailure out = failure(code_of_status(status), "HTTP " + std::to_string(status));
+  out.status = status;
+  out.retry_after = parse_retry_after(header(headers, "Retry-After"), SystemClock{}.now());
+  out.used_weight = used_weight(headers);
+  if (!body.empty()) out.error.detail += ": " + body.substr(0, kDetailBytes);
+  return out;
+}
+
+// cpprestsdk says what went wrong in words and in an error number that is often a different one;
+// both are looked at.
+RestFailure from_exception(const std::exception_ptr& thrown, bool timed_out) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const BodyTooLong&) {
+    return failure(ErrorCode::kOversizedFrame, "the answer is longer than allowed");
+  } catch (const pplx::task_canceled&) {
+    return failure(ErrorCode::kTimeout, timed_out ? "no answer in time" : "cancelled");
+  } catch (const http::http_exception& e) {
+    const std::string text = e.what();
+    if (timed_out || e.error_code() == std::errc::timed_out) {
+      return failure(ErrorCode::kTimeout, text);
+    }
+    if (text.find("SSL") != std::string::npos || text.find("ertificate") != std::string::npos) {
+      return failure(ErrorCode::kTlsFailed, text);
+    }
+    return failure(ErrorCode::kConnectFailed, text);
+  } catch (const std::exception& e) {
+    return failure(ErrorCode::kConnectFailed, e.what());
+  } catch (...) {
+    return failure(ErrorCode::kConnectFailed, "unknown failure of the HTTP library");
+  }
+}
+
+http_client_config configuration(const RestRequest& request, const std::string& ca_file) {
+  http_client_config config;
+  config.set_timeout(request.timeout);
+  config.set_max_redirects(3);
+  config.set_ssl_context_callback([ca_file](boost::asio::ssl::context& context) {
+    context.set_options(boost::asio::ssl::context::default_workarounds |
+                        boost::asio::ssl::context::no_sslv2 | boost::asio::ssl::context::no_sslv3 |
+                        boost::asio::ssl::context::no_tlsv1 |
+                        boost::asio::ssl::context::no_tlsv1_1);
+    if (ca_file.empty()) return;
+    // An unreadable file leaves the authority untrusted, which the handshake then reports.
+    boost::system::error_code ignored;
+    context.load_verify_file(ca_file, ignored);
+  });
+  return config;
+}
+
+/// Clients by address, so that a second request reuses the connection of the first.
+/// Threads: one at a time.
+class Clients {
+ public:
+  explicit Clients(std::string ca_file) : ca_file_(std::move(ca_file)) {}
+
+  /// Throws what cpprestsdk throws for an address it does not like.
+  http_client& of(const Url& url, const RestRequest& request) {
+    const std::string address = (url.secure ? "https://" : "http://") + url.authority();
+    const auto key = std::make_pair(address, request.timeout);
+    const auto it = clients_.find(key);
+    if (it != clients_.end()) return it->second;
+    if (clients_.size() >= kMaxClients) clients_.clear();
+    return clients_.try_emplace(key, web::uri{address}, configuration(request, ca_file_))
+        .first->second;
+  }
+
+ private:
+  const std::string ca_file_;
+  std::map<std::pair<std::string, milliseconds>, http_client> clients_;
+};
+
+/// Starts a request; `done` is called exactly once, on a thread of cpprestsdk's pool or from
+/// inside, and does not throw.
+void begin(Clients& clients, const RestRequest& request, const pplx::cancellation_token& token,
+           std::function<void(RestResult)> done) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + request.timeout;
+  try {
+    const Result<Url> url = Url::parse(request.url);
+    if (!url) return done(Unexpected{failure(url.error().code, url.error().detail)});
+
+    http::http_request message(http::methods::GET);
+    message.set_request_uri(web::uri{url->target});
+    message.headers().add("User-Agent", std::string{user_agent()});
+    for (const auto& [name, value] : request.headers) message.headers().add(name, value);
+    // cpprestsdk buffers what arrives without a bound; an exception from here is its way to stop.
+    message.set_progress_handler(
+        [max = request.max_bytes](http::message_direction::direction way, utility::size64_t size) {
+          if (way == http::message_direction::download && size > max) throw BodyTooLong{};
+        });
+
+    struct Head {
+      int status = 0;
+      http::http_headers headers;
+    };
+    const auto head = std::make_shared<Head>();
+    clients.of(*url, request)
+        .request(message, token)
+        .then([head, max = request.max_bytes](const http::http_response& response) {
+          head->status = response.status_code();
+          head->headers = response.headers();
+          if (response.headers().content_length() > max) throw BodyTooLong{};
+          return response.extract_vector();
+        })
+        .then([head, deadline, max = request.max_bytes,
+               done](const pplx::task<std::vector<unsigned char>>& task) {
+          try {
+            const std::vector<unsigned char> bytes = task.get();
+            if (bytes.size() > max) throw BodyTooLong{};
+            std::string body(bytes.begin(), bytes.end());
+            if (head->status / 100 != 2) {
+              return done(Unexpected{refusal(head->status, head->headers, body)});
+            }
+            done(RestAnswer{head->status, std::move(body), used_weight(head->headers)});
+          } catch (...) {
+            // A refusal whose body could not be read is still a refusal.
+            if (head->status != 0 && head->status / 100 != 2) {
+              return done(Unexpected{refusal(head->status, head->headers, {})});
+            }
+            done(Unexpected{from_exception(std::current_exception(), Clock::now() >= deadline)});
+          }
+        });
+  } catch (...) {
+    done(Unexpected{from_exception(std::current_exception(), false)});
+  }
+}
+
+}  // namespace
+
+class RestClient::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(boost::asio::io_context& io, RestOptions options)
+      : io_(io), options_(std::move(options)), clients_(options_.ca_file) {}
+
+  void get(RestRequest request, Callback callback) {
+    if (stopped_) return;
+    if (in_flight_ < options_.max_in_flight) return launch(std::move(request), std::move(callback));
+    if (waiting_.size() < options_.max_waiting) {
+      waiting_.emplace_back(std::move(request), std::move(callback));
+      return;
+    }
+    boost::asio::post(io_, [self = shared_from_this(), callback = std::move(callback)] {
+      if (!self->stopped_) {
+        callback(Unexpected{failure(ErrorCode::kRateLimited, "too many requests wait already")});
+      }
+    });
+  }
+
+  void stop() noexcept {
+    if (stopped_) return;
+    stopped_ = true;
+    {
+      const std::lock_guard lock(post_mutex_);
+      may_post_ = false;
+    }
+    waiting_.clear();
+    try {
+      cancel_.cancel();
+    } catch (const std::exception& e) {
+      spdlog::warn("cancelling HTTP requests: {}", e.what());
+    }
+  }
+
+  std::size_t in_flight() const { return in_flight_; }
+  std::size_t waiting() const { return waiting_.size(); }
+
+ private:
+  void launch(RestRequest request, Callback callback) {
+    ++in_flight_;
+    begin(clients_, request, cancel_.get_token(),
+          [self = shared_from_this(), callback = std::move(callback)](RestResult result) {
+            // The event loop may be gone once stop() was called: whether it is still there is
+            // decided and used under one lock.
+            const std::lock_guard lock(self->post_mutex_);
+            if (!self->may_post_) return;
+            boost::asio::post(self->io_, [self, callback, result = std::move(result)]() mutable {
+              self->finish(callback, std::move(result));
+            });
+          });
+  }
+
+  void finish(const Callback& callback, RestResult result) {
+    --in_flight_;
+    if (stopped_) return;
+    if (!waiting_.empty()) {
+      auto [request, next] = std::move(waiting_.front());
+      waiting_.pop_front();
+      launch(std::move(request), std::move(next));
+    }
+    try {
+      callback(std::move(result));
+    } catch (const std::exception& e) {
+      spdlog::error("a REST answer's handler threw: {}", e.what());
+    }
+  }
+
+  boost::asio::io_context& io_;
+  const RestOptions options_;
+  Clients clients_;
+  pplx::cancellation_token_source cancel_;
+  std::deque<std::pair<RestRequest, Callback>> waiting_;
+  std::size_t in_flight_ = 0;
+  bool stopped_ = false;
+  std::mutex post_mutex_;
+  bool may_post_ = true;  // guarded by post_mutex_
+};
+
+RestClient::RestClient(boost::asio::io_context& io, RestOptions options)
+    : impl_(std::make_shared<Impl>(io, std::move(options))) {}
+RestClient::~RestClient() { stop(); }
+
+void RestClient::get(RestRequest request, Callback callback) {
+  impl_->get(std::move(request), std::move(callback));
+}
+void RestClient::stop() noexcept { impl_->stop(); }
+std::size_t RestClient::in_flight() const { return impl_->in_flight(); }
+std::size_t RestClient::waiting() const { return impl_->waiting(); }
+
+RestResult rest_get(const RestRequest& request, const std::string& ca_file, std::stop_token stop) {
+  struct Shared {
+    std::mutex mutex;
+    std::condition_variable_any changed;
+    std::optional<RestResult> result;  // guarded by mutex
+  };
+  const auto shared = std::make_shared<Shared>();
+  pplx::cancellation_token_source cancel;
+  Clients clients(ca_file);
+  begin(clients, request, cancel.get_token(), [shared](RestResult result) {
+    const std::lock_guard lock(shared->mutex);
+    shared->result = std::move(result);
+    shared->changed.notify_all();
+  });
+  std::unique_lock lock(shared->mutex);
+  // The library keeps its own deadline, except for a name look-up that hangs.
+  shared->changed.wait_for(lock, stop, request.timeout + seconds{1},
+                           [&] { return shared->result.has_value(); });
+  if (shared->result) return std::move(*shared->result);
+  lock.unlock();
+  cancel.cancel();
+  return Unexpected{failure(ErrorCode::kTimeout,
+                            stop.stop_requested() ? "given up at shutdown" : "no answer in time")};
+}
+
+Result<std::string> http_get(const std::string& url, milliseconds timeout, std::size_t max_bytes,
+                             std::stop_token stop) {
+  RestRequest request;
+  request.url = url;
+  request.timeout = timeout;
+  request.max_bytes = max_bytes;
+  RestResult result = rest_get(request, {}, std::move(stop));
+  if (!result) return Unexpected{result.error().error};
+  return std::move(result->body);
+}
+
+}  // namespace spreadwatch::ingest
