@@ -34,6 +34,11 @@ class MarketSink {
 /// Threads: one at a time.
 class Normalizer {
  public:
+  /// Streams kept at most; a venue has a few thousand markets.
+  static constexpr std::size_t kMaxStreams = 20'000;
+  /// How much of an unusable payload a FeedError carries.
+  static constexpr std::size_t kMaxErrorPayload = 16U << 10U;
+
   explicit Normalizer(VenueId venue);
   ~Normalizer();
 
@@ -52,10 +57,17 @@ class Normalizer {
   const MaintainedBook* find(const std::string& stream) const;
 
  private:
+  void feed_book(const Frame& frame, const BookMessage& message, MarketSink& sink);
+  void feed_error(const Frame& frame, const DecodeError& error, MarketSink& sink);
+  void report(const Frame& frame, const std::string& symbol, const Error& error, MarketSink& sink) const;
+  static void publish(const std::string& stream, const MaintainedBook& book, bool was_synced,
+                      const MaintainedBook::Outcome& outcome, MarketSink& sink);
+
   const VenueId venue_;
   std::unique_ptr<VenueAdapter> adapter_;
   Decoded decoded_;
   std::unordered_map<std::string, MaintainedBook> books_;
+  std::unordered_map<std::string, int> depths_;  ///< acknowledged, by stream
 };
 
 }  // namespace spreadwatch::ingest

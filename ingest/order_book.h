@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <string>
 
 #include "core/market_data.h"
 #include "ingest/decoded.h"
@@ -38,8 +39,14 @@ class MaintainedBook {
   /// Takes one message of the stream. The exchange time, sequence, origin and levels of book() follow it.
   Outcome apply(const BookMessage& message, Origin origin);
 
-  /// The stream is gone or not to be trusted: empties the book, raises the epoch.
+  /// A message of the stream could not be decoded and is lost: faults a book that it would have changed.
+  Outcome reject(const Error& error);
+
+  /// The stream is gone or not to be trusted: empties the book, raises the epoch, forgets what was last seen.
   void invalidate(FeedState state, std::optional<ErrorCode> reason);
+
+  /// The stream goes on over another connection, where the venue's numbering may start anew.
+  void forget_sequence() { last_.reset(); }
 
   /// The depth the stream is cut to, from an ack or a setting; 0 = take it from the messages.
   void set_depth(int depth) { depth_ = depth; }
@@ -53,9 +60,42 @@ class MaintainedBook {
   std::uint64_t resyncs() const { return resyncs_; }
 
  private:
+  Outcome apply_replace(const BookMessage& message, Origin origin);
+  Outcome apply_buffered(const BookMessage& message, Origin origin);
+  Outcome apply_okx(const BookMessage& message, Origin origin);
+  Outcome apply_bybit(const BookMessage& message, Origin origin);
+  Outcome apply_gate(const BookMessage& message, Origin origin);
+  Outcome apply_kraken(const BookMessage& message, Origin origin);
+
+  /// Joins a REST snapshot to the deltas waiting for it.
+  Outcome join(const BookMessage& snapshot, Origin origin);
+  /// Keeps a delta until the REST snapshot comes.
+  Outcome wait(const BookMessage& delta);
+
+  void load(const BookMessage& message);
+  void change(const BookMessage& message);
+  void truncate(int depth);
+  /// The book follows `message` now; synced unless crossed.
+  Outcome settle(const BookMessage& message, Origin origin);
+  Outcome gap(const std::string& detail);
+  Outcome missing_snapshot();
+  Outcome duplicate();
+  Outcome fault(ErrorCode code, std::string detail);
+  void empty(FeedState state, std::optional<ErrorCode> reason);
+  bool checksum_of_okx_matches(std::uint32_t expected);
+  bool checksum_of_kraken_matches(std::uint32_t expected);
+
   OrderBook book_;
   int depth_ = 0;
+  int inferred_depth_ = 0;              ///< of the last Kraken snapshot
+  BookRule rule_ = BookRule::kReplace;  ///< of the last message
+  std::optional<std::int64_t> last_;    ///< the venue's number of the last message taken
+  bool reported_ = false;               ///< this episode's fault has been reported
+  bool asked_ = false;                  ///< a REST snapshot has been asked for
+  bool was_synced_ = false;
   std::deque<BookMessage> buffered_;
+  std::uint64_t overflowed_ = 0;        ///< deltas dropped from a full buffer
+  std::string text_;                    ///< scratch for checksums
   std::uint64_t gaps_ = 0;
   std::uint64_t checksum_mismatches_ = 0;
   std::uint64_t duplicates_ = 0;

@@ -1,0 +1,120 @@
+#include "ingest/normalizer.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace spreadwatch::ingest {
+
+Normalizer::Normalizer(VenueId venue) : venue_(venue), adapter_(make_adapter(venue)) {}
+Normalizer::~Normalizer() = default;
+
+void Normalizer::feed(const Frame& frame, MarketSink& sink) {
+  adapter_->decode(frame, decoded_);
+  for (const MarketInfo& market : decoded_.markets) sink.on_market(market);
+  for (const ControlMessage& control : decoded_.controls) {
+    if (control.kind == ControlMessage::Kind::kAck && !control.stream.empty() && control.depth > 0) {
+      if (depths_.size() < kMaxStreams) depths_[control.stream] = control.depth;
+      const auto book = books_.find(control.stream);
+      if (book != books_.end()) book->second.set_depth(control.depth);
+    }
+    sink.on_control(control);
+  }
+  for (const TickerMessage& message : decoded_.tickers) sink.on_ticker(message.ticker);
+  for (const BookMessage& message : decoded_.books) feed_book(frame, message, sink);
+  for (const DecodeError& error : decoded_.errors) feed_error(frame, error, sink);
+}
+
+void Normalizer::feed_book(const Frame& frame, const BookMessage& message, MarketSink& sink) {
+  auto found = books_.find(message.stream);
+  if (found == books_.end()) {
+    std::optional<Instrument> instrument = adapter_->instrument(message.symbol);
+    if (!instrument) {
+      report(frame, message.symbol, {ErrorCode::kUnknownSymbol, "not a spot instrument"}, sink);
+      return;
+    }
+    if (books_.size() >= kMaxStreams) {
+      report(frame, message.symbol, {ErrorCode::kVenueError, "more order book streams than allowed"}, sink);
+      return;
+    }
+    found = books_.emplace(message.stream, MaintainedBook{venue_, std::move(*instrument)}).first;
+    const auto depth = depths_.find(message.stream);
+    if (depth != depths_.end()) found->second.set_depth(depth->second);
+  }
+  MaintainedBook& book = found->second;
+  OrderBook& shown = book.mutable_book();
+  const bool was_synced = shown.synced();
+  // A snapshot over REST seeds a stream that the websocket carries.
+  if (frame.origin == Origin::kWs || message.rule == BookRule::kReplace) {
+    if (message.rule == BookRule::kReplace && shown.connection != frame.connection) {
+      book.forget_sequence();
+    }
+    shown.connection = frame.connection;
+  }
+  const MaintainedBook::Outcome outcome = book.apply(message, frame.origin);
+  if (outcome.show || was_synced != shown.synced()) shown.receive_time = frame.receive_time;
+  publish(found->first, book, was_synced, outcome, sink);
+  if (outcome.error) report(frame, message.symbol, *outcome.error, sink);
+}
+
+void Normalizer::feed_error(const Frame& frame, const DecodeError& error, MarketSink& sink) {
+  // The message is lost to its stream: no output before the book is known to be whole again.
+  if (!error.stream.empty()) {
+    const auto found = books_.find(error.stream);
+    if (found != books_.end()) {
+      MaintainedBook& book = found->second;
+      const bool was_synced = book.book().synced();
+      const MaintainedBook::Outcome outcome = book.reject(error.error);
+      if (was_synced) book.mutable_book().receive_time = frame.receive_time;
+      publish(found->first, book, was_synced, outcome, sink);
+    }
+  }
+  report(frame, error.symbol, error.error, sink);
+}
+
+void Normalizer::publish(const std::string& stream, const MaintainedBook& book, bool was_synced,
+                         const MaintainedBook::Outcome& outcome, MarketSink& sink) {
+  if (outcome.show || (was_synced && !book.book().synced())) {
+    sink.on_order_book(stream, book.book());
+  }
+  if (outcome.need != MaintainedBook::Need::kNothing) {
+    sink.on_need(stream, book.book().instrument, outcome.need);
+  }
+}
+
+void Normalizer::report(const Frame& frame, const std::string& symbol, const Error& error,
+                        MarketSink& sink) const {
+  sink.on_error({venue_, symbol, error, frame.receive_time,
+                 std::string{frame.payload.substr(0, kMaxErrorPayload)}});
+}
+
+void Normalizer::invalidate(std::uint32_t connection, FeedState state,
+                            std::optional<ErrorCode> reason, MarketSink& sink) {
+  // In the order of names, so that replays agree.
+  std::vector<std::string> streams;
+  for (const auto& [stream, book] : books_) {
+    if (book.book().connection == connection) streams.push_back(stream);
+  }
+  std::sort(streams.begin(), streams.end());
+  for (const std::string& stream : streams) invalidate_stream(stream, state, reason, sink);
+}
+
+void Normalizer::invalidate_stream(const std::string& stream, FeedState state,
+                                   std::optional<ErrorCode> reason, MarketSink& sink) {
+  const auto found = books_.find(stream);
+  if (found == books_.end()) return;
+  found->second.invalidate(state, reason);
+  sink.on_order_book(stream, found->second.book());
+}
+
+void Normalizer::forget(const std::string& stream) {
+  books_.erase(stream);
+  depths_.erase(stream);
+}
+
+const MaintainedBook* Normalizer::find(const std::string& stream) const {
+  const auto found = books_.find(stream);
+  return found == books_.end() ? nullptr : &found->second;
+}
+
+}  // namespace spreadwatch::ingest

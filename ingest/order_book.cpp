@@ -1,0 +1,404 @@
+#include "ingest/order_book.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+namespace spreadwatch::ingest {
+namespace {
+
+constexpr std::array<int, 5> kKrakenDepths = {10, 25, 100, 500, 1000};
+constexpr std::size_t kKrakenChecksumLevels = 10;
+constexpr std::size_t kOkxChecksumLevels = 25;
+
+struct BidOrder {
+  bool operator()(const Decimal& a, const Decimal& b) const { return a > b; }
+};
+struct AskOrder {
+  bool operator()(const Decimal& a, const Decimal& b) const { return a < b; }
+};
+
+/// A whole side: best first, one level a price (the later one wins), nothing of size zero.
+template <class Before>
+void load_side(std::vector<Level>& side, const std::vector<Level>& levels, Before before) {
+  side.assign(levels.begin(), levels.end());
+  const auto out_of_order = [&](const Level& a, const Level& b) {
+    return !before(a.price, b.price);
+  };
+  if (std::adjacent_find(side.begin(), side.end(), out_of_order) != side.end()) {
+    std::stable_sort(side.begin(), side.end(),
+                     [&](const Level& a, const Level& b) { return before(a.price, b.price); });
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < side.size(); ++i) {
+      if (i + 1 < side.size() && side[i].price == side[i + 1].price) continue;
+      side[kept++] = side[i];
+    }
+    side.resize(kept);
+  }
+  std::erase_if(side, [](const Level& level) { return level.size.is_zero(); });
+}
+
+/// Sets, inserts or removes levels, in the order they came.
+template <class Before>
+void change_side(std::vector<Level>& side, const std::vector<Level>& changes, Before before) {
+  for (const Level& change : changes) {
+    const auto at = std::lower_bound(
+        side.begin(), side.end(), change.price,
+        [&](const Level& level, const Decimal& price) { return before(level.price, price); });
+    const bool exists = at != side.end() && at->price == change.price;
+    if (change.size.is_zero()) {
+      if (exists) side.erase(at);
+    } else if (exists) {
+      *at = change;  // the price too: its written digits may differ
+    } else {
+      side.insert(at, change);
+    }
+  }
+}
+
+void append_mantissa(std::string& out, const Decimal& value) {
+  std::array<char, 24> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value.mantissa());
+  out.append(digits.data(), end.ptr);
+}
+
+std::uint32_t crc32_of(const std::string& text) {
+  return static_cast<std::uint32_t>(
+      ::crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
+}
+
+}  // namespace
+
+MaintainedBook::MaintainedBook(VenueId venue, Instrument instrument) {
+  book_.venue = venue;
+  book_.instrument = std::move(instrument);
+}
+
+MaintainedBook::Outcome MaintainedBook::apply(const BookMessage& message, Origin origin) {
+  rule_ = message.rule;
+  // A snapshot is a new attempt: should it fail too, that is worth a report and another subscription.
+  const bool starts_anew = message.snapshot && message.rule != BookRule::kReplace;
+  if (starts_anew) reported_ = false;
+  switch (message.rule) {
+    case BookRule::kReplace: return apply_replace(message, origin);
+    case BookRule::kBufferedDiff: return apply_buffered(message, origin);
+    case BookRule::kOkxSequence: return apply_okx(message, origin);
+    case BookRule::kBybitSequence: return apply_bybit(message, origin);
+    case BookRule::kGateSequence: return apply_gate(message, origin);
+    case BookRule::kKrakenChecksum: return apply_kraken(message, origin);
+  }
+  return {};
+}
+
+// Whole books. An older one is dropped by its number; a lower number with a later time is a venue that began
+// to count anew. Over REST the same number again confirms the book and is shown.
+MaintainedBook::Outcome MaintainedBook::apply_replace(const BookMessage& message, Origin origin) {
+  if (message.sequence && last_ && *message.sequence <= *last_) {
+    const bool renumbered = message.exchange_time && book_.exchange_time &&
+                            *message.exchange_time > *book_.exchange_time;
+    const bool confirmed = *message.sequence == *last_ && origin == Origin::kRest;
+    if (!renumbered && !confirmed) return duplicate();
+  }
+  load(message);
+  return settle(message, origin);
+}
+
+// Deltas over a REST snapshot: they wait for it, then must follow each other without a hole.
+MaintainedBook::Outcome MaintainedBook::apply_buffered(const BookMessage& message, Origin origin) {
+  if (message.snapshot) {
+    if (origin == Origin::kWs) {  // a full push replaces whatever there is
+      buffered_.clear();
+      load(message);
+      truncate(message.depth);
+      return settle(message, origin);
+    }
+    return join(message, origin);
+  }
+  if (!message.sequence || !message.first_sequence) {
+    return fault(ErrorCode::kSchemaMismatch, "a change without update ids");
+  }
+  if (!book_.synced()) return wait(message);
+  const std::int64_t last = last_.value_or(0);
+  if (*message.sequence <= last) return duplicate();
+  if (*message.first_sequence > last + 1) {
+    Outcome outcome = gap("change starts at " + std::to_string(*message.first_sequence) + ", expected " +
+                          std::to_string(last + 1));
+    buffered_.push_back(message);
+    return outcome;
+  }
+  change(message);
+  truncate(message.depth);
+  return settle(message, origin);
+}
+
+MaintainedBook::Outcome MaintainedBook::wait(const BookMessage& delta) {
+  Outcome outcome;
+  if (buffered_.size() >= kMaxBuffered) {
+    // The oldest goes; a snapshot asked for now can still join what is left.
+    buffered_.pop_front();
+    ++duplicates_;
+    if (++overflowed_ % kMaxBuffered == 1) asked_ = false;
+  }
+  buffered_.push_back(delta);
+  if (!asked_) {
+    asked_ = true;
+    outcome.need = Need::kSnapshot;
+  }
+  return outcome;
+}
+
+MaintainedBook::Outcome MaintainedBook::join(const BookMessage& snapshot, Origin origin) {
+  asked_ = false;
+  if (!snapshot.sequence) return fault(ErrorCode::kSchemaMismatch, "a snapshot without update id");
+  const std::int64_t base = *snapshot.sequence;
+  if (book_.synced() && last_ && base < *last_) return duplicate();
+
+  while (!buffered_.empty() && *buffered_.front().sequence <= base) buffered_.pop_front();
+  if (!buffered_.empty() && *buffered_.front().first_sequence > base + 1) {
+    // Older than what waits: what lies between is lost to this snapshot, not to a newer one.
+    asked_ = true;
+    return {false, Need::kSnapshot, std::nullopt};
+  }
+  load(snapshot);
+  truncate(snapshot.depth);
+  const BookMessage* newest = &snapshot;
+  std::int64_t last = base;
+  for (const BookMessage& delta : buffered_) {
+    if (*delta.sequence <= last) {
+      ++duplicates_;
+      continue;
+    }
+    if (*delta.first_sequence > last + 1) {
+      while (&buffered_.front() != &delta) buffered_.pop_front();
+      std::deque<BookMessage> rest = std::move(buffered_);
+      Outcome outcome = gap("change starts at " + std::to_string(*delta.first_sequence) +
+                            ", expected " + std::to_string(last + 1));
+      buffered_ = std::move(rest);
+      return outcome;
+    }
+    change(delta);
+    truncate(delta.depth);
+    last = *delta.sequence;
+    newest = &delta;
+  }
+  Outcome outcome = settle(*newest, newest == &snapshot ? origin : Origin::kWs);
+  buffered_.clear();
+  if (outcome.show) book_.origin = origin;
+  return outcome;
+}
+
+// `prevSeqId` must be the last `seqId`, which jumps and after maintenance falls. Recordings from before
+// seqId carry a CRC32 instead.
+MaintainedBook::Outcome MaintainedBook::apply_okx(const BookMessage& message, Origin origin) {
+  if (message.snapshot) {
+    load(message);
+  } else {
+    if (!book_.synced()) return missing_snapshot();
+    if (message.sequence || last_) {
+      if (!message.sequence || !message.previous_sequence || !last_ ||
+          *message.previous_sequence != *last_) {
+        // The same state again is harmless. A lower number is not proof of age, since numbers may fall.
+        if (message.sequence && last_ && *message.sequence == *last_) return duplicate();
+        return gap("prevSeqId " +
+                   (message.previous_sequence ? std::to_string(*message.previous_sequence) : "missing") +
+                   ", expected " + (last_ ? std::to_string(*last_) : "none"));
+      }
+    }
+    change(message);
+  }
+  if (!message.sequence && message.checksum && !checksum_of_okx_matches(*message.checksum)) {
+    ++checksum_mismatches_;
+    return fault(ErrorCode::kChecksumMismatch, "CRC32 of the best 25 levels differs");
+  }
+  return settle(message, origin);
+}
+
+// `u` rises by one. A snapshot, which `u` = 1 always is, replaces the book at any time.
+MaintainedBook::Outcome MaintainedBook::apply_bybit(const BookMessage& message, Origin origin) {
+  if (message.snapshot || message.sequence == 1) {
+    load(message);
+  } else {
+    if (!book_.synced()) return missing_snapshot();
+    if (!message.sequence || !last_) return gap("a change without u");
+    if (*message.sequence <= *last_) return duplicate();
+    if (*message.sequence != *last_ + 1) {
+      return gap("u " + std::to_string(*message.sequence) + ", expected " +
+                 std::to_string(*last_ + 1));
+    }
+    change(message);
+  }
+  truncate(message.depth);
+  return settle(message, origin);
+}
+
+// `U` follows the last `u`. Sizes are absolute, so a range that overlaps what is known is as good.
+MaintainedBook::Outcome MaintainedBook::apply_gate(const BookMessage& message, Origin origin) {
+  if (message.snapshot) {
+    load(message);
+  } else {
+    if (!book_.synced()) return missing_snapshot();
+    if (!message.sequence || !message.first_sequence || !last_) return gap("a change without U and u");
+    if (*message.sequence <= *last_) return duplicate();
+    if (*message.first_sequence > *last_ + 1) {
+      return gap("U " + std::to_string(*message.first_sequence) + ", expected " +
+                 std::to_string(*last_ + 1));
+    }
+    change(message);
+  }
+  truncate(message.depth);
+  return settle(message, origin);
+}
+
+// No numbers: levels beyond the depth are cut unannounced, and a CRC32 over the best ten proves the rest.
+MaintainedBook::Outcome MaintainedBook::apply_kraken(const BookMessage& message, Origin origin) {
+  if (message.snapshot) {
+    load(message);
+    const int levels = static_cast<int>(std::max(book_.bids.size(), book_.asks.size()));
+    inferred_depth_ = kKrakenDepths.back();
+    for (auto depth = kKrakenDepths.rbegin(); depth != kKrakenDepths.rend(); ++depth) {
+      if (*depth >= levels) inferred_depth_ = *depth;
+    }
+  } else {
+    if (!book_.synced()) return missing_snapshot();
+    change(message);
+  }
+  truncate(depth_ > 0 ? depth_ : message.depth > 0 ? message.depth : inferred_depth_);
+  if (message.checksum && !checksum_of_kraken_matches(*message.checksum)) {
+    ++checksum_mismatches_;
+    return fault(ErrorCode::kChecksumMismatch, "CRC32 of the best 10 levels differs");
+  }
+  return settle(message, origin);
+}
+
+MaintainedBook::Outcome MaintainedBook::reject(const Error& error) {
+  return book_.synced() ? fault(error.code, error.detail) : Outcome{};
+}
+
+void MaintainedBook::invalidate(FeedState state, std::optional<ErrorCode> reason) {
+  // Deltas that are still under way when a faulted stream is subscribed anew are no second fault, and neither
+  // are those of a fault that the caller has found.
+  reported_ = state == FeedState::kFaulted ||
+              (state == FeedState::kSyncing && reported_ && book_.state == FeedState::kFaulted);
+  empty(state, reason);
+  buffered_.clear();
+  asked_ = false;
+}
+
+void MaintainedBook::load(const BookMessage& message) {
+  load_side(book_.bids, message.bids, BidOrder{});
+  load_side(book_.asks, message.asks, AskOrder{});
+}
+
+void MaintainedBook::change(const BookMessage& message) {
+  change_side(book_.bids, message.bids, BidOrder{});
+  change_side(book_.asks, message.asks, AskOrder{});
+}
+
+void MaintainedBook::truncate(int depth) {
+  if (depth <= 0) return;
+  const auto levels = static_cast<std::size_t>(depth);
+  if (book_.bids.size() > levels) book_.bids.resize(levels);
+  if (book_.asks.size() > levels) book_.asks.resize(levels);
+}
+
+MaintainedBook::Outcome MaintainedBook::settle(const BookMessage& message, Origin origin) {
+  truncate(static_cast<int>(kMaxLevels));
+  last_ = message.sequence;
+  if (!book_.bids.empty() && !book_.asks.empty() &&
+      book_.bids.front().price >= book_.asks.front().price) {
+    Outcome outcome = fault(ErrorCode::kCrossedBook,
+                            "bid " + book_.bids.front().price.to_string() + " at or above ask " +
+                                book_.asks.front().price.to_string());
+    if (message.rule == BookRule::kReplace) last_ = message.sequence;  // it was new, if not usable
+    return outcome;
+  }
+  if (!book_.synced()) {
+    if (was_synced_) ++resyncs_;
+    was_synced_ = true;
+    book_.state = FeedState::kSynced;
+    book_.reason.reset();
+    reported_ = false;
+    asked_ = false;
+  }
+  book_.origin = origin;
+  book_.sequence = message.sequence;
+  book_.exchange_time = message.exchange_time;
+  return {true, Need::kNothing, std::nullopt};
+}
+
+MaintainedBook::Outcome MaintainedBook::gap(const std::string& detail) {
+  ++gaps_;
+  return fault(ErrorCode::kSequenceGap, detail);
+}
+
+MaintainedBook::Outcome MaintainedBook::missing_snapshot() {
+  if (reported_) return {};
+  return fault(ErrorCode::kSnapshotMissing, "a change before the snapshot");
+}
+
+MaintainedBook::Outcome MaintainedBook::duplicate() {
+  ++duplicates_;
+  return {};
+}
+
+MaintainedBook::Outcome MaintainedBook::fault(ErrorCode code, std::string detail) {
+  const bool again = reported_;
+  empty(FeedState::kFaulted, code);
+  buffered_.clear();
+  reported_ = true;
+  Outcome outcome;
+  if (rule_ == BookRule::kBufferedDiff) {
+    asked_ = true;
+    outcome.need = Need::kSnapshot;
+  } else if (rule_ != BookRule::kReplace && !again) {
+    outcome.need = Need::kResubscribe;
+  }
+  if (!again) outcome.error = Error{code, std::move(detail)};
+  return outcome;
+}
+
+void MaintainedBook::empty(FeedState state, std::optional<ErrorCode> reason) {
+  book_.bids.clear();
+  book_.asks.clear();
+  book_.state = state;
+  book_.reason = reason;
+  book_.sequence.reset();
+  book_.exchange_time.reset();
+  ++book_.epoch;
+  last_.reset();
+}
+
+bool MaintainedBook::checksum_of_okx_matches(std::uint32_t expected) {
+  text_.clear();
+  const std::size_t levels =
+      std::min(kOkxChecksumLevels, std::max(book_.bids.size(), book_.asks.size()));
+  const auto append = [this](const std::vector<Level>& side, std::size_t i) {
+    if (i >= side.size()) return;
+    if (!text_.empty()) text_.push_back(':');
+    side[i].price.append_as_written(text_);
+    text_.push_back(':');
+    side[i].size.append_as_written(text_);
+  };
+  for (std::size_t i = 0; i < levels; ++i) {
+    append(book_.bids, i);
+    append(book_.asks, i);
+  }
+  return crc32_of(text_) == expected;
+}
+
+bool MaintainedBook::checksum_of_kraken_matches(std::uint32_t expected) {
+  text_.clear();
+  for (const std::vector<Level>* side : {&book_.asks, &book_.bids}) {
+    const std::size_t levels = std::min(kKrakenChecksumLevels, side->size());
+    for (std::size_t i = 0; i < levels; ++i) {
+      append_mantissa(text_, (*side)[i].price);
+      append_mantissa(text_, (*side)[i].size);
+    }
+  }
+  return crc32_of(text_) == expected;
+}
+
+}  // namespace spreadwatch::ingest
