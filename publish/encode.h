@@ -43,7 +43,4 @@ void append_record(std::string& out, const FeedError& error,
 /// UTF-8. `attempt` counts from 1.
 void append_dead_letter(std::string& out, const FeedError& error, int attempt);
 
-/// Appends `text` as a JSON string with its quotes.
-void append_json_string(std::string& out, std::string_view text);
-
 }  // namespace spreadwatch::publish

@@ -48,10 +48,10 @@ class KafkaPublisher {
     bool embedded = false;  ///< the in-process broker: nothing survives a restart
   };
 
-  /// `kafka` and the venues of `settings` are copied; `metrics` and `clock` must outlive the
+  /// `settings` (kafka and the venues' order) are copied; `metrics` and `clock` must outlive the
   /// publisher.
-  KafkaPublisher(const config::KafkaSettings& kafka, const config::Settings& settings,
-                 metrics::PublishMetrics& metrics, const Clock& clock);
+  KafkaPublisher(const config::Settings& settings, metrics::PublishMetrics& metrics,
+                 const Clock& clock);
   /// As stop() with 5 s.
   ~KafkaPublisher();
   KafkaPublisher(const KafkaPublisher&) = delete;

@@ -1,0 +1,180 @@
+#include "publish/encode.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "publish/json_writer.h"
+#include "tests/publish/samples.h"
+
+namespace spreadwatch::publish {
+namespace {
+
+using Json = nlohmann::json;
+
+template <class... Args>
+std::string record(const Args&... args) {
+  std::string out;
+  append_record(out, args...);
+  return out;
+}
+std::string escaped(std::string_view text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
+}
+
+TEST_CASE("a ticker has its fields in the documented order") {
+  CHECK(record(sample_ticker()) ==
+        R"({"type":"ticker","region":"korea","exchange":"upbit","base":"BTC","quote":"KRW",)"
+        R"("exchange_ts_ms":1700000000123,"recv_ts_us":1700000000200456,"origin":"ws",)"
+        R"("opening_price":88000000,"trade_price":88500000.5,"high_price":89000000,)"
+        R"("low_price":87000000,"prev_closing_price":88000000,"acc_trade_volume_24h":1234.56789,)"
+        R"("signed_change_price":500000.5,"signed_change_rate":0.005681823863636364})");
+}
+
+TEST_CASE("what a ticker lacks is null, never zero") {
+  Ticker empty;
+  empty.venue = VenueId::kKraken;
+  empty.instrument = {"BTC", "USD"};
+  const Json json = Json::parse(record(empty));
+  int nulls = 0;
+  for (const auto& [name, value] : json.items()) nulls += value.is_null() ? 1 : 0;
+  CHECK(nulls == 10);
+  CHECK(json.at("signed_change_rate").is_null());
+}
+
+TEST_CASE("prices and sizes of an order book keep every digit") {
+  const std::string text = record(sample_book());
+  CHECK(
+      text ==
+      R"({"type":"orderbook","region":"europe","exchange":"binance","base":"PEPE","quote":"USDT",)"
+      R"("exchange_ts_ms":1700000000123,"recv_ts_us":1700000000200456,"origin":"rest",)"
+      R"("state":"synced","sequence":42,"highest_bid":0.0000089123,"lowest_ask":0.00000893,)"
+      R"("spread":0.0000000177,"total_bid_volume":9876543211.62345678,"total_ask_volume":0.3,)"
+      R"("bids":[[0.0000089123,9876543210.12345678],[0.0000089,1.5]],)"
+      R"("asks":[[0.00000893,0.1],[0.000009,0.2]]})");
+}
+
+TEST_CASE("depth cuts the levels and not the totals") {
+  const std::string whole = record(sample_book());
+  const Json json = Json::parse(record(sample_book(), 1));
+  CHECK(json.at("bids").size() == 1);
+  CHECK(json.at("asks").size() == 1);
+  CHECK(record(sample_book(), 1).find(R"("total_bid_volume":9876543211.62345678)") !=
+        std::string::npos);
+  CHECK(Json::parse(record(sample_book(), 0)).at("bids").empty());
+  CHECK(record(sample_book(), 1000) == whole);
+}
+
+TEST_CASE("a side without levels has no best price, no spread and nothing in total") {
+  OrderBook book = sample_book();
+  book.asks.clear();
+  const Json json = Json::parse(record(book));
+  CHECK(json.at("lowest_ask").is_null());
+  CHECK(json.at("spread").is_null());
+  CHECK(json.at("total_ask_volume") == 0);
+  CHECK(json.at("asks") == Json::array());
+  CHECK(!json.at("highest_bid").is_null());
+}
+
+TEST_CASE("the spread is exact where doubles are not, and negative when crossed") {
+  OrderBook book = sample_book();
+  book.bids = {{decimal("0.1"), decimal("1")}};
+  book.asks = {{decimal("0.3"), decimal("1")}};
+  CHECK(record(book).find(R"("spread":0.2,)") != std::string::npos);
+  book.asks = {{decimal("0.05"), decimal("1")}};
+  CHECK(record(book).find(R"("spread":-0.05,)") != std::string::npos);
+  book.asks = {{decimal("0.1000"), decimal("1")}};
+  CHECK(record(book).find(R"("spread":0,)") != std::string::npos);
+  // 18 digits before and 18 after the point: too far apart for one 64-bit mantissa.
+  book.bids = {{decimal("0.000000000000000001"), decimal("1")}};
+  book.asks = {{decimal("999999999999999999"), decimal("1")}};
+  CHECK(record(book).find(R"("spread":999999999999999998.999999999999999999,)") !=
+        std::string::npos);
+}
+
+TEST_CASE("a total beyond 64 bits stays exact") {
+  OrderBook book = sample_book();
+  book.bids.assign(100, {decimal("1"), decimal("999999999999999999")});
+  book.bids.push_back({decimal("1"), decimal("0.000000000000000001")});
+  CHECK(record(book).find(R"("total_bid_volume":99999999999999999900.000000000000000001,)") !=
+        std::string::npos);
+}
+
+TEST_CASE("a total beyond 128 bits is the nearest double") {
+  OrderBook book = sample_book();
+  book.bids.assign(400, {decimal("1"), decimal("999999999999999999")});
+  book.bids.push_back({decimal("1"), decimal("0.000000000000000001")});
+  const Json json = Json::parse(record(book));
+  CHECK(json.at("total_bid_volume").get<double>() == doctest::Approx(4e20));
+}
+
+TEST_CASE("an error names its code and the capture line") {
+  CHECK(record(sample_error(), std::optional<std::uint64_t>{123}) ==
+        R"({"type":"error","exchange":"okx","code":"sequence_gap",)"
+        R"("detail":"prevSeqId 5 does not follow 3","line":123})");
+  std::string out;
+  append_error(out, "", {ErrorCode::kCaptureLine, "not JSON"}, std::nullopt);
+  CHECK(
+      out ==
+      R"({"type":"error","exchange":null,"code":"capture_line","detail":"not JSON","line":null})");
+}
+
+TEST_CASE("a dead letter carries the payload as text, or as base64 when it is not text") {
+  FeedError error = sample_error();
+  std::string out;
+  append_dead_letter(out, error, 2);
+  Json json = Json::parse(out);
+  CHECK(json.at("payload") == error.payload);
+  CHECK(json.at("payload_encoding") == "utf-8");
+  CHECK(json.at("attempt") == 2);
+
+  error.payload = std::string{"\xff\x00\xfe\x01", 4};
+  error.symbol.clear();
+  out.clear();
+  append_dead_letter(out, error, 1);
+  json = Json::parse(out);
+  CHECK(json.at("payload") == "/wD+AQ==");
+  CHECK(json.at("payload_encoding") == "base64");
+  CHECK(json.at("symbol").is_null());
+}
+
+TEST_CASE("records are appended, and the same value gives the same bytes") {
+  std::string out = "before ";
+  append_record(out, sample_ticker());
+  CHECK(out == "before " + record(sample_ticker()));
+  CHECK(record(sample_book()) == record(sample_book()));
+}
+
+TEST_CASE("strings are escaped and what is not UTF-8 is replaced") {
+  CHECK(escaped("plain / text") == R"("plain / text")");
+  CHECK(escaped("a\"b\\c\n\r\t") == R"("a\"b\\c\n\r\t")");
+  CHECK(escaped(std::string_view{"\0\x1f\x7f", 3}) == "\"\\u0000\\u001f\x7f\"");
+  CHECK(escaped("김치 €") == "\"김치 €\"");
+  CHECK(escaped("a\xff"
+                "b") ==
+        "\"a\xef\xbf\xbd"
+        "b\"");
+  CHECK(escaped("\xe2\x82") == "\"\xef\xbf\xbd\xef\xbf\xbd\"");      // cut off
+  CHECK(escaped("\xc0\xaf") == "\"\xef\xbf\xbd\xef\xbf\xbd\"");      // overlong
+  CHECK(escaped("\xed\xa0\x80").find('\xed') == std::string::npos);  // a surrogate
+  CHECK(escaped("\xf0\x9f\x9a\x80") == "\"\xf0\x9f\x9a\x80\"");
+}
+
+TEST_CASE("every byte sequence becomes JSON that parses") {
+  std::string bytes;
+  for (int a = 0; a < 256; ++a) {
+    for (int b = 0; b < 256; b += 5) {
+      bytes += static_cast<char>(a);
+      bytes += static_cast<char>(b);
+    }
+  }
+  CHECK(Json::accept(escaped(bytes)));
+}
+
+}  // namespace
+}  // namespace spreadwatch::publish

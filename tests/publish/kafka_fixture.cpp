@@ -1,0 +1,131 @@
+#include "tests/publish/kafka_fixture.h"
+
+#include <array>
+#include <sstream>
+#include <stdexcept>
+
+namespace spreadwatch::publish {
+namespace {
+
+KafkaPtr<rd_kafka_t> make_client(rd_kafka_type_t type,
+                                 const std::map<std::string, std::string>& settings) {
+  std::array<char, 512> text{};
+  rd_kafka_conf_t* const conf = rd_kafka_conf_new();
+  for (const auto& [name, value] : settings) {
+    if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text.data(), text.size()) !=
+        RD_KAFKA_CONF_OK) {
+      throw std::runtime_error(text.data());
+    }
+  }
+  KafkaPtr<rd_kafka_t> client{rd_kafka_new(type, conf, text.data(), text.size())};
+  if (!client) throw std::runtime_error(text.data());
+  return client;
+}
+
+Consumed consumed(const rd_kafka_message_t& message) {
+  Consumed c;
+  c.topic = rd_kafka_topic_name(message.rkt);
+  c.partition = message.partition;
+  c.offset = message.offset;
+  c.key.assign(static_cast<const char*>(message.key), message.key_len);
+  c.value.assign(static_cast<const char*>(message.payload), message.len);
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    const char* name = nullptr;
+    const void* value = nullptr;
+    std::size_t size = 0;
+    for (std::size_t i = 0;
+         rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
+         ++i) {
+      c.headers[name] = std::string{static_cast<const char*>(value), size};
+    }
+  }
+  return c;
+}
+
+}  // namespace
+
+MockBroker::MockBroker()
+    : owner_(make_client(RD_KAFKA_PRODUCER, {{"log_level", "3"}})),
+      cluster_(rd_kafka_mock_cluster_new(owner_.get(), 1)) {
+  if (!cluster_) throw std::runtime_error("no mock cluster");
+}
+
+std::string MockBroker::bootstraps() const {
+  return rd_kafka_mock_cluster_bootstraps(cluster_.get());
+}
+
+void MockBroker::create_topic(const std::string& name, int partitions) {
+  if (rd_kafka_mock_topic_create(cluster_.get(), name.c_str(), partitions, 1) !=
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    throw std::runtime_error("cannot create " + name);
+  }
+}
+
+void MockBroker::create_topics(const Topics& topics) {
+  for (const TopicIdentity& topic : kTopics) create_topic(topics.name(topic.id), topic.partitions);
+}
+
+void MockBroker::set_down() { rd_kafka_mock_broker_set_down(cluster_.get(), 1); }
+
+void MockBroker::set_up() { rd_kafka_mock_broker_set_up(cluster_.get(), 1); }
+
+Consumer::Consumer(const std::string& brokers, const std::map<std::string, int>& partitions)
+    : client_(make_client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers},
+                                              {"group.id", "test"},
+                                              {"enable.auto.commit", "false"},
+                                              {"auto.offset.reset", "earliest"},
+                                              {"log_level", "3"}})) {
+  rd_kafka_poll_set_consumer(client_.get());
+  rd_kafka_topic_partition_list_t* const list = rd_kafka_topic_partition_list_new(16);
+  for (const auto& [topic, count] : partitions) {
+    for (int p = 0; p < count; ++p) {
+      rd_kafka_topic_partition_list_add(list, topic.c_str(), p)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    }
+  }
+  const rd_kafka_resp_err_t code = rd_kafka_assign(client_.get(), list);
+  rd_kafka_topic_partition_list_destroy(list);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) throw std::runtime_error(rd_kafka_err2str(code));
+}
+
+Consumer::~Consumer() { rd_kafka_consumer_close(client_.get()); }
+
+std::vector<Consumed> Consumer::read(std::size_t count, milliseconds deadline) {
+  std::vector<Consumed> all;
+  const auto end = std::chrono::steady_clock::now() + deadline;
+  while (all.size() < count && std::chrono::steady_clock::now() < end) {
+    rd_kafka_message_t* const message = rd_kafka_consumer_poll(client_.get(), 100);
+    if (message == nullptr) continue;
+    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) all.push_back(consumed(*message));
+    rd_kafka_message_destroy(message);
+  }
+  return all;
+}
+
+std::map<std::string, int> partitions_of(const Topics& topics) {
+  std::map<std::string, int> all;
+  for (const TopicIdentity& topic : kTopics) all[topics.name(topic.id)] = topic.partitions;
+  return all;
+}
+
+config::Settings settings_for(const std::string& brokers) {
+  config::Settings settings;
+  for (const VenueIdentity& venue : kVenues) {
+    config::VenueSettings v;
+    v.id = venue.id;
+    settings.venues.push_back(v);
+  }
+  settings.kafka.brokers = brokers;
+  settings.kafka.linger = milliseconds{2};
+  return settings;
+}
+
+std::string metric(const metrics::Registry& registry, const std::string& series) {
+  std::istringstream lines(registry.text());
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(series + " ")) return line.substr(series.size() + 1);
+  }
+  return "";
+}
+
+}  // namespace spreadwatch::publish

@@ -1,0 +1,302 @@
+#include "publish/kafka_publisher.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "publish/encode.h"
+#include "tests/publish/kafka_fixture.h"
+#include "tests/publish/samples.h"
+
+namespace spreadwatch::publish {
+namespace {
+
+using Status = KafkaPublisher::Status;
+
+/// A publisher with everything it needs.
+struct Publishing {
+  explicit Publishing(config::Settings with)
+      : settings(std::move(with)), publisher(settings, metrics, clock) {}
+
+  std::string total(const char* what, TopicId topic) const {
+    return metric(registry, "spreadwatch_publish_" + std::string{what} + "_total{topic=\"" +
+                                std::string{to_string(topic)} + "\"}");
+  }
+
+  config::Settings settings;
+  metrics::Registry registry;
+  metrics::PublishMetrics metrics{registry, kTopicNames};
+  SystemClock clock;
+  KafkaPublisher publisher;
+};
+
+KafkaRecord record(TopicId topic, int partition, std::string key, std::string value) {
+  KafkaRecord r;
+  r.topic = topic;
+  r.partition = partition;
+  r.key = std::move(key);
+  r.value = std::move(value);
+  r.type = "test";
+  r.time = timestamp_from_ms(1'700'000'000'000);
+  return r;
+}
+
+TEST_CASE("the embedded broker has every topic and delivers with key, partition and headers") {
+  Publishing p(settings_for("embedded"));
+  p.publisher.start();
+  const KafkaPublisher::State state = p.publisher.state();
+  CHECK(state.status == Status::kReady);
+  CHECK(state.embedded);
+  CHECK(state.detail.find("embedded") != std::string::npos);
+
+  KafkaRecord book = record(TopicId::kOrderBookKorea, 3, "coinone:BTC-KRW", "");
+  append_record(book.value, sample_book());
+  book.type = "orderbook";
+  const std::string book_value = book.value;
+  CHECK(p.publisher.publish(std::move(book)));
+  KafkaRecord opportunity =
+      record(TopicId::kOpportunity, kPartitionByKey, "BTC", R"({"type":"opportunity"})");
+  opportunity.id = "0123-open";
+  CHECK(p.publisher.publish(std::move(opportunity)));
+  REQUIRE(p.publisher.flush(seconds{10}));
+
+  Consumer consumer(p.publisher.brokers(), partitions_of(p.publisher.topics()));
+  const std::vector<Consumed> got = consumer.read(2, seconds{10});
+  REQUIRE(got.size() == 2);
+  const Consumed& a = got[0].key == "BTC" ? got[1] : got[0];
+  const Consumed& b = got[0].key == "BTC" ? got[0] : got[1];
+  CHECK(a.topic == "spreadwatch.orderbook.korea");
+  CHECK(a.partition == 3);
+  CHECK(a.key == "coinone:BTC-KRW");
+  CHECK(a.value == book_value);
+  CHECK(a.headers.at("ce_specversion") == "1.0");
+  CHECK(a.headers.at("ce_id").size() == 32);
+  CHECK(a.headers.at("ce_source") == "/spreadwatch/orderbook.korea");
+  CHECK(a.headers.at("ce_type") == "spreadwatch.orderbook");
+  CHECK(a.headers.at("ce_time") == "2023-11-14T22:13:20.000000Z");
+  CHECK(a.headers.at("content-type") == "application/json");
+  CHECK(b.topic == "spreadwatch.opportunity");
+  CHECK(b.headers.at("ce_id") == "0123-open");
+
+  CHECK(p.total("delivered", TopicId::kOrderBookKorea) == "1");
+  CHECK(p.total("delivered", TopicId::kOpportunity) == "1");
+  CHECK(p.total("failed", TopicId::kOpportunity) == "0");
+}
+
+TEST_CASE("a key always goes to one partition, and the keys use several") {
+  Publishing p(settings_for("embedded"));
+  p.publisher.start();
+  for (int i = 0; i < 120; ++i) {
+    p.publisher.publish(record(TopicId::kPremium, kPartitionByKey, "A" + std::to_string(i % 12),
+                               std::to_string(i)));
+  }
+  REQUIRE(p.publisher.flush(seconds{10}));
+  Consumer consumer(p.publisher.brokers(), partitions_of(p.publisher.topics()));
+  std::map<std::string, std::set<int>> partitions;
+  std::set<int> used;
+  for (const Consumed& c : consumer.read(120, seconds{10})) {
+    partitions[c.key].insert(c.partition);
+    used.insert(c.partition);
+  }
+  CHECK(partitions.size() == 12);
+  for (const auto& [key, where] : partitions) {
+    CAPTURE(key);
+    CHECK(where.size() == 1);
+  }
+  CHECK(used.size() > 1);
+}
+
+TEST_CASE("a broker outage loses nothing and keeps the order of every key") {
+  MockBroker broker;
+  Publishing p(settings_for(broker.bootstraps()));
+  broker.create_topics(p.publisher.topics());
+  p.publisher.start();
+  REQUIRE(p.publisher.state().status == Status::kReady);
+  constexpr int kRecords = 10'000;
+  constexpr int kKeys = 20;
+  for (int i = 0; i < kRecords; ++i) {
+    if (i == 1000) {
+      broker.set_down();
+      REQUIRE(eventually([&] { return p.publisher.state().status == Status::kDown; }, seconds{20}));
+    }
+    const std::string key = "A" + std::to_string(i % kKeys);
+    const bool venue_topic = i % 2 == 0;
+    REQUIRE(p.publisher.publish(
+        venue_topic ? record(TopicId::kTickerKorea, i % 4, key, std::to_string(i))
+                    : record(TopicId::kOpportunity, kPartitionByKey, key, std::to_string(i))));
+  }
+  CHECK(!p.publisher.flush(milliseconds{300}));
+  broker.set_up();
+  REQUIRE(p.publisher.flush(seconds{40}));
+  CHECK(eventually([&] { return p.publisher.state().status == Status::kReady; }, seconds{10}));
+
+  Consumer consumer(broker.bootstraps(), partitions_of(p.publisher.topics()));
+  const std::vector<Consumed> got = consumer.read(kRecords, seconds{30});
+  CHECK(got.size() == kRecords);
+  std::set<int> seen;
+  std::map<std::string, int> last;
+  int out_of_order = 0;
+  int wrong_partition = 0;
+  for (const Consumed& c : got) {
+    const int i = std::stoi(c.value);
+    seen.insert(i);
+    const auto [entry, first] = last.try_emplace(c.topic + c.key, i);
+    if (!first && i <= entry->second) ++out_of_order;
+    entry->second = i;
+    if (c.topic == "spreadwatch.ticker.korea" && c.partition != i % 4) ++wrong_partition;
+  }
+  CHECK(seen.size() == kRecords);
+  CHECK(out_of_order == 0);
+  CHECK(wrong_partition == 0);
+  CHECK(p.total("delivered", TopicId::kTickerKorea) == "5000");
+  CHECK(p.total("delivered", TopicId::kOpportunity) == "5000");
+  CHECK(p.total("dropped", TopicId::kTickerKorea) == "0");
+  CHECK(metric(p.registry, "spreadwatch_publish_connected") == "1");
+}
+
+TEST_CASE("records wait for a broker that is not there yet, and its topics are not made up") {
+  MockBroker broker;
+  Publishing p(settings_for(broker.bootstraps()));
+  broker.create_topics(p.publisher.topics());
+  broker.set_down();
+  const auto before = std::chrono::steady_clock::now();
+  p.publisher.start();
+  CHECK(std::chrono::steady_clock::now() - before < seconds{10});
+  CHECK(p.publisher.state().status == Status::kConnecting);
+  CHECK(metric(p.registry, "spreadwatch_publish_connected") == "0");
+  for (int i = 0; i < 100; ++i) {
+    CHECK(
+        p.publisher.publish(record(TopicId::kFx, kPartitionByKey, "USDT/KRW", std::to_string(i))));
+  }
+  CHECK(!p.publisher.flush(milliseconds{100}));
+  broker.set_up();
+  REQUIRE(p.publisher.flush(seconds{30}));
+  Consumer consumer(broker.bootstraps(), {{"spreadwatch.fx", 1}});
+  const std::vector<Consumed> got = consumer.read(100, seconds{10});
+  REQUIRE(got.size() == 100);
+  for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i].value == std::to_string(i));
+}
+
+TEST_CASE("market data beyond its share is dropped and counted, and opportunities still fit") {
+  MockBroker broker;
+  config::Settings settings = settings_for(broker.bootstraps());
+  settings.kafka.queue_records = 100;
+  Publishing p(settings);
+  broker.create_topics(p.publisher.topics());
+  p.publisher.start();
+  broker.set_down();
+  int taken = 0;
+  for (int i = 0; i < 200; ++i) {
+    taken += p.publisher.publish(record(TopicId::kTickerAsia, 2, "k", "v")) ? 1 : 0;
+  }
+  CHECK(taken == 75);
+  CHECK(p.total("dropped", TopicId::kTickerAsia) == "125");
+  for (int i = 0; i < 25; ++i) {
+    CHECK(p.publisher.publish(record(TopicId::kOpportunity, kPartitionByKey, "BTC", "v")));
+  }
+  CHECK(p.total("dropped", TopicId::kOpportunity) == "0");
+
+  // The queue is full now: the next one waits for room, and finds it when the broker is back.
+  std::atomic<bool> waited{false};
+  std::jthread late([&] {
+    CHECK(p.publisher.publish(record(TopicId::kOpportunity, kPartitionByKey, "BTC", "late")));
+    waited = true;
+  });
+  CHECK(!p.publisher.publish(record(TopicId::kTickerAsia, 2, "k", "v")));
+  CHECK(!waited);
+  broker.set_up();
+  late.join();
+  CHECK(waited);
+  REQUIRE(p.publisher.flush(seconds{30}));
+  CHECK(p.total("delivered", TopicId::kTickerAsia) == "75");
+  CHECK(p.total("delivered", TopicId::kOpportunity) == "26");
+}
+
+TEST_CASE("a topic with too few partitions is an error at start that names it and the counts") {
+  MockBroker broker;
+  Publishing p(settings_for(broker.bootstraps()));
+  broker.create_topics(p.publisher.topics());
+  Publishing other([&] {
+    config::Settings s = settings_for(broker.bootstraps());
+    s.kafka.prefix = "other.";
+    return s;
+  }());
+  for (const TopicIdentity& topic : kTopics) {
+    broker.create_topic("other." + std::string{topic.name},
+                        topic.id == TopicId::kOrderBookAsia ? 2 : topic.partitions + 1);
+  }
+  CHECK_NOTHROW(p.publisher.start());
+  try {
+    other.publisher.start();
+    FAIL("no error");
+  } catch (const std::runtime_error& e) {
+    const std::string what = e.what();
+    CHECK(what.find("other.orderbook.asia") != std::string::npos);
+    CHECK(what.find("has 2 partitions and needs 3") != std::string::npos);
+  }
+  CHECK(other.publisher.state().status == Status::kFailed);
+  CHECK(!other.publisher.publish(record(TopicId::kFx, kPartitionByKey, "k", "v")));
+}
+
+TEST_CASE("more partitions than needed are used by key and left alone by venue") {
+  MockBroker broker;
+  Publishing p(settings_for(broker.bootstraps()));
+  for (const TopicIdentity& topic : kTopics) {
+    broker.create_topic(p.publisher.topics().name(topic.id), topic.partitions + 2);
+  }
+  p.publisher.start();
+  p.publisher.publish(record(TopicId::kTickerEurope, 1, "kraken:BTC-USD", "1"));
+  p.publisher.publish(record(TopicId::kAlert, kPartitionByKey, "rule", "2"));
+  REQUIRE(p.publisher.flush(seconds{10}));
+  Consumer consumer(broker.bootstraps(),
+                    {{"spreadwatch.ticker.europe", 4}, {"spreadwatch.alert", 3}});
+  for (const Consumed& c : consumer.read(2, seconds{10})) {
+    CHECK(c.partition == (c.key == "rule" ? 0 : 1));
+  }
+}
+
+TEST_CASE("a refused setting is an error at start that names it") {
+  config::Settings settings = settings_for("127.0.0.1:1");
+  settings.kafka.compression = "rar";
+  Publishing p(settings);
+  try {
+    p.publisher.start();
+    FAIL("no error");
+  } catch (const std::runtime_error& e) {
+    CHECK(std::string{e.what()}.find("compression") != std::string::npos);
+  }
+}
+
+TEST_CASE("a record too large for Kafka is counted as failed and holds nothing up") {
+  Publishing p(settings_for("embedded"));
+  p.publisher.start();
+  CHECK(!p.publisher.publish(
+      record(TopicId::kDeadLetter, kPartitionByKey, "okx", std::string(2U << 20U, 'x'))));
+  CHECK(p.publisher.publish(record(TopicId::kDeadLetter, kPartitionByKey, "okx", "small")));
+  REQUIRE(p.publisher.flush(seconds{10}));
+  CHECK(p.total("failed", TopicId::kDeadLetter) == "1");
+  CHECK(p.total("delivered", TopicId::kDeadLetter) == "1");
+}
+
+TEST_CASE("what a stop leaves undelivered is counted as failed, and nothing is taken after it") {
+  MockBroker broker;
+  Publishing p(settings_for(broker.bootstraps()));
+  broker.create_topics(p.publisher.topics());
+  p.publisher.start();
+  broker.set_down();
+  for (int i = 0; i < 50; ++i) p.publisher.publish(record(TopicId::kSpread, -1, "BTC", "v"));
+  p.publisher.stop(milliseconds{100});
+  CHECK(p.total("failed", TopicId::kSpread) == "50");
+  CHECK(p.publisher.state().status == Status::kStopped);
+  CHECK(!p.publisher.publish(record(TopicId::kOpportunity, kPartitionByKey, "BTC", "v")));
+  CHECK(p.total("dropped", TopicId::kOpportunity) == "1");
+  CHECK(metric(p.registry, "spreadwatch_publish_queue_records") == "0");
+}
+
+}  // namespace
+}  // namespace spreadwatch::publish
