@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+/// Number and time spelling of the simulated venues, written for the simulator alone: the service's
+/// parsers must not be tested against their own formatter.
+namespace spreadwatch::sim {
+
+/// `value` x 10^-decimals with exactly `shown` fraction digits (`shown` >= `decimals`; -1 =
+/// `decimals`): (1234, 2) = "12.34", (1200, 2, 8) = "12.00000000", (5, 0) = "5".
+std::string fixed(std::int64_t value, int decimals, int shown = -1);
+
+/// The same without trailing zeros: (1200, 2) = "12", (1230, 2) = "12.3", (0, 8) = "0".
+std::string trimmed(std::int64_t value, int decimals);
+
+/// As Java's Double.toString after trimming: plain below 10^7 ("12.3", "116539.0"), else an
+/// exponent
+/// ("1.16539E8"); below 10^-3 "7.9276E-4".
+std::string java_double(std::int64_t value, int decimals);
+
+/// `value` x 10^-decimals as a double; the nearest one.
+double to_double(std::int64_t value, int decimals);
+
+/// A double with `decimals` fraction digits, rounded half away from zero.
+std::string fixed(double value, int decimals);
+/// The same without trailing zeros; "-0" is written "0".
+std::string trimmed(double value, int decimals);
+
+/// "2026-09-24T03:54:28.829165Z".
+std::string rfc3339_micros(std::int64_t unix_us);
+/// "20260924", "035428" and "2026-09-24" of a Unix time in ms (UTC; add an offset for KST).
+std::string date_compact(std::int64_t unix_ms);
+std::string time_compact(std::int64_t unix_ms);
+std::string date_dashed(std::int64_t unix_ms);
+
+/// "abc" with quotes and JSON escapes.
+std::string quoted(std::string_view text);
+
+std::string to_lower(std::string_view text);
+std::string to_upper(std::string_view text);
+
+}  // namespace spreadwatch::sim
