@@ -43,7 +43,6 @@ class EventStreamBuffer final
 
  protected:
   pplx::task<size_t> _getn(std::uint8_t* ptr, size_t count) override;
-  size_t _sgetn(std::uint8_t*, size_t) override { return 0; }
   size_t _scopy(std::uint8_t*, size_t) override { return 0; }
   pplx::task<int_type> _bumpc() override;
   int_type _sbumpc() override { return traits::requires_async(); }

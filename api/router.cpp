@@ -209,6 +209,8 @@ void append_count(std::string& out, std::string_view name, std::uint64_t value) 
   out += std::to_string(value);
 }
 
+void append_text(std::string& out, const Record& record) { out += *record; }
+
 void append_feed(std::string& out, const ingest::FeedStatus& feed) {
   out += '{';
   append_field(out, "venue", to_string(feed.venue));
@@ -522,11 +524,34 @@ Response Router::tickers(const Parameters& parameters) const {
   const auto venue = parameters.venue("venue");
   const std::string symbol = parameters.name("symbol");
   auto tickers = store_.tickers();
-  std::erase_if(tickers, [&](const Ticker& t) {
-    return (venue && t.venue != *venue) || (!symbol.empty() && t.instrument.name() != symbol);
+  std::erase_if(tickers, [&](const auto& t) {
+    return (venue && t->venue != *venue) || (!symbol.empty() && t->instrument.name() != symbol);
   });
-  return list("tickers", tickers,
-              [](std::string& out, const Ticker& t) { publish::append_record(out, t); });
+  return list("tickers", tickers, [](std::string& out, const std::shared_ptr<const Ticker>& t) {
+    publish::append_record(out, *t);
+  });
+}
+
+Response Router::fx() const { return list("fx", store_.rates(), append_text); }
+
+Response Router::premiums(const Parameters& parameters) const {
+  return list("premiums", store_.premiums(parameters.name("asset")), append_text);
+}
+
+Response Router::spreads(const Parameters& parameters) const {
+  Store::SpreadFilter filter{.asset = parameters.name("asset"),
+                             .buy = parameters.venue("buy"),
+                             .sell = parameters.venue("sell")};
+  if (const std::string* mode = parameters.find("mode")) {
+    filter.mode = *mode == config::to_string(config::Mode::kTransfer) ? config::Mode::kTransfer
+                                                                      : config::Mode::kInventory;
+  }
+  if (const std::string* verdict = parameters.find("verdict")) filter.verdict = *verdict;
+  return list("spreads", store_.spreads(filter), append_text);
+}
+
+Response Router::opportunities() const {
+  return list("opportunities", store_.opportunities(), append_text);
 }
 
 Response Router::order_book(const Parameters& parameters) const {
