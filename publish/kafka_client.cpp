@@ -156,6 +156,9 @@ EmbeddedBroker::EmbeddedBroker(const Topics& topics) {
   cluster_.reset(rd_kafka_mock_cluster_new(owner_.get(), 1));
   if (!cluster_) throw std::runtime_error("kafka: the embedded broker cannot be started");
   for (const TopicIdentity& topic : kTopics) {
+    // The cluster's thread can miss a request made while it answers another, and then sleeps for a
+    // second.
+    std::this_thread::sleep_for(milliseconds{2});
     const rd_kafka_resp_err_t code = rd_kafka_mock_topic_create(
         cluster_.get(), topics.name(topic.id).c_str(), topic.partitions, 1);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {

@@ -56,6 +56,9 @@ std::string MockBroker::bootstraps() const {
 }
 
 void MockBroker::create_topic(const std::string& name, int partitions) {
+  // The cluster's thread can miss a request made while it answers another, and then sleeps for a
+  // second.
+  std::this_thread::sleep_for(milliseconds{2});
   if (rd_kafka_mock_topic_create(cluster_.get(), name.c_str(), partitions, 1) !=
       RD_KAFKA_RESP_ERR_NO_ERROR) {
     throw std::runtime_error("cannot create " + name);
@@ -100,6 +103,36 @@ std::vector<Consumed> Consumer::read(std::size_t count, milliseconds deadline) {
     rd_kafka_message_destroy(message);
   }
   return all;
+}
+
+void create_topic(const std::string& brokers, const std::string& topic, int partitions) {
+  const KafkaPtr<rd_kafka_t> client =
+      make_client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers}});
+  const KafkaPtr<rd_kafka_NewTopic_t> wanted{
+      rd_kafka_NewTopic_new(topic.c_str(), partitions, 1, nullptr, 0)};
+  std::array<rd_kafka_NewTopic_t*, 1> all = {wanted.get()};
+  const KafkaPtr<rd_kafka_queue_t> queue{rd_kafka_queue_new(client.get())};
+  rd_kafka_CreateTopics(client.get(), all.data(), all.size(), nullptr, queue.get());
+  const KafkaPtr<rd_kafka_event_t> event{rd_kafka_queue_poll(queue.get(), 20'000)};
+  if (!event || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    throw std::runtime_error("cannot create " + topic);
+  }
+}
+
+int partition_count(const std::string& brokers, const std::string& topic) {
+  const KafkaPtr<rd_kafka_t> client =
+      make_client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers}});
+  const rd_kafka_metadata_t* metadata = nullptr;
+  // All topics: asking for one by name would create it.
+  if (rd_kafka_metadata(client.get(), 1, nullptr, &metadata, 20'000) !=
+      RD_KAFKA_RESP_ERR_NO_ERROR) {
+    throw std::runtime_error("no metadata");
+  }
+  const KafkaPtr<const rd_kafka_metadata_t> owned{metadata};
+  for (int i = 0; i < metadata->topic_cnt; ++i) {
+    if (topic == metadata->topics[i].topic) return metadata->topics[i].partition_cnt;
+  }
+  return 0;
 }
 
 std::map<std::string, int> partitions_of(const Topics& topics) {

@@ -54,6 +54,11 @@ class Consumer {
   KafkaPtr<rd_kafka_t> client_;
 };
 
+/// Creates a topic by the admin protocol, and counts the partitions that a broker says a topic has
+/// (0 = it does not exist). For brokers that know the protocol: not the mock.
+void create_topic(const std::string& brokers, const std::string& topic, int partitions);
+int partition_count(const std::string& brokers, const std::string& topic);
+
 /// Partitions of every one of the program's topics, by the broker's name.
 std::map<std::string, int> partitions_of(const Topics& topics);
 

@@ -111,6 +111,15 @@ TEST_CASE("a key always goes to one partition, and the keys use several") {
   CHECK(used.size() > 1);
 }
 
+TEST_CASE("a lone record leaves within the linger time, not with the next one") {
+  Publishing p(settings_for("embedded"));
+  p.publisher.start();
+  p.publisher.publish(record(TopicId::kTickerKorea, 0, "upbit:BTC-KRW", "1"));
+  // No flush, which would hurry it; the first record of a topic must not wait for metadata either.
+  CHECK(eventually([&] { return p.total("delivered", TopicId::kTickerKorea) == "1"; },
+                   milliseconds{900}));
+}
+
 TEST_CASE("a broker outage loses nothing and keeps the order of every key") {
   MockBroker broker;
   Publishing p(settings_for(broker.bootstraps()));

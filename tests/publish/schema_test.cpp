@@ -1,0 +1,112 @@
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/error.h"
+#include "core/reason.h"
+#include "core/venue.h"
+#include "publish/encode.h"
+#include "tests/publish/json_schema.h"
+#include "tests/publish/samples.h"
+
+namespace spreadwatch::publish {
+namespace {
+
+using Json = nlohmann::json;
+
+void check_valid(const std::string& type, const std::string& text) {
+  CAPTURE(text);
+  const Json value = Json::parse(text);
+  CHECK(value.at("type") == type);
+  for (const std::string& error : schema_errors(load_schema(type), value)) FAIL_CHECK(error);
+}
+template <class... Args>
+std::string encoded(const Args&... args) {
+  std::string out;
+  append_record(out, args...);
+  return out;
+}
+
+TEST_CASE("tickers fit their schema, full and empty") {
+  check_valid("ticker", encoded(sample_ticker()));
+  Ticker empty;
+  empty.venue = VenueId::kGateio;
+  empty.instrument = {"XRP", "USDT"};
+  check_valid("ticker", encoded(empty));
+}
+
+TEST_CASE("order books fit their schema, full, cut and one-sided") {
+  OrderBook book = sample_book();
+  check_valid("orderbook", encoded(book));
+  check_valid("orderbook", encoded(book, 1));
+  book.asks.clear();
+  book.sequence.reset();
+  check_valid("orderbook", encoded(book));
+}
+
+TEST_CASE("errors and dead letters of every code fit their schema") {
+  for (std::size_t i = 0; i < kErrorCodeNames.size(); ++i) {
+    FeedError error = sample_error();
+    error.error.code = static_cast<ErrorCode>(i);
+    check_valid("error", encoded(error, std::optional<std::uint64_t>{i + 1}));
+    std::string out;
+    append_dead_letter(out, error, 1);
+    check_valid("dead_letter", out);
+  }
+}
+
+TEST_CASE("the closed lists in the schemas are the program's") {
+  const auto names = [](const auto& list) {
+    Json all = Json::array();
+    for (const auto& name : list) all.push_back(std::string{name});
+    return all;
+  };
+  Json venues = Json::array();
+  for (const VenueIdentity& v : kVenues) venues.push_back(std::string{v.name});
+  for (const char* type : {"ticker", "orderbook"}) {
+    const Json properties = load_schema(type).at("properties");
+    CHECK(properties.at("exchange").at("enum") == venues);
+    CHECK(properties.at("region").at("enum") == names(kRegionNames));
+  }
+  for (const char* type : {"error", "dead_letter"}) {
+    CHECK(load_schema(type).at("properties").at("code").at("enum") == names(kErrorCodeNames));
+  }
+}
+
+TEST_CASE("every property of a schema says what it is") {
+  for (const char* type : {"ticker", "orderbook", "error", "dead_letter"}) {
+    CAPTURE(type);
+    const Json schema = load_schema(type);
+    CHECK(schema.at("$schema") == "https://json-schema.org/draft/2020-12/schema");
+    for (const auto& [name, rule] : schema.at("properties").items()) {
+      CAPTURE(name);
+      CHECK((rule.contains("description") || name == "type"));
+    }
+  }
+}
+
+TEST_CASE("the validator finds what a schema forbids") {
+  const Json schema = load_schema("orderbook");
+  const auto errors = [&](const char* field, const Json& value) {
+    Json record = Json::parse(encoded(sample_book()));
+    record[field] = value;
+    return schema_errors(schema, record).size();
+  };
+  CHECK(errors("sequence", 7) == 0);
+  CHECK(errors("sequence", "7") == 1);
+  CHECK(errors("state", "stale") == 1);
+  CHECK(errors("exchange", "mtgox") == 1);
+  CHECK(errors("highest_bid", 0) == 1);
+  CHECK(errors("bids", {{1, 2, 3}}) == 2);
+  CHECK(errors("bids", {{1, 0}}) == 1);
+  CHECK(errors("bids", {{1}}) == 1);
+  CHECK(errors("new_field", 1) == 1);
+  Json lacking = Json::parse(encoded(sample_book()));
+  lacking.erase("spread");
+  CHECK(schema_errors(schema, lacking).size() == 1);
+  CHECK(schema_errors(Json{{"format", "date"}}, "x").size() == 1);
+}
+
+}  // namespace
+}  // namespace spreadwatch::publish
