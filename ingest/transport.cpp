@@ -282,9 +282,8 @@ class Link final : public WebsocketConnection::Impl {
     if (done_) return;
     CloseInfo info{.code = code, .detail = std::move(detail), .was_open = open_};
     if (!open_ || closing_) return finish(std::move(info));
-    const auto self = me();  // report() may let go of the last owner
+    begin_close(info);
     report(info);
-    begin_close(std::move(info));
   }
 
  private:

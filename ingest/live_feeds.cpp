@@ -1,0 +1,502 @@
+#include "ingest/live_feeds.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+#include <tuple>
+#include <utility>
+
+#include "ingest/backoff.h"
+#include "ingest/normalizer.h"
+#include "ingest/rate_budget.h"
+#include "ingest/rest_client.h"
+#include "ingest/session.h"
+#include "ingest/transport.h"
+
+namespace spreadwatch::ingest {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr milliseconds kSnapshotEvery{250};
+constexpr milliseconds kMarketsTimeout{15'000};
+constexpr std::size_t kMarketsBytes = VenueAdapter::kMaxFrameBytes;
+constexpr milliseconds kMarketsEvery{300'000};
+constexpr Backoff::Limits kMarketsBackoff{milliseconds{2'000}, milliseconds{60'000},
+                                          milliseconds{500}};
+constexpr milliseconds kStopWait{1'500};
+
+std::optional<Instrument> fx_market(VenueId venue) {
+  if (region_of(venue) == Region::kKorea) return Instrument{"USDT", "KRW"};
+  if (venue == VenueId::kKraken) return Instrument{"USDT", "USD"};
+  return std::nullopt;
+}
+
+std::string without_slash(std::string url) {
+  while (!url.empty() && url.back() == '/') url.pop_back();
+  return url;
+}
+
+std::string or_default(const std::string& set, std::string_view venue_default) {
+  return set.empty() ? std::string{venue_default} : set;
+}
+
+}  // namespace
+
+std::vector<VenueInstruments> wanted_instruments(const config::Settings& settings,
+                                                 const config::AssetRegistry& registry) {
+  std::vector<VenueInstruments> out;
+  for (const config::VenueSettings& venue : settings.venues) {
+    std::set<Instrument> wanted;
+    if (const auto fx = fx_market(venue.id)) wanted.insert(*fx);
+    for (const std::string& asset : settings.assets) {
+      const auto ticker = registry.ticker_of(venue.id, asset);
+      // The same letters may be another coin there: then there is nothing to watch under this name.
+      if (!ticker && registry.asset_of(venue.id, asset)) continue;
+      const Instrument instrument{ticker ? std::string{*ticker} : asset, venue.quote};
+      if (instrument.base != instrument.quote) wanted.insert(instrument);
+    }
+    out.push_back({venue.id, {wanted.begin(), wanted.end()}});
+  }
+  return out;
+}
+
+namespace {
+
+/// Everything of one venue: its market list, and the connections that share its instruments.
+class VenueFeed final : private MarketSink {
+ public:
+  VenueFeed(asio::io_context& io, const TlsClient& tls, const config::VenueSettings& settings,
+            milliseconds quiet, const Clock& clock, LiveSink& sink, metrics::VenueMetrics& metrics,
+            const LiveOptions& options, std::uint64_t seed)
+      : settings_(settings),
+        options_(options),
+        seed_(seed),
+        quiet_(quiet),
+        normalizer_(settings.id),
+        budget_(normalizer_.adapter().profile()),
+        rest_(io, RestOptions{4, 256, options.ca_file}),
+        context_{io, tls, clock, normalizer_, budget_, rest_, metrics, sink},
+        rest_url_(
+            without_slash(or_default(settings.rest_url, normalizer_.adapter().profile().rest_url))),
+        depth_(normalizer_.adapter().offered_depth(settings.orderbook_depth)),
+        markets_backoff_(kMarketsBackoff, seed) {}
+
+  const config::VenueSettings& settings() const { return settings_; }
+
+  void start(SteadyTime now) {
+    started_at_ = now;
+    markets_at_ = now;
+  }
+
+  /// Adds to what is wanted.
+  void want(const std::vector<Instrument>& instruments) {
+    for (const Instrument& instrument : instruments) {
+      if (wanted_.insert(instrument).second) wanted_changed_ = true;
+    }
+  }
+
+  /// The venue's active instruments; nullptr until a list has been had.
+  const std::set<Instrument>* active() const { return markets_known_ ? &active_ : nullptr; }
+  std::uint64_t list_version() const { return list_version_; }
+
+  void tick(SteadyTime now) {
+    if (stopping_) return;
+    if (markets_at_ && now >= *markets_at_) fetch_markets(now);
+    const bool ready = markets_known_ || now - started_at_ >= options_.markets_wait;
+    if (ready && std::exchange(wanted_changed_, false)) apply();
+    for (const auto& session : sessions_) session->tick(now);
+  }
+
+  void stop() {
+    stopping_ = true;
+    rest_.stop();
+    for (const auto& session : sessions_) session->stop();
+  }
+  bool stopped() const {
+    return std::all_of(sessions_.begin(), sessions_.end(),
+                       [](const auto& session) { return session->stopped(); });
+  }
+
+  /// Appends the state of every channel and sets the gauges that follow from it.
+  void append_status(Timestamp now, std::vector<FeedStatus>& out) {
+    const std::size_t first = out.size();
+    for (const auto& session : sessions_) {
+      session->count_duplicates();
+      session->append_status(now, out);
+    }
+    std::size_t tickers = 0;
+    std::size_t books = 0;
+    std::size_t synced = 0;
+    std::optional<std::int64_t> oldest_ms;
+    for (std::size_t i = first; i < out.size(); ++i) {
+      const FeedStatus& status = out[i];
+      if (status.channel == Channel::kTicker) {
+        ++tickers;
+        continue;
+      }
+      ++books;
+      if (status.state != FeedState::kSynced && status.state != FeedState::kStale) continue;
+      ++synced;
+      oldest_ms = std::max(oldest_ms.value_or(0), status.age_ms.value_or(0));
+    }
+    metrics::VenueMetrics& metrics = context_.metrics;
+    metrics.set_subscriptions(metrics::Channel::kTicker, tickers);
+    metrics.set_subscriptions(metrics::Channel::kOrderBook, books);
+    metrics.set_books_synced(synced);
+    metrics.set_book_age(oldest_ms ? std::optional<microseconds>{milliseconds{*oldest_ms}}
+                                   : std::nullopt);
+  }
+
+ private:
+  // MarketSink of the market list
+  void on_ticker(const Ticker&) override {}
+  void on_order_book(const std::string&, const OrderBook&) override {}
+  void on_error(const FeedError& error) override { emit(error); }
+  void on_market(const MarketInfo& market) override { listing_.push_back(market); }
+
+  void fetch_markets(SteadyTime now) {
+    markets_at_.reset();
+    const RestCall call = normalizer_.adapter().markets_call();
+    const microseconds wait = budget_.take_rest(context_.clock.now(), call.weight);
+    if (wait.count() > 0) {
+      markets_at_ = now + std::min<microseconds>(wait, seconds{1});
+      return;
+    }
+    RestRequest request;
+    request.url = rest_url_ + call.path;
+    request.timeout = kMarketsTimeout;
+    request.max_bytes = kMarketsBytes;
+    rest_.get(std::move(request),
+              [this, call](RestResult result) { on_markets(call, std::move(result)); });
+  }
+
+  void on_markets(const RestCall& call, RestResult result) {
+    const Timestamp wall = context_.clock.now();
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (!result) {
+      const RestFailure& failure = result.error();
+      context_.metrics.rest_request(failure.error.code);
+      if (failure.status == 429 || failure.status == 418 || failure.status == 403) {
+        budget_.refused_rest(wall, failure.status, failure.retry_after);
+      }
+      emit(FeedError{settings_.id, {}, failure.error, wall, {}});
+      return markets_failed(failure.error.detail, now);
+    }
+    context_.metrics.rest_request(std::nullopt);
+    context_.metrics.frame(metrics::Channel::kOther, result->body.size());
+    budget_.accepted_rest();
+    if (result->used_weight) budget_.used_weight(wall, *result->used_weight);
+    const Frame frame{Origin::kRest, result->body, call.channel, call.symbol, wall, 0};
+    context_.sink.on_raw(settings_.id, frame, false);
+    listing_.clear();
+    normalizer_.feed(frame, *this);
+    if (listing_.empty()) return markets_failed("no market in the answer", now);
+    markets_backoff_.reset();
+    markets_at_ = now + kMarketsEvery + milliseconds{static_cast<int>(seed_ % 10'000)};
+    learn();
+  }
+
+  void markets_failed(const std::string& why, SteadyTime now) {
+    spdlog::warn("{}: no market list: {}", to_string(settings_.id), why);
+    markets_at_ = now + markets_backoff_.next();
+  }
+
+  void learn() {
+    std::set<Instrument> active;
+    for (const MarketInfo& market : listing_) {
+      if (market.active) active.insert(market.instrument);
+      if (!wanted_.contains(market.instrument)) continue;
+      std::optional<double> min_notional;
+      if (market.min_notional) min_notional = market.min_notional->to_double();
+      emit(MarketStatus{settings_.id, market.instrument, market.active, min_notional});
+    }
+    if (!markets_known_ || active != active_) {
+      active_ = std::move(active);
+      markets_known_ = true;
+      wanted_changed_ = true;
+      ++list_version_;
+    }
+    if (list_version_ == 1) {
+      spdlog::info("{}: {} active markets", to_string(settings_.id), active_.size());
+    }
+  }
+
+  // Brings what is subscribed in line with what is wanted and listed.
+  void apply() {
+    for (const Instrument& instrument : wanted_) {
+      const bool listed = !markets_known_ || active_.contains(instrument);
+      const auto carried = carried_.find(instrument);
+      if (listed && carried == carried_.end()) {
+        subscribe(instrument);
+      } else if (!listed) {
+        if (carried != carried_.end()) {
+          sessions_[carried->second]->remove(subscriptions_of(instrument),
+                                             ErrorCode::kUnknownSymbol);
+          carried_.erase(carried);
+        }
+        report_unlisted(instrument);
+      }
+    }
+  }
+
+  std::vector<Subscription> subscriptions_of(const Instrument& instrument) const {
+    return {{Channel::kTicker, instrument, 0}, {Channel::kOrderBook, instrument, depth_}};
+  }
+
+  void subscribe(const Instrument& instrument) {
+    const std::vector<Subscription> subscriptions = subscriptions_of(instrument);
+    const std::size_t most = normalizer_.adapter().profile().max_subscriptions;
+    std::size_t place = 0;
+    while (place < sessions_.size() &&
+           sessions_[place]->subscriptions() + subscriptions.size() > most) {
+      ++place;
+    }
+    if (place == sessions_.size()) sessions_.push_back(make_session(place));
+    sessions_[place]->add(subscriptions);
+    carried_[instrument] = place;
+    unlisted_.erase(instrument);
+  }
+
+  std::unique_ptr<Session> make_session(std::size_t place) {
+    SessionSettings s;
+    s.venue = settings_.id;
+    s.connection = static_cast<std::uint32_t>(place);
+    s.ws_url = or_default(settings_.ws_url, normalizer_.adapter().profile().ws_url);
+    s.rest_url = rest_url_;
+    s.liveness = settings_.liveness;
+    s.quiet = quiet_;
+    s.transport.connect_timeout = options_.connect_timeout;
+    s.seed = seed_ + place * 2;
+    return std::make_unique<Session>(context_, std::move(s));
+  }
+
+  void report_unlisted(const Instrument& instrument) {
+    if (!unlisted_.insert(instrument).second) return;
+    spdlog::warn("{} does not list {} as active", to_string(settings_.id), instrument.name());
+    context_.metrics.decode_error(ErrorCode::kUnknownSymbol);
+    emit(FeedError{settings_.id,
+                   normalizer_.adapter().venue_symbol(instrument),
+                   {ErrorCode::kUnknownSymbol, "not listed, or not active: " + instrument.name()},
+                   context_.clock.now(),
+                   {}});
+  }
+
+  void emit(MarketEvent event) {
+    if (stopping_) return;
+    try {
+      context_.sink.on_event(std::move(event));
+    } catch (const std::exception& e) {
+      spdlog::error("a market event's handler threw: {}", e.what());
+    }
+  }
+
+  const config::VenueSettings settings_;
+  const LiveOptions options_;
+  const std::uint64_t seed_;
+  const milliseconds quiet_;
+  Normalizer normalizer_;
+  VenueBudget budget_;
+  RestClient rest_;
+  SessionContext context_;
+  const std::string rest_url_;
+  const int depth_;
+  Backoff markets_backoff_;
+
+  SteadyTime started_at_{};
+  std::optional<SteadyTime> markets_at_;  // when to fetch the market list
+  std::vector<MarketInfo> listing_;       // of the answer being read
+  bool markets_known_ = false;
+  std::uint64_t list_version_ = 0;
+  std::set<Instrument> active_;
+
+  std::set<Instrument> wanted_;
+  bool wanted_changed_ = false;
+  std::map<Instrument, std::size_t> carried_;  // by which session
+  std::set<Instrument> unlisted_;              // and reported as such
+  std::vector<std::unique_ptr<Session>> sessions_;
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+class LiveFeeds::Impl {
+ public:
+  Impl(const config::Settings& settings, const config::AssetRegistry& registry,
+       std::vector<VenueInstruments> wanted, const Clock& clock, LiveSink& sink,
+       metrics::IngestMetrics& metrics, LiveOptions options)
+      : all_assets_(settings.all_assets),
+        registry_(registry),
+        clock_(clock),
+        options_(std::move(options)),
+        tls_(options_.ca_file),
+        timer_(io_) {
+    std::uint64_t seed = options_.seed != 0 ? options_.seed : std::random_device{}();
+    for (const config::VenueSettings& venue : settings.venues) {
+      // Far enough apart for the seeds that a venue gives its connections.
+      seed += 1'000'003;
+      feeds_.push_back(std::make_unique<VenueFeed>(io_, tls_, venue, settings.spread.max_quiet,
+                                                   clock, sink, metrics.venue(venue.id), options_,
+                                                   seed));
+    }
+    for (const VenueInstruments& v : wanted) {
+      for (const auto& feed : feeds_) {
+        if (feed->settings().id == v.venue) feed->want(v.instruments);
+      }
+    }
+  }
+
+  ~Impl() { stop(); }
+
+  void start() {
+    thread_ = std::jthread([this] { run(); });
+  }
+
+  void stop() noexcept {
+    if (!thread_.joinable()) return;
+    try {
+      asio::post(io_, [this] {
+        stopping_ = true;
+        for (const auto& feed : feeds_) feed->stop();
+        timer_.cancel();
+        work_.reset();  // the loop ends with the last connection
+      });
+    } catch (const std::exception& e) {
+      spdlog::error("stopping the feeds: {}", e.what());
+    }
+    {
+      std::unique_lock lock(done_mutex_);
+      if (!done_changed_.wait_for(lock, kStopWait, [this] { return done_; })) io_.stop();
+    }
+    thread_.join();
+  }
+
+  std::vector<FeedStatus> feeds() const {
+    const std::lock_guard lock(status_mutex_);
+    return status_;
+  }
+
+ private:
+  void run() noexcept {
+    const SteadyTime now = std::chrono::steady_clock::now();
+    started_at_ = now;
+    for (const auto& feed : feeds_) feed->start(now);
+    tick();
+    for (;;) {
+      try {
+        io_.run();
+        break;
+      } catch (const std::exception& e) {
+        // One handler's failure is not the feeds' end.
+        spdlog::error("a feed handler threw: {}", e.what());
+      } catch (...) {
+        spdlog::error("a feed handler threw something unknown");
+      }
+    }
+    const std::lock_guard lock(done_mutex_);
+    done_ = true;
+    done_changed_.notify_all();
+  }
+
+  void tick() {
+    if (stopping_) return;
+    // Armed first, so that a tick that throws is not the last one.
+    timer_.expires_after(Session::kTick);
+    timer_.async_wait([this](const boost::system::error_code& ec) {
+      if (!ec) tick();
+    });
+    const SteadyTime now = std::chrono::steady_clock::now();
+    if (all_assets_) want_common_assets(now);
+    for (const auto& feed : feeds_) feed->tick(now);
+    if (now - status_at_ >= kSnapshotEvery) {
+      status_at_ = now;
+      refresh_status();
+    }
+  }
+
+  // Every registered asset that at least two venues list is wanted of each of them.
+  void want_common_assets(SteadyTime now) {
+    std::uint64_t versions = 0;
+    bool all_known = true;
+    for (const auto& feed : feeds_) {
+      versions += feed->list_version();
+      all_known = all_known && feed->active() != nullptr;
+    }
+    if (versions == versions_seen_) return;
+    if (!all_known && now - started_at_ < options_.markets_wait) return;
+    versions_seen_ = versions;
+    std::map<std::string, std::vector<std::pair<VenueFeed*, Instrument>>> by_asset;
+    for (const auto& feed : feeds_) {
+      if (feed->active() == nullptr) continue;
+      for (const Instrument& instrument : *feed->active()) {
+        if (instrument.quote != feed->settings().quote) continue;
+        const auto asset = registry_.asset_of(feed->settings().id, instrument.base);
+        if (asset) by_asset[std::string{*asset}].emplace_back(feed.get(), instrument);
+      }
+    }
+    for (const auto& [asset, places] : by_asset) {
+      if (places.size() < 2) continue;
+      for (const auto& [feed, instrument] : places) feed->want({instrument});
+    }
+  }
+
+  void refresh_status() {
+    std::vector<FeedStatus> fresh;
+    const Timestamp now = clock_.now();
+    for (const auto& feed : feeds_) feed->append_status(now, fresh);
+    std::sort(fresh.begin(), fresh.end(), [](const FeedStatus& a, const FeedStatus& b) {
+      return std::tie(a.venue, a.symbol, a.channel) < std::tie(b.venue, b.symbol, b.channel);
+    });
+    const std::lock_guard lock(status_mutex_);
+    status_.swap(fresh);
+  }
+
+  const bool all_assets_;
+  const config::AssetRegistry& registry_;
+  const Clock& clock_;
+  const LiveOptions options_;
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  TlsClient tls_;
+  asio::steady_timer timer_;
+  std::vector<std::unique_ptr<VenueFeed>> feeds_;
+
+  // Of the feeds' thread:
+  SteadyTime started_at_{};
+  SteadyTime status_at_{};
+  std::uint64_t versions_seen_ = 0;
+  bool stopping_ = false;
+
+  mutable std::mutex status_mutex_;
+  std::vector<FeedStatus> status_;  // guarded by status_mutex_
+
+  std::mutex done_mutex_;
+  std::condition_variable done_changed_;
+  bool done_ = false;  // guarded by done_mutex_
+
+  std::jthread thread_;  // last: joined before anything it uses goes
+};
+
+LiveFeeds::LiveFeeds(const config::Settings& settings, const config::AssetRegistry& registry,
+                     std::vector<VenueInstruments> wanted, const Clock& clock, LiveSink& sink,
+                     metrics::IngestMetrics& metrics, LiveOptions options)
+    : impl_(std::make_unique<Impl>(settings, registry, std::move(wanted), clock, sink, metrics,
+                                   std::move(options))) {}
+LiveFeeds::~LiveFeeds() = default;
+
+void LiveFeeds::start() { impl_->start(); }
+void LiveFeeds::stop() noexcept { impl_->stop(); }
+std::vector<FeedStatus> LiveFeeds::feeds() const { return impl_->feeds(); }
+
+}  // namespace spreadwatch::ingest

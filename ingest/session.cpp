@@ -1,0 +1,657 @@
+#include "ingest/session.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace spreadwatch::ingest {
+namespace {
+
+constexpr std::size_t kMaxOutbox = 10'000;
+constexpr milliseconds kStatusEvery{250};
+constexpr milliseconds kWatchEvery{200};
+constexpr milliseconds kFirstSnapshotRetry{200};
+constexpr milliseconds kLongestSnapshotRetry{10'000};
+constexpr int kMaxSnapshotFailures = 8;
+constexpr milliseconds kFirstCooling{1'000};
+constexpr milliseconds kLongestCooling{60'000};
+constexpr milliseconds kLongestWatch{600'000};
+constexpr milliseconds kFirstRejection{60'000};
+constexpr milliseconds kLongestRejection{3'600'000};
+constexpr milliseconds kStable{60'000};  // synced for so long: earlier failures no longer count
+constexpr milliseconds kInTransit{
+    5'000};  // what was sent before a resubscription may still come in
+constexpr milliseconds kRateLimitHold{5'000};
+constexpr milliseconds kRenewSpread{1'000};
+
+SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
+
+milliseconds doubled(milliseconds first, int times, milliseconds cap) {
+  return std::min(cap, first * (1 << std::clamp(times, 0, 20)));
+}
+
+void count(metrics::VenueMetrics& metrics, ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kSequenceGap:
+      metrics.gap();
+      break;
+    case ErrorCode::kChecksumMismatch:
+      metrics.checksum_mismatch();
+      break;
+    default:
+      metrics.decode_error(code);
+  }
+}
+
+}  // namespace
+
+Session::Session(SessionContext context, SessionSettings settings)
+    : context_(context),
+      settings_(std::move(settings)),
+      profile_(context_.normalizer.adapter().profile()),
+      liveness_(std::min(settings_.liveness, profile_.silence)),
+      backoff_(settings_.backoff, settings_.seed),
+      random_(settings_.seed + 1),
+      messages_(profile_.messages),
+      self_(std::make_shared<Session*>(this)) {}
+
+Session::~Session() = default;
+
+// --- what is subscribed
+// ----------------------------------------------------------------------------------
+
+void Session::add(std::span<const Subscription> subscriptions) {
+  const SteadyTime now = steady_now();
+  Streams fresh;
+  for (const Subscription& s : subscriptions) {
+    const auto [it, inserted] = streams_.try_emplace(s);
+    if (!inserted) continue;
+    Stream& stream = it->second;
+    stream.subscription = s;
+    if (s.channel == Channel::kOrderBook) {
+      stream.name = context_.normalizer.adapter().book_stream(s.instrument, s.depth);
+      books_[stream.name] = &stream;
+    } else {
+      tickers_[s.instrument] = &stream;
+    }
+    fresh.push_back(&stream);
+  }
+  if (!fresh.empty() && up()) ask(fresh, now);
+}
+
+void Session::remove(std::span<const Subscription> subscriptions, std::optional<ErrorCode> reason) {
+  std::vector<Subscription> asked;
+  for (const Subscription& s : subscriptions) {
+    const auto it = streams_.find(s);
+    if (it == streams_.end()) continue;
+    if (s.channel == Channel::kOrderBook) {
+      context_.normalizer.invalidate_stream(it->second.name, FeedState::kDown, reason, *this);
+      context_.normalizer.forget(it->second.name);
+      books_.erase(it->second.name);
+    } else {
+      tickers_.erase(s.instrument);
+    }
+    if (it->second.asked) asked.push_back(s);
+    streams_.erase(it);
+  }
+  if (asked.empty() || !up()) return;
+  if (profile_.subscribe_replaces) return ask_again({}, steady_now());
+  const VenueAdapter& adapter = context_.normalizer.adapter();
+  for (std::string& text : adapter.unsubscribe(asked, context_.clock.now())) {
+    if (outbox_.size() < kMaxOutbox) outbox_.push_back(std::move(text));
+  }
+}
+
+void Session::mark_asked(Stream& stream, SteadyTime now) {
+  stream.asked = true;
+  stream.asked_at = now;
+  stream.data = false;
+  stream.resubscribe_at.reset();
+  stream.rejected_until.reset();
+}
+
+void Session::ask(const Streams& streams, SteadyTime now) {
+  std::vector<Subscription> list;
+  for (Stream* stream : streams) mark_asked(*stream, now);
+  if (profile_.subscribe_replaces) {
+    // A later list replaces all earlier ones: every list is the whole list.
+    for (auto& [subscription, stream] : streams_) {
+      if (stream.rejected_until) continue;
+      if (!stream.asked) mark_asked(stream, now);
+      list.push_back(subscription);
+    }
+  } else {
+    for (const Stream* stream : streams) list.push_back(stream->subscription);
+  }
+  if (list.empty()) return;
+  for (std::string& text : context_.normalizer.adapter().subscribe(list, context_.clock.now())) {
+    if (outbox_.size() < kMaxOutbox) outbox_.push_back(std::move(text));
+  }
+  send_queued(now);
+}
+
+void Session::ask_again(const Streams& streams, SteadyTime now) {
+  if (!profile_.subscribe_replaces) {
+    std::vector<Subscription> list;
+    for (const Stream* stream : streams) list.push_back(stream->subscription);
+    for (std::string& text :
+         context_.normalizer.adapter().unsubscribe(list, context_.clock.now())) {
+      if (outbox_.size() < kMaxOutbox) outbox_.push_back(std::move(text));
+    }
+  }
+  ask(streams, now);
+}
+
+Session::Stream* Session::book_stream(const std::string& name) {
+  const auto it = books_.find(name);
+  return it == books_.end() ? nullptr : it->second;
+}
+
+// --- the connection
+// --------------------------------------------------------------------------------------
+
+void Session::tick(SteadyTime now) {
+  if (stopping_) return;
+  if (phase_ == Phase::kWaiting) {
+    if (now >= next_attempt_ && !streams_.empty()) connect(now);
+    return;
+  }
+  if (phase_ != Phase::kOpen) return;
+  if (renew_at_ && now >= *renew_at_) {
+    renewing_ = true;
+    renew_at_.reset();
+    link_->close();
+    return;
+  }
+  keep_alive(now);
+  if (!up()) return;  // it was found dead
+  if (now - streams_watched_at_ >= kWatchEvery) {
+    streams_watched_at_ = now;
+    watch_streams(now);
+  }
+  fetch_snapshots(now);
+  send_queued(now);
+}
+
+void Session::connect(SteadyTime now) {
+  const microseconds wait = context_.budget.take_connect(context_.clock.now());
+  if (wait.count() > 0) {
+    // Asked again at least once a second: a pause may be lifted, and the wall clock may jump.
+    next_attempt_ = now + std::min<microseconds>(wait, seconds{1});
+    return;
+  }
+  if (connects_++ > 0) context_.metrics.reconnect_attempt();
+  phase_ = Phase::kConnecting;
+  link_ = std::make_unique<WebsocketConnection>(context_.io, context_.tls, settings_.ws_url,
+                                                settings_.transport,
+                                                static_cast<WebsocketEvents&>(*this));
+}
+
+void Session::on_open() {
+  const SteadyTime now = steady_now();
+  phase_ = Phase::kOpen;
+  if (generation_ > 0) ++reconnects_;
+  ++generation_;
+  context_.budget.accepted_connect();
+  context_.metrics.connected();
+  spdlog::info("{} connection {} is up", to_string(settings_.venue), settings_.connection);
+
+  messages_ = MessageBudget(profile_.messages);
+  outbox_.clear();
+  outbox_empty_at_ = now;
+  hold_until_ = {};
+  heard_at_ = now;
+  ping_sent_at_ = now;
+  pong_due_.reset();
+  streams_watched_at_ = now;
+  data_seen_ = false;
+  last_close_.reset();
+  renew_at_.reset();
+  if (profile_.max_age.count() > 0) {
+    // Spread, so that connections opened together are not renewed together.
+    std::uniform_real_distribution<double> share(0.90, 0.96);
+    const auto age = static_cast<double>(profile_.max_age.count()) * share(random_);
+    renew_at_ = now + milliseconds{static_cast<milliseconds::rep>(age)};
+  }
+  tell_status(true);
+  Streams all;
+  for (auto& [subscription, stream] : streams_) {
+    if (!stream.rejected_until) all.push_back(&stream);
+  }
+  ask(all, now);
+}
+
+void Session::on_closed(const CloseInfo& info) {
+  // First of all nothing of this connection may be believed any longer.
+  if (!stopping_ && info.was_open) {
+    context_.normalizer.invalidate(settings_.connection, FeedState::kDown, info.code, *this);
+  }
+  const SteadyTime now = steady_now();
+  const Timestamp wall = context_.clock.now();
+  phase_ = Phase::kWaiting;
+  link_.reset();
+  outbox_.clear();
+  last_close_ = info.code;
+  for (auto& [subscription, stream] : streams_) {
+    stream.asked = stream.data = stream.synced = false;
+    stream.resubscribe_at.reset();
+    stream.snapshot_at.reset();
+    stream.snapshot_in_flight = false;
+    stream.snapshot_failures = 0;
+  }
+  if (info.was_open) context_.metrics.disconnected(info.code);
+  if (stopping_) return;
+
+  if (info.was_open) tell_status(false);
+  if (info.code) {
+    spdlog::warn("{} connection {}: {} ({})", to_string(settings_.venue), settings_.connection,
+                 info.detail, to_string(*info.code));
+    emit(FeedError{settings_.venue, {}, {*info.code, info.detail}, wall, {}});
+  }
+  if (info.http_status == 429 || info.http_status == 418 || info.http_status == 403) {
+    context_.budget.refused_connect(wall, info.http_status, info.retry_after);
+  }
+  // A renewal is no failure.
+  const bool planned = std::exchange(renewing_, false) && !info.code;
+  next_attempt_ = planned ? now : now + backoff_.next();
+}
+
+void Session::stop() {
+  if (std::exchange(stopping_, true)) return;
+  if (link_ != nullptr) link_->close();
+}
+
+void Session::heard(SteadyTime now) {
+  heard_at_ = now;
+  if (now - status_told_at_ >= kStatusEvery) tell_status(true);
+}
+
+void Session::on_pong() {
+  pong_due_.reset();
+  heard(steady_now());
+}
+
+void Session::on_ping() { heard(steady_now()); }
+
+void Session::keep_alive(SteadyTime now) {
+  const auto silent = now - heard_at_;
+  if (silent >= liveness_) {
+    link_->fail(ErrorCode::kTimeout,
+                "nothing received for " + std::to_string(liveness_.count()) + " ms");
+    return;
+  }
+  if (pong_due_ && now >= *pong_due_) {
+    pong_due_.reset();
+    context_.metrics.pong_missed();
+    // Data without a pong is a slow answer; neither is a dead line.
+    if (heard_at_ < ping_sent_at_) {
+      link_->fail(ErrorCode::kTimeout, "a ping was not answered");
+      return;
+    }
+  }
+  const auto since_ping = now - ping_sent_at_;
+  const bool due = profile_.ping != VenueProfile::Ping::kNone && since_ping >= profile_.ping_every;
+  // A quiet market is not a dead line: a third of the window leaves two tries to tell them apart. A
+  // venue that pings by itself has to answer a protocol ping, too.
+  const bool probe = silent >= liveness_ / 3 && since_ping >= liveness_ / 3;
+  if (!due && !probe) return;
+  const Timestamp wall = context_.clock.now();
+  if (messages_.take(wall, true).count() > 0) return;
+  bool sent = false;
+  if (profile_.ping == VenueProfile::Ping::kText) {
+    std::string text = context_.normalizer.adapter().ping(wall);
+    const Frame frame{Origin::kWs, text, "request", {}, wall, settings_.connection};
+    context_.sink.on_raw(settings_.venue, frame, true);
+    sent = link_->send(std::move(text));
+  } else {
+    sent = link_->ping();
+  }
+  if (!sent) return;
+  ping_sent_at_ = now;
+  if (!pong_due_) pong_due_ = now + profile_.pong_within;
+}
+
+void Session::send_queued(SteadyTime now) {
+  if (!up() || now < hold_until_) return;
+  while (!outbox_.empty()) {
+    const Timestamp wall = context_.clock.now();
+    if (messages_.take(wall).count() > 0) return;
+    const Frame frame{Origin::kWs, outbox_.front(), "request", {}, wall, settings_.connection};
+    context_.sink.on_raw(settings_.venue, frame, true);
+    if (!link_->send(outbox_.front())) return;
+    outbox_.pop_front();
+    outbox_empty_at_ = now;
+  }
+}
+
+// --- what comes in
+// ---------------------------------------------------------------------------------------
+
+void Session::on_frame(std::string_view payload, bool) {
+  if (stopping_) return;
+  frame_at_ = steady_now();
+  frame_has_ticker_ = frame_has_book_ = false;
+  const Frame frame{Origin::kWs, payload, {}, {}, context_.clock.now(), settings_.connection};
+  context_.sink.on_raw(settings_.venue, frame, false);
+  context_.normalizer.feed(frame, *this);
+  context_.metrics.frame(frame_has_book_     ? metrics::Channel::kOrderBook
+                         : frame_has_ticker_ ? metrics::Channel::kTicker
+                                             : metrics::Channel::kOther,
+                         payload.size());
+  heard(frame_at_);
+  if (std::exchange(snapshot_wanted_, false)) fetch_snapshots(frame_at_);
+}
+
+void Session::count_data() {
+  if (std::exchange(data_seen_, true)) return;
+  // Only data proves that the venue serves us again.
+  backoff_.reset();
+}
+
+void Session::on_ticker(const Ticker& ticker) {
+  frame_has_ticker_ = true;
+  context_.metrics.decode_latency(steady_now() - frame_at_);
+  context_.metrics.ticker(ticker.instrument);
+  if (ticker.exchange_time && ticker.receive_time && ticker.origin == Origin::kWs) {
+    context_.metrics.exchange_delay(*ticker.receive_time - *ticker.exchange_time);
+  }
+  count_data();
+  const auto it = tickers_.find(ticker.instrument);
+  if (it == tickers_.end()) return;  // still under way when it was unsubscribed
+  Stream& stream = *it->second;
+  stream.data = true;
+  stream.data_at = frame_at_;
+  stream.received = ticker.receive_time;
+  stream.exchange_time = ticker.exchange_time;
+  stream.origin = ticker.origin;
+  stream.rejections = 0;
+  emit(ticker);
+}
+
+void Session::on_order_book(const std::string& name, const OrderBook& book) {
+  Stream* const stream = book_stream(name);
+  if (stream == nullptr) return;  // still under way when it was unsubscribed
+  if (book.synced()) {
+    frame_has_book_ = true;
+    const SteadyTime now = steady_now();
+    if (!stream->synced) {
+      stream->synced_at = now;
+      if (stream->was_synced) context_.metrics.resync();
+    } else if (now - stream->synced_at >= kStable) {
+      stream->failures = 0;
+    }
+    if (now - stream->asked_at >= kInTransit) stream->refreshes = 0;
+    stream->data = stream->synced = stream->was_synced = true;
+    stream->data_at = now;
+    stream->received = book.receive_time;
+    stream->exchange_time = book.exchange_time;
+    stream->origin = book.origin;
+    stream->rejections = 0;
+    stream->snapshot_failures = 0;
+    stream->snapshot_at.reset();
+    count_data();
+    context_.metrics.book_latency(now - frame_at_);
+    if (book.receive_time) {
+      context_.metrics.book_updated(*book.receive_time);
+      if (book.exchange_time && book.origin == Origin::kWs) {
+        context_.metrics.exchange_delay(*book.receive_time - *book.exchange_time);
+      }
+    }
+  } else {
+    stream->synced = false;
+  }
+  emit(book);
+}
+
+void Session::on_error(const FeedError& error) {
+  const SteadyTime now = steady_now();
+  count(context_.metrics, error.error.code);
+  spdlog::debug("{} {}: {} ({})", to_string(settings_.venue), error.symbol, error.error.detail,
+                to_string(error.error.code));
+  if (error.error.code == ErrorCode::kUnknownSymbol && !error.symbol.empty()) {
+    reject(error.symbol, now);
+  } else if (error.error.code == ErrorCode::kRateLimited) {
+    hold_until_ = now + kRateLimitHold;
+  }
+  emit(error);
+}
+
+void Session::reject(const std::string& symbol, SteadyTime now) {
+  const std::optional<Instrument> instrument = context_.normalizer.adapter().instrument(symbol);
+  bool known = false;
+  for (auto& [subscription, stream] : streams_) {
+    if (!stream.asked || stream.data || subscription.instrument != instrument) continue;
+    known = true;
+    stream.asked = false;
+    stream.rejected_until = now + doubled(kFirstRejection, stream.rejections++, kLongestRejection);
+  }
+  if (!known) return;
+  spdlog::warn("{} does not know {}", to_string(settings_.venue), symbol);
+  // Some venues refuse a whole request for one unknown symbol: what was asked with it and does not
+  // come is asked for again.
+  for (auto& [subscription, stream] : streams_) {
+    if (stream.asked && !stream.data && !stream.resubscribe_at &&
+        now - stream.asked_at < kInTransit) {
+      stream.resubscribe_at = now + kFirstCooling;
+    }
+  }
+}
+
+void Session::on_control(const ControlMessage& control) {
+  if (control.kind == ControlMessage::Kind::kPong) {
+    pong_due_.reset();
+  } else if (control.kind == ControlMessage::Kind::kReconnect && up()) {
+    spdlog::info("{} announces that it will close connection {}", to_string(settings_.venue),
+                 settings_.connection);
+    std::uniform_int_distribution<milliseconds::rep> wait(0, kRenewSpread.count());
+    renew_at_ = steady_now() + milliseconds{wait(random_)};
+  }
+}
+
+void Session::on_need(const std::string& name, const Instrument&, MaintainedBook::Need need) {
+  Stream* const stream = book_stream(name);
+  if (stream == nullptr || !stream->asked) return;
+  const SteadyTime now = steady_now();
+  if (need == MaintainedBook::Need::kSnapshot) {
+    if (stream->snapshot_in_flight || stream->snapshot_at) return;
+    stream->snapshot_at = now;
+    snapshot_wanted_ = true;
+    if (stream->snapshot_failures > 0) {
+      stream->snapshot_at =
+          now + doubled(kFirstSnapshotRetry, stream->snapshot_failures - 1, kLongestSnapshotRetry);
+    }
+  } else if (need == MaintainedBook::Need::kResubscribe) {
+    if (stream->resubscribe_at) return;
+    // Between asking again and the snapshot the old stream may still deliver; watch_streams() looks
+    // after a snapshot that never comes.
+    if (!stream->data && now - stream->asked_at < kInTransit) return;
+    stream->resubscribe_at = now;
+    if (stream->failures > 0) {
+      stream->resubscribe_at = now + doubled(kFirstCooling, stream->failures - 1, kLongestCooling);
+    }
+    ++stream->failures;
+  }
+}
+
+// --- order books that need help
+// --------------------------------------------------------------------------
+
+void Session::watch_streams(SteadyTime now) {
+  Streams again;
+  Streams anew;
+  for (auto& [subscription, stream] : streams_) {
+    if (stream.rejected_until) {
+      if (now >= *stream.rejected_until) anew.push_back(&stream);
+      continue;
+    }
+    if (!stream.asked) continue;
+    if (stream.resubscribe_at) {
+      if (now < *stream.resubscribe_at) continue;
+      const bool mended = stream.name.empty() ? stream.data : stream.synced;
+      if (mended) {
+        stream.resubscribe_at.reset();
+      } else {
+        again.push_back(&stream);
+      }
+      continue;
+    }
+    if (stream.name.empty()) continue;
+    if (!stream.synced) {
+      if (!outbox_.empty() || stream.snapshot_in_flight || stream.snapshot_at) continue;
+      const auto waited = now - std::max(stream.asked_at, outbox_empty_at_);
+      if (waited < doubled(settings_.first_data, stream.failures, kLongestWatch)) continue;
+      ++stream.failures;
+      spdlog::info("{} {}: no order book, asking again", to_string(settings_.venue),
+                   subscription.instrument.name());
+      again.push_back(&stream);
+    } else if (now - std::max(stream.data_at, stream.asked_at) >=
+               doubled(settings_.quiet, stream.refreshes, kLongestWatch)) {
+      // Quiet or stalled looks the same from here; asking again tells which, and costs a message.
+      ++stream.refreshes;
+      again.push_back(&stream);
+    }
+  }
+  if (!anew.empty()) ask(anew, now);
+  if (!again.empty()) ask_again(again, now);
+}
+
+void Session::fetch_snapshots(SteadyTime now) {
+  if (!up()) return;
+  for (auto& [name, stream] : books_) {
+    if (!stream->snapshot_at || now < *stream->snapshot_at || stream->snapshot_in_flight) continue;
+    const RestCall call = context_.normalizer.adapter().book_call(stream->subscription.instrument,
+                                                                  stream->subscription.depth);
+    const microseconds wait = context_.budget.take_rest(context_.clock.now(), call.weight);
+    if (wait.count() > 0) {
+      stream->snapshot_at = now + std::min<microseconds>(wait, seconds{1});
+      continue;
+    }
+    stream->snapshot_at.reset();
+    stream->snapshot_in_flight = true;
+    RestRequest request;
+    request.url = settings_.rest_url + call.path;
+    request.timeout = settings_.rest_timeout;
+    request.max_bytes = VenueAdapter::kMaxFrameBytes;
+    context_.rest.get(std::move(request), [self = std::weak_ptr(self_), stream_name = name, call,
+                                           generation = generation_](RestResult result) {
+      if (const auto session = self.lock()) {
+        (*session)->on_snapshot(stream_name, generation, call, std::move(result));
+      }
+    });
+  }
+}
+
+void Session::on_snapshot(const std::string& name, std::uint64_t generation, const RestCall& call,
+                          RestResult result) {
+  if (stopping_) return;
+  const Timestamp wall = context_.clock.now();
+  const SteadyTime now = steady_now();
+  if (result) {
+    context_.metrics.rest_request(std::nullopt);
+    context_.budget.accepted_rest();
+    if (result->used_weight) context_.budget.used_weight(wall, *result->used_weight);
+  } else {
+    const RestFailure& failure = result.error();
+    context_.metrics.rest_request(failure.error.code);
+    if (failure.used_weight) context_.budget.used_weight(wall, *failure.used_weight);
+    if (failure.status == 429 || failure.status == 418 || failure.status == 403) {
+      context_.budget.refused_rest(wall, failure.status, failure.retry_after);
+    }
+  }
+  Stream* const stream = book_stream(name);
+  // The deltas that waited for this snapshot are gone with their connection.
+  if (stream == nullptr || generation != generation_ || !up()) return;
+  stream->snapshot_in_flight = false;
+  ++stream->snapshot_failures;  // until the book is synced
+  if (!result) {
+    emit(FeedError{settings_.venue, call.symbol, result.error().error, wall, {}});
+    return snapshot_failed(*stream, now);
+  }
+  frame_at_ = now;
+  const Frame frame{Origin::kRest, result->body, call.channel,
+                    call.symbol,   wall,         settings_.connection};
+  context_.sink.on_raw(settings_.venue, frame, false);
+  context_.normalizer.feed(frame, *this);
+  context_.metrics.frame(metrics::Channel::kOrderBook, result->body.size());
+  if (!stream->synced) snapshot_failed(*stream, now);
+}
+
+void Session::snapshot_failed(Stream& stream, SteadyTime now) {
+  if (stream.snapshot_failures >= kMaxSnapshotFailures) {
+    stream.snapshot_failures = 0;
+    stream.snapshot_at.reset();
+    stream.resubscribe_at = now + doubled(kFirstCooling, stream.failures++, kLongestCooling);
+    return;
+  }
+  stream.snapshot_at =
+      now + doubled(kFirstSnapshotRetry, stream.snapshot_failures - 1, kLongestSnapshotRetry);
+}
+
+// --- what is told
+// ----------------------------------------------------------------------------------------
+
+void Session::tell_status(bool alive) {
+  status_told_at_ = steady_now();
+  emit(StreamStatus{settings_.venue, settings_.connection, alive, context_.clock.now()});
+}
+
+void Session::emit(MarketEvent event) {
+  if (stopping_) return;
+  try {
+    context_.sink.on_event(std::move(event));
+  } catch (const std::exception& e) {
+    spdlog::error("a market event's handler threw: {}", e.what());
+  }
+}
+
+void Session::count_duplicates() {
+  for (const auto& [name, stream] : books_) {
+    const MaintainedBook* const book = context_.normalizer.find(name);
+    if (book == nullptr) continue;
+    for (; stream->duplicates < book->duplicates(); ++stream->duplicates) {
+      context_.metrics.duplicate();
+    }
+  }
+}
+
+void Session::append_status(Timestamp now, std::vector<FeedStatus>& out) const {
+  for (const auto& [subscription, stream] : streams_) {
+    FeedStatus status;
+    status.venue = settings_.venue;
+    status.symbol = subscription.instrument.name();
+    status.channel = subscription.channel;
+    status.origin = stream.origin;
+    status.exchange_ts = stream.exchange_time;
+    status.reconnects = reconnects_;
+    if (stream.received) status.age_ms = std::max<std::int64_t>(0, to_ms(now - *stream.received));
+    status.state = stream.data ? FeedState::kSynced : FeedState::kSyncing;
+    if (!stream.name.empty()) {
+      const MaintainedBook* const book = context_.normalizer.find(stream.name);
+      status.state = FeedState::kSyncing;
+      if (book != nullptr) {
+        status.state = book->book().state;
+        status.reason = book->book().reason;
+        status.gaps = book->gaps();
+        status.checksum_mismatches = book->checksum_mismatches();
+        status.resyncs = book->resyncs();
+      }
+    }
+    if (status.state == FeedState::kSynced && !stream.name.empty() &&
+        status.age_ms > settings_.quiet.count()) {
+      status.state = FeedState::kStale;
+    }
+    if (stream.rejected_until) {
+      status.state = FeedState::kFaulted;
+      status.reason = ErrorCode::kUnknownSymbol;
+    }
+    if (!up()) {
+      status.state = FeedState::kDown;
+      status.reason = last_close_;
+    }
+    out.push_back(std::move(status));
+  }
+}
+
+}  // namespace spreadwatch::ingest

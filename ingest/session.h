@@ -1,0 +1,203 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/market_data.h"
+#include "core/time.h"
+#include "ingest/backoff.h"
+#include "ingest/live_feeds.h"
+#include "ingest/normalizer.h"
+#include "ingest/rate_budget.h"
+#include "ingest/rest_client.h"
+#include "ingest/transport.h"
+#include "ingest/venue_adapter.h"
+#include "metrics/ingest_metrics.h"
+
+namespace spreadwatch::ingest {
+
+/// Monotonic time, for everything that is a duration and must not follow the wall clock.
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+/// What the connections of one venue share. All of it must outlive them.
+struct SessionContext {
+  boost::asio::io_context& io;
+  const TlsClient& tls;
+  const Clock& clock;
+  Normalizer& normalizer;
+  VenueBudget& budget;
+  RestClient& rest;
+  metrics::VenueMetrics& metrics;
+  LiveSink& sink;
+};
+
+struct SessionSettings {
+  VenueId venue{};
+  std::uint32_t connection = 0;  ///< its number within the venue, kept across reconnects
+  std::string ws_url;
+  std::string rest_url;           ///< without a slash at the end
+  milliseconds liveness{15'000};  ///< a connection that says nothing for so long is dead
+  milliseconds first_data{
+      10'000};  ///< an order book asked for and not there by then is asked for again
+  milliseconds quiet{
+      30'000};  ///< a synced order book that says nothing for so long is asked for again
+  milliseconds rest_timeout{5'000};
+  Backoff::Limits backoff;
+  TransportOptions transport;
+  std::uint64_t seed = 1;  ///< of the jitter
+};
+
+/// One connection of a venue, for as long as the program runs: connects within the budget,
+/// subscribes its share, keeps the line open by the venue's rule, notices when it is dead,
+/// reconnects, and gets order books that lost their thread back in step without touching the
+/// others.
+///
+/// Whatever a connection loses is invalidated before anything else is done about it, so that
+/// nothing built on it is shown for a moment longer. Threads: everything on the thread that runs
+/// the io_context.
+class Session final : private WebsocketEvents, private MarketSink {
+ public:
+  /// How often tick() wants to be called.
+  static constexpr milliseconds kTick{50};
+
+  Session(SessionContext context, SessionSettings settings);
+  ~Session() override;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Adds to what is subscribed, now or with the next connection. What is known already is ignored.
+  void add(std::span<const Subscription> subscriptions);
+  /// Unsubscribes and forgets; an order book is reported as kDown for `reason` first.
+  void remove(std::span<const Subscription> subscriptions, std::optional<ErrorCode> reason);
+
+  /// Does what is due: connects, sends, pings, gives up, asks again.
+  void tick(SteadyTime now);
+  /// Closes for good. No LiveSink call is made from here on.
+  void stop();
+  /// stop() was called and the connection is gone.
+  bool stopped() const { return stopping_ && link_ == nullptr; }
+
+  std::size_t subscriptions() const { return streams_.size(); }
+  bool up() const { return phase_ == Phase::kOpen; }
+
+  /// Adds the messages that changed nothing since the last call to the metrics.
+  void count_duplicates();
+  /// Appends the state of every subscription.
+  void append_status(Timestamp now, std::vector<FeedStatus>& out) const;
+
+ private:
+  enum class Phase : std::uint8_t { kWaiting, kConnecting, kOpen };
+
+  struct Stream {
+    Subscription subscription;
+    std::string name;  // of an order book stream; empty for a ticker
+    bool asked = false;
+    bool data = false;    // since it was last asked for
+    bool synced = false;  // an order book that may be shown
+    bool was_synced = false;
+    SteadyTime asked_at{};
+    SteadyTime data_at{};
+    SteadyTime synced_at{};
+    std::optional<Timestamp> received;
+    std::optional<Timestamp> exchange_time;
+    Origin origin = Origin::kWs;
+    int failures = 0;   // times asked again without lasting success
+    int refreshes = 0;  // times asked again because it was quiet
+    std::optional<SteadyTime> resubscribe_at;
+    std::optional<SteadyTime> rejected_until;  // the venue does not know it
+    int rejections = 0;
+    std::optional<SteadyTime> snapshot_at;  // when to fetch a REST snapshot
+    bool snapshot_in_flight = false;
+    int snapshot_failures = 0;
+    std::uint64_t duplicates = 0;  // counted so far
+  };
+  using Streams = std::vector<Stream*>;
+
+  // WebsocketEvents
+  void on_open() override;
+  void on_frame(std::string_view payload, bool binary) override;
+  void on_pong() override;
+  void on_ping() override;
+  void on_closed(const CloseInfo& info) override;
+
+  // MarketSink
+  void on_ticker(const Ticker& ticker) override;
+  void on_order_book(const std::string& stream, const OrderBook& book) override;
+  void on_error(const FeedError& error) override;
+  void on_control(const ControlMessage& control) override;
+  void on_need(const std::string& stream, const Instrument& instrument,
+               MaintainedBook::Need need) override;
+
+  void connect(SteadyTime now);
+  void keep_alive(SteadyTime now);
+  void watch_streams(SteadyTime now);
+  void fetch_snapshots(SteadyTime now);
+  void on_snapshot(const std::string& stream, std::uint64_t generation, const RestCall& call,
+                   RestResult result);
+  void snapshot_failed(Stream& stream, SteadyTime now);
+  void send_queued(SteadyTime now);
+  void ask(const Streams& streams, SteadyTime now);
+  void ask_again(const Streams& streams, SteadyTime now);
+  void mark_asked(Stream& stream, SteadyTime now);
+  void heard(SteadyTime now);
+  void reject(const std::string& symbol, SteadyTime now);
+  void tell_status(bool alive);
+  void emit(MarketEvent event);
+  void count_data();
+  Stream* book_stream(const std::string& name);
+
+  SessionContext context_;
+  const SessionSettings settings_;
+  const VenueProfile& profile_;
+  const milliseconds liveness_;
+  Backoff backoff_;
+  std::mt19937_64 random_;
+
+  std::map<Subscription, Stream> streams_;
+  std::unordered_map<std::string, Stream*> books_;
+  std::unordered_map<Instrument, Stream*> tickers_;
+
+  std::unique_ptr<WebsocketConnection> link_;
+  Phase phase_ = Phase::kWaiting;
+  std::uint64_t generation_ = 0;  // of the connection; an answer for an older one is dropped
+  std::uint64_t connects_ = 0;
+  std::uint64_t reconnects_ = 0;
+  std::optional<ErrorCode> last_close_;
+  SteadyTime next_attempt_{};
+  bool stopping_ = false;
+  bool renewing_ = false;
+
+  // Of the connection that is open:
+  MessageBudget messages_;
+  std::deque<std::string> outbox_;
+  SteadyTime outbox_empty_at_{};
+  SteadyTime hold_until_{};  // the venue said we send too much
+  SteadyTime heard_at_{};
+  SteadyTime ping_sent_at_{};
+  std::optional<SteadyTime> pong_due_;
+  std::optional<SteadyTime> renew_at_;
+  SteadyTime status_told_at_{};
+  SteadyTime streams_watched_at_{};
+  bool data_seen_ = false;
+
+  // Of the payload being read:
+  SteadyTime frame_at_{};
+  bool frame_has_ticker_ = false;
+  bool frame_has_book_ = false;
+  bool snapshot_wanted_ = false;
+
+  std::shared_ptr<Session*>
+      self_;  // REST answers reach the session through it, as long as there is one
+};
+
+}  // namespace spreadwatch::ingest
