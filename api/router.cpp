@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "api/board_files.h"
-#include "core/decimal.h"
 #include "ingest/venue_adapter.h"
 #include "publish/encode.h"
+#include "publish/json_writer.h"
 
 namespace spreadwatch::api {
 namespace {
@@ -178,127 +178,119 @@ Response text_file(std::string_view name, std::string_view content_type) {
   return problem(500, "internal_error", "the board is not part of this program");
 }
 
-void append_strings(std::string& out, std::span<const std::string> values) {
+template <class Values, class Append>
+void append_array(std::string& out, const Values& values, const Append& append) {
   out += '[';
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (i > 0) out += ',';
-    publish::append_json_string(out, values[i]);
+  bool first = true;
+  for (const auto& value : values) {
+    if (!first) out += ',';
+    first = false;
+    append(out, value);
   }
   out += ']';
 }
 
-void append_field(std::string& out, std::string_view name) {
-  if (out.back() != '{') out += ',';
-  publish::append_json_string(out, name);
-  out += ':';
-}
-void append_field(std::string& out, std::string_view name, std::string_view value) {
-  append_field(out, name);
-  publish::append_json_string(out, value);
-}
-void append_field(std::string& out, std::string_view name, std::int64_t value) {
-  append_field(out, name);
-  out += std::to_string(value);
-}
-void append_field(std::string& out, std::string_view name, std::optional<std::int64_t> value) {
-  append_field(out, name);
-  out += value ? std::to_string(*value) : "null";
-}
-void append_count(std::string& out, std::string_view name, std::uint64_t value) {
-  append_field(out, name);
-  out += std::to_string(value);
+void append_strings(std::string& out, std::span<const std::string> values) {
+  append_array(out, values, publish::append_json_string);
 }
 
 void append_text(std::string& out, const Record& record) { out += *record; }
 
+std::optional<std::string_view> name_of(std::optional<ErrorCode> code) {
+  return code ? std::optional{to_string(*code)} : std::nullopt;
+}
+
 void append_feed(std::string& out, const ingest::FeedStatus& feed) {
-  out += '{';
-  append_field(out, "venue", to_string(feed.venue));
-  append_field(out, "symbol", feed.symbol);
-  append_field(out, "channel", ingest::to_string(feed.channel));
-  append_field(out, "state", to_string(feed.state));
-  append_field(out, "reason");
-  if (feed.reason) {
-    publish::append_json_string(out, to_string(*feed.reason));
-  } else {
-    out += "null";
-  }
-  append_field(out, "origin", to_string(feed.origin));
-  append_field(out, "age_ms", feed.age_ms);
-  append_field(out, "exchange_ts_ms",
-               feed.exchange_ts ? std::optional{to_ms(*feed.exchange_ts)} : std::nullopt);
-  append_count(out, "gaps", feed.gaps);
-  append_count(out, "checksum_mismatches", feed.checksum_mismatches);
-  append_count(out, "resyncs", feed.resyncs);
-  append_count(out, "reconnects", feed.reconnects);
-  out += '}';
+  publish::JsonObject object(out);
+  object.add("venue", to_string(feed.venue));
+  object.add("symbol", feed.symbol);
+  object.add("channel", ingest::to_string(feed.channel));
+  object.add("state", to_string(feed.state));
+  object.add("reason", name_of(feed.reason));
+  object.add("origin", to_string(feed.origin));
+  object.add("age_ms", feed.age_ms);
+  object.add_ms("exchange_ts_ms", feed.exchange_ts);
+  object.add("gaps", feed.gaps);
+  object.add("checksum_mismatches", feed.checksum_mismatches);
+  object.add("resyncs", feed.resyncs);
+  object.add("reconnects", feed.reconnects);
 }
 
 void append_contract(std::string& out, const config::VenueSettings& venue) {
   const auto adapter = ingest::make_adapter(venue.id);
   const ingest::VenueProfile& profile = adapter->profile();
-  out += '{';
-  append_field(out, "integrity", profile.integrity);
-  append_field(out, "protocol", profile.protocol);
-  append_field(out, "docs_url", profile.docs_url);
   using Ping = ingest::VenueProfile::Ping;
-  append_field(out, "keepalive",
-               profile.ping == Ping::kNone       ? std::string_view{"server_pings"}
-               : profile.ping == Ping::kProtocol ? std::string_view{"protocol_ping"}
-                                                 : std::string_view{"text_ping"});
-  append_field(out, "silence_ms", to_ms(profile.silence));
-  append_field(out, "liveness_ms", to_ms(venue.liveness));
-  append_field(out, "book_needs_rest");
-  out += profile.book_needs_rest ? "true" : "false";
-  append_field(out, "depths");
-  out += '[';
+  publish::JsonObject object(out);
+  object.add("integrity", profile.integrity);
+  object.add("protocol", profile.protocol);
+  object.add("docs_url", profile.docs_url);
+  object.add("keepalive", profile.ping == Ping::kNone       ? "server_pings"
+                          : profile.ping == Ping::kProtocol ? "protocol_ping"
+                                                            : "text_ping");
+  object.add("silence_ms", to_ms(profile.silence));
+  object.add("liveness_ms", to_ms(venue.liveness));
+  object.add("book_needs_rest", profile.book_needs_rest);
+  std::string& depths = object.key("depths");
+  depths += '[';
   for (std::size_t i = 0; i < profile.depths.size(); ++i) {
-    if (i > 0) out += ',';
-    out += std::to_string(profile.depths[i]);
+    if (i > 0) depths += ',';
+    depths += std::to_string(profile.depths[i]);
   }
-  out += ']';
-  append_field(out, "default_depth", std::int64_t{profile.default_depth});
-  out += '}';
+  depths += ']';
+  object.add("default_depth", profile.default_depth);
 }
 
-/// The §5 record without levels: what an order book is that may not be shown.
+void append_venue(std::string& out, const config::VenueSettings& venue) {
+  const auto adapter = ingest::make_adapter(venue.id);
+  const ingest::VenueProfile& profile = adapter->profile();
+  publish::JsonObject object(out);
+  object.add("venue", to_string(venue.id));
+  object.add("region", to_string(region_of(venue.id)));
+  object.add("quote", venue.quote);
+  object.add("taker_fee", venue.taker_fee);
+  object.add("fx_taker_fee", venue.fx_taker_fee.value_or(venue.taker_fee));
+  object.add("orderbook_depth", adapter->offered_depth(venue.orderbook_depth));
+  object.add("liveness_ms", to_ms(venue.liveness));
+  object.add("protocol", profile.protocol);
+  object.add("docs_url", profile.docs_url);
+}
+
+/// What is known of an order book without its levels.
+struct BookState {
+  FeedState state = FeedState::kSyncing;
+  std::optional<ErrorCode> reason{};
+  Origin origin = Origin::kWs;
+  std::optional<Timestamp> exchange_time{};
+  std::optional<Timestamp> receive_time{};
+};
+
+/// The order book record without levels: what an order book is that may not be shown.
 void append_hidden_book(std::string& out, VenueId venue, const Instrument& instrument,
-                        FeedState state, std::optional<ErrorCode> reason, Origin origin,
-                        std::optional<Timestamp> exchange_time,
-                        std::optional<Timestamp> receive_time) {
-  out += '{';
-  append_field(out, "type", std::string_view{"orderbook"});
-  append_field(out, "region", to_string(region_of(venue)));
-  append_field(out, "exchange", to_string(venue));
-  append_field(out, "base", instrument.base);
-  append_field(out, "quote", instrument.quote);
-  append_field(out, "exchange_ts_ms",
-               exchange_time ? std::optional{to_ms(*exchange_time)} : std::nullopt);
-  append_field(out, "recv_ts_us",
-               receive_time ? std::optional{to_us(*receive_time)} : std::nullopt);
-  append_field(out, "origin", to_string(origin));
-  append_field(out, "state", to_string(state));
-  append_field(out, "reason");
-  if (reason) {
-    publish::append_json_string(out, to_string(*reason));
-  } else {
-    out += "null";
-  }
-  out += '}';
+                        const BookState& book) {
+  publish::JsonObject object(out, "orderbook");
+  object.add("region", to_string(region_of(venue)));
+  object.add("exchange", to_string(venue));
+  object.add("base", instrument.base);
+  object.add("quote", instrument.quote);
+  object.add_ms("exchange_ts_ms", book.exchange_time);
+  object.add_us("recv_ts_us", book.receive_time);
+  object.add("origin", to_string(book.origin));
+  object.add("state", to_string(book.state));
+  object.add("reason", name_of(book.reason));
 }
 
 }  // namespace
 
 Response problem(int status, std::string_view code, std::string_view detail) {
   Response response{.status = status, .content_type = "application/problem+json"};
-  std::string& out = response.body;
-  out += '{';
-  append_field(out, "type", std::string_view{"about:blank"});
-  append_field(out, "status", std::int64_t{status});
-  append_field(out, "title", title_of(status));
-  append_field(out, "detail", detail);
-  append_field(out, "code", code);
-  out += '}';
+  {
+    publish::JsonObject object(response.body);
+    object.add("type", "about:blank");
+    object.add("status", status);
+    object.add("title", title_of(status));
+    object.add("detail", detail);
+    object.add("code", code);
+  }
   return response;
 }
 
@@ -379,12 +371,10 @@ class Router::Parameters {
 Router::Router(std::vector<config::VenueSettings> venues, const Store& store, const Clock& clock,
                Providers providers)
     : venues_(std::move(venues)), store_(store), clock_(clock), providers_(std::move(providers)) {
-  contracts_ += '{';
+  publish::JsonObject contracts(contracts_);
   for (const config::VenueSettings& venue : venues_) {
-    append_field(contracts_, to_string(venue.id));
-    append_contract(contracts_, venue);
+    append_contract(contracts.key(to_string(venue.id)), venue);
   }
-  contracts_ += '}';
 }
 
 Response Router::answer(const Request& request) const {
@@ -451,72 +441,36 @@ Response Router::dispatch(const Route& route, const Parameters& parameters) cons
 template <class Records, class Append>
 Response Router::list(std::string_view name, const Records& records, const Append& append) const {
   Response response;
-  std::string& out = response.body;
-  out += '{';
-  append_field(out, "ts_ms", to_ms(clock_.now()));
-  append_field(out, name);
-  out += '[';
-  bool first = true;
-  for (const auto& record : records) {
-    if (!first) out += ',';
-    first = false;
-    append(out, record);
+  {
+    publish::JsonObject object(response.body);
+    object.add("ts_ms", to_ms(clock_.now()));
+    append_array(object.key(name), records, append);
   }
-  out += "]}";
   return response;
 }
 
 Response Router::ready() const {
   const Readiness state = providers_.readiness ? providers_.readiness() : Readiness{};
   Response response{.status = state.reasons.empty() ? 200 : 503};
-  std::string& out = response.body;
-  out += '{';
-  append_field(out, "ready");
-  out += state.reasons.empty() ? "true" : "false";
-  append_field(out, "reasons");
-  append_strings(out, state.reasons);
-  append_field(out, "notices");
-  append_strings(out, state.notices);
-  out += '}';
+  {
+    publish::JsonObject object(response.body);
+    object.add("ready", state.reasons.empty());
+    append_strings(object.key("reasons"), state.reasons);
+    append_strings(object.key("notices"), state.notices);
+  }
   return response;
 }
 
-Response Router::venue_list() const {
-  return list("venues", venues_, [](std::string& out, const config::VenueSettings& venue) {
-    const auto adapter = ingest::make_adapter(venue.id);
-    const ingest::VenueProfile& profile = adapter->profile();
-    out += '{';
-    append_field(out, "venue", to_string(venue.id));
-    append_field(out, "region", to_string(region_of(venue.id)));
-    append_field(out, "quote", venue.quote);
-    append_field(out, "taker_fee");
-    append_number(out, venue.taker_fee);
-    append_field(out, "fx_taker_fee");
-    append_number(out, venue.fx_taker_fee.value_or(venue.taker_fee));
-    append_field(out, "orderbook_depth",
-                 std::int64_t{adapter->offered_depth(venue.orderbook_depth)});
-    append_field(out, "liveness_ms", to_ms(venue.liveness));
-    append_field(out, "protocol", profile.protocol);
-    append_field(out, "docs_url", profile.docs_url);
-    out += '}';
-  });
-}
+Response Router::venue_list() const { return list("venues", venues_, append_venue); }
 
 Response Router::feeds() const {
+  const auto feeds = providers_.feeds ? providers_.feeds() : std::vector<ingest::FeedStatus>{};
   Response response;
-  std::string& out = response.body;
-  out += R"({"feeds":[)";
-  if (providers_.feeds) {
-    bool first = true;
-    for (const ingest::FeedStatus& feed : providers_.feeds()) {
-      if (!first) out += ',';
-      first = false;
-      append_feed(out, feed);
-    }
+  {
+    publish::JsonObject object(response.body);
+    append_array(object.key("feeds"), feeds, append_feed);
+    object.key("contracts") += contracts_;
   }
-  out += R"(],"contracts":)";
-  out += contracts_;
-  out += '}';
   return response;
 }
 
@@ -597,10 +551,12 @@ Response Router::order_book(const Parameters& parameters) const {
     publish::append_record(response.body, *book,
                            depth != nullptr ? std::stoi(*depth) : publish::kDefaultDepth);
   } else {
-    append_hidden_book(response.body, venue, instrument, state, reason,
-                       book ? book->origin : feed->origin,
-                       book ? book->exchange_time : feed->exchange_ts,
-                       book ? book->receive_time : std::nullopt);
+    append_hidden_book(response.body, venue, instrument,
+                       {.state = state,
+                        .reason = reason,
+                        .origin = book ? book->origin : feed->origin,
+                        .exchange_time = book ? book->exchange_time : feed->exchange_ts,
+                        .receive_time = book ? book->receive_time : std::nullopt});
   }
   return response;
 }

@@ -25,9 +25,9 @@ struct Request {
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
-  std::string body;
-  std::string allow;  ///< the Allow header; empty = none
-  std::optional<TopicMask> stream;
+  std::string body{};
+  std::string allow{};  ///< the Allow header; empty = none
+  std::optional<TopicMask> stream{};
 };
 
 /// An `application/problem+json` answer (RFC 9457). `code` is one of the closed list in the OpenAPI document.
@@ -36,11 +36,11 @@ Response problem(int status, std::string_view code, std::string_view detail);
 /// A path or query parameter of a route.
 struct Parameter {
   enum class In : std::uint8_t { kPath, kQuery };
-  std::string_view name;
+  std::string_view name{};
   In in = In::kQuery;
-  std::string_view description;
-  std::vector<std::string_view> values;  ///< the closed list; empty = see `pattern`
-  std::string_view pattern;              ///< what it looks like, ECMA-262; empty = free
+  std::string_view description{};
+  std::vector<std::string_view> values{};  ///< the closed list; empty = see `pattern`
+  std::string_view pattern{};              ///< what it looks like, ECMA-262; empty = free
   bool list = false;                     ///< several, separated by commas
 };
 

@@ -81,11 +81,11 @@ class Store {
 
   /// What to leave out of spreads(); empty and nullopt let everything through.
   struct SpreadFilter {
-    std::string asset;
-    std::optional<VenueId> buy;
-    std::optional<VenueId> sell;
-    std::optional<config::Mode> mode;
-    std::string verdict;
+    std::string asset{};
+    std::optional<VenueId> buy{};
+    std::optional<VenueId> sell{};
+    std::optional<config::Mode> mode{};
+    std::string verdict{};
   };
   /// Ordered by key.
   std::vector<Record> spreads(const SpreadFilter& filter) const;
