@@ -36,6 +36,7 @@ void set(rd_kafka_conf_t* conf, const char* name, const std::string& value) {
 }
 
 KafkaPtr<rd_kafka_t> make_client(KafkaPtr<rd_kafka_conf_t> conf) {
+  keep_thread_interposition();
   std::array<char, kTextSize> text{};
   KafkaPtr<rd_kafka_t> client{
       rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), text.data(), text.size())};

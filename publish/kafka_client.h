@@ -69,4 +69,7 @@ using TopicHandles = std::array<KafkaPtr<rd_kafka_topic_t>, kTopicCount>;
 std::optional<TopicHandles> prepare_topics(rd_kafka_t* producer, const Topics& topics,
                                            std::chrono::milliseconds patience);
 
+/// Does nothing but pull tsan_threads.cpp out of the static library.
+void keep_thread_interposition();
+
 }  // namespace spreadwatch::publish
