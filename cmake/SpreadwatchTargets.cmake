@@ -3,6 +3,7 @@
 add_library(spreadwatch_warnings INTERFACE)
 target_compile_options(
   spreadwatch_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wold-style-cast
+                                 -Wno-missing-field-initializers # designated initialisers leave the rest at their defaults
                                  $<$<BOOL:${SPREADWATCH_WERROR}>:-Werror>)
 
 # spreadwatch_add_library(<folder> SOURCES <file>... [DEPENDS <target>...] [PRIVATE <target>...])
