@@ -42,13 +42,13 @@ struct HttpAnswer {
   int status = 200;
   std::string body;
   std::string content_type = "application/json;charset=utf-8";
-  std::vector<std::pair<std::string, std::string>> headers;  ///< besides type, length, date
+  std::vector<std::pair<std::string, std::string>> headers = {};  ///< besides type, length, date
 };
 
 /// What a websocket upgrade is answered with: a refusal, or nothing but extra headers.
 struct UpgradeAnswer {
-  std::optional<HttpAnswer> refusal;
-  std::vector<std::pair<std::string, std::string>> headers;
+  std::optional<HttpAnswer> refusal = {};
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
 /// What a frame is, for those who tamper with frames on purpose between protocol and socket.

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "sim/protocol.h"
+
+/// Sockets of the simulator: HTTP and websocket on the same port, plain or TLS, one thread.
+namespace spreadwatch::sim {
+
+/// Certificate and key, PEM. Both empty = no TLS.
+struct TlsMaterial {
+  std::string certificate_pem;
+  std::string key_pem;
+};
+
+/// A key of its own and a certificate for localhost, 127.0.0.1 and ::1, signed by itself, valid for
+/// a year. Throws std::runtime_error when OpenSSL fails.
+TlsMaterial self_signed();
+
+/// Bounds of everything a client can make grow.
+struct ServerLimits {
+  std::size_t max_connections = 2048;             ///< of all ports together
+  std::size_t max_queue_bytes = 8 * 1024 * 1024;  ///< unsent bytes of one websocket
+  std::size_t max_queue_frames = 16'384;
+  std::size_t max_message_bytes = 1024 * 1024;  ///< one incoming websocket message
+  std::size_t max_header_bytes = 64 * 1024;
+  std::size_t max_body_bytes = 256 * 1024;
+};
+
+/// Listens on loopback and runs handlers and timers on the thread that calls run().
+///
+/// Only stop() and post() may be called from other threads.
+class Server {
+ public:
+  using HttpHandler = std::function<HttpAnswer(const HttpRequest&)>;
+
+  explicit Server(const ServerLimits& limits = {});
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Binds 127.0.0.1:`port` (0 = any free one) for a venue; websockets and HTTP go to `venue`,
+  /// which must outlive run(). A reader that is too slow is counted in `violations`. Returns the
+  /// port. Throws std::runtime_error naming `name` and the port when it is taken.
+  std::uint16_t listen(const std::string& name, std::uint16_t port, VenueId id,
+                       VenueProtocol& venue, Violations& violations, const TlsMaterial& tls);
+  /// The same for plain HTTP without websockets.
+  std::uint16_t listen(const std::string& name, std::uint16_t port, HttpHandler handler);
+
+  /// Calls `action` every `period`, drifting rather than bursting when late.
+  void every(std::chrono::milliseconds period, std::function<void()> action);
+
+  /// Blocks until stop().
+  void run();
+  void stop();
+  void post(std::function<void()> action);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Wall clock, Unix ms.
+std::int64_t now_ms();
+
+}  // namespace spreadwatch::sim

@@ -1,0 +1,254 @@
+#include "sim/simulator.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <stdexcept>
+
+#include "sim/format.h"
+#include "sim/limits.h"
+#include "sim/market.h"
+#include "sim/server.h"
+#include "sim/venues.h"
+
+namespace spreadwatch::sim {
+namespace {
+
+constexpr std::array<const char*, 5> kDefaultAssets = {"BTC", "ETH", "XRP", "SOL", "DOGE"};
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kProblem = "application/problem+json";
+
+struct BankSource {
+  std::string_view name;
+  std::string_view path;
+  double offset;            // what this bank adds to the rate
+  std::int64_t refresh_ms;  // how often it quotes anew
+};
+
+constexpr std::array<BankSource, 2> kBanks = {{
+    {"bank-a", "/bank/a", 0.0, 5'000},
+    {"bank-b", "/bank/b", 0.0004, 10'000},
+}};
+constexpr std::string_view kBankPointer = "/rates/KRW";
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot read " + path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+HttpAnswer json_answer(int status, std::string body, std::string_view type = kJson) {
+  HttpAnswer answer;
+  answer.status = status;
+  answer.body = std::move(body);
+  answer.content_type = std::string(type);
+  return answer;
+}
+
+HttpAnswer problem(int status, std::string_view title, std::string_view detail) {
+  return json_answer(status,
+                     R"({"type":"about:blank","title":)" + quoted(title) + R"(,"status":)" +
+                         std::to_string(status) + R"(,"detail":)" + quoted(detail) + "}",
+                     kProblem);
+}
+
+std::string levels_json(const std::vector<Level>& side, const Instrument& instrument) {
+  std::string text = "[";
+  for (const Level& level : side) {
+    if (text.size() > 1) text += ',';
+    text += '[' + trimmed(level.price, instrument.price_decimals) + ',' +
+            trimmed(level.size, instrument.size_decimals) + ']';
+  }
+  return text + ']';
+}
+
+std::vector<VenueId> parse_venues(const std::vector<std::string>& names) {
+  std::vector<VenueId> venues;
+  for (const std::string& name : names) {
+    const std::optional<VenueId> id = venue_from_name(name);
+    if (!id) throw std::invalid_argument("unknown venue: " + name);
+    if (std::find(venues.begin(), venues.end(), *id) == venues.end()) venues.push_back(*id);
+  }
+  if (venues.empty()) {
+    for (const VenueIdentity& venue : kVenues) venues.push_back(venue.id);
+  }
+  return venues;
+}
+
+}  // namespace
+
+class Simulator::Impl : public MarketObserver {
+ public:
+  explicit Impl(SimulatorConfig config)
+      : config_(std::move(config)), venues_(parse_venues(config_.venues)) {
+    if (config_.assets.empty()) config_.assets.assign(kDefaultAssets.begin(), kDefaultAssets.end());
+    for (const std::string& asset : config_.assets) {
+      const bool plain = !asset.empty() && asset.size() <= 20 &&
+                         std::all_of(asset.begin(), asset.end(), [](unsigned char c) {
+                           return std::isupper(c) != 0 || std::isdigit(c) != 0;
+                         });
+      if (!plain) throw std::invalid_argument("not an asset name: " + asset);
+    }
+    market_ =
+        std::make_unique<Market>(MarketConfig{config_.assets, config_.seed, venues_}, now_ms());
+    bank_quotes_.fill({});
+    for (const VenueId venue : venues_) {
+      protocols_[index_of(venue)] = make_venue({venue, *market_, violations_});
+    }
+    server_ = std::make_unique<Server>();
+  }
+
+  void start() {
+    if (config_.tls) {
+      if (config_.tls_certificate_file.empty()) {
+        tls_ = self_signed();
+      } else {
+        tls_ = {read_file(config_.tls_certificate_file), read_file(config_.tls_key_file)};
+      }
+    }
+    for (const VenueId venue : venues_) {
+      const std::size_t place = index_of(venue);
+      const int wanted = config_.base_port == 0 ? 0 : config_.base_port + static_cast<int>(place);
+      if (wanted > 65'535) throw std::runtime_error("base_port leaves no room for nine venues");
+      ports_[place] =
+          server_->listen(std::string(to_string(venue)), static_cast<std::uint16_t>(wanted), venue,
+                          *protocols_[place], violations_, tls_);
+    }
+    control_port_ =
+        server_->listen("control", config_.control_port,
+                        [this](const HttpRequest& request) { return control(request); });
+    // Half a slot of the market's grid: an instant is at most this late.
+    server_->every(std::chrono::milliseconds(10), [this] { market_->advance_to(now_ms(), *this); });
+    server_->every(std::chrono::milliseconds(100), [this] {
+      for (const VenueId venue : venues_) protocols_[index_of(venue)]->on_timer(now_ms());
+    });
+  }
+
+  [[nodiscard]] std::string ready_line() const {
+    std::string text = R"({"type":"ready","venues":{)";
+    for (const VenueId venue : venues_) {
+      const std::size_t place = index_of(venue);
+      if (text.back() != '{') text += ',';
+      const std::string host = "127.0.0.1:" + std::to_string(ports_[place]);
+      text += quoted(to_string(venue)) + R"(:{"ws_url":")" + (config_.tls ? "wss://" : "ws://") +
+              host + protocols_[place]->ws_path() + R"(","rest_url":")" +
+              (config_.tls ? "https://" : "http://") + host + "\"}";
+    }
+    text += R"(},"bank":[)";
+    for (const BankSource& bank : kBanks) {
+      if (text.back() != '[') text += ',';
+      text += R"({"name":)" + quoted(bank.name) + R"(,"url":")" + control_url() +
+              std::string(bank.path) + R"(","pointer":")" + std::string(kBankPointer) + "\"}";
+    }
+    return text + R"(],"control_url":")" + control_url() + "\"}";
+  }
+
+  [[nodiscard]] const std::string& certificate_pem() const { return tls_.certificate_pem; }
+
+  void run() { server_->run(); }
+  void stop() { server_->stop(); }
+
+  void on_book(const BookEvent& event) override { protocol(event.listing).on_book(event); }
+  void on_ticker(const Listing& listing) override { protocol(listing).on_ticker(listing); }
+  void on_instant(VenueId venue, std::int64_t ts_ms) override {
+    protocols_[index_of(venue)]->on_instant(ts_ms);
+  }
+
+ private:
+  struct BankQuote {
+    std::int64_t ts_ms = 0;
+    double rate = 0;
+  };
+
+  VenueProtocol& protocol(const Listing& listing) {
+    return *protocols_[index_of(listing.instrument.venue)];
+  }
+
+  [[nodiscard]] std::string control_url() const {
+    return "http://127.0.0.1:" + std::to_string(control_port_);
+  }
+
+  HttpAnswer control(const HttpRequest& request) {
+    constexpr std::string_view kBooks = "/v1/books/";
+    const bool get = request.method == "GET" || request.method == "HEAD";
+    if (request.path == "/v1/faults") {
+      if (get) return json_answer(200, "[]");
+      if (request.method == "POST") return problem(400, "Unknown fault", "no such fault is known");
+      return problem(405, "Method not allowed", request.method);
+    }
+    if (!get) return problem(405, "Method not allowed", request.method);
+    if (request.path == "/v1/violations") return violations();
+    if (request.path.starts_with(kBooks)) return book(request.path.substr(kBooks.size()));
+    for (std::size_t i = 0; i < kBanks.size(); ++i) {
+      if (request.path == kBanks[i].path) return bank(i, request.now_ms);
+    }
+    return problem(404, "Not found", request.path);
+  }
+
+  HttpAnswer violations() {
+    std::string text = "[";
+    for (const Violations::Row& row : violations_.rows()) {
+      if (text.size() > 1) text += ',';
+      text += R"({"venue":)" + quoted(to_string(row.venue)) + R"(,"rule":)" + quoted(row.rule) +
+              R"(,"count":)" + std::to_string(row.count) + R"(,"last_ts_ms":)" +
+              std::to_string(row.last_ts_ms) + "}";
+    }
+    return json_answer(200, text + "]");
+  }
+
+  /// `place` is "{venue}/{BASE-QUOTE}".
+  HttpAnswer book(const std::string& place) {
+    const std::size_t slash = place.find('/');
+    const std::size_t dash = place.rfind('-');
+    if (slash == std::string::npos || dash == std::string::npos || dash < slash) {
+      return problem(404, "Unknown book", place);
+    }
+    const std::optional<VenueId> venue = venue_from_name(place.substr(0, slash));
+    if (!venue || !protocols_[index_of(*venue)]) return problem(404, "Unknown venue", place);
+    const Listing* const listing =
+        market_->find(*venue, place.substr(slash + 1, dash - slash - 1), place.substr(dash + 1));
+    if (listing == nullptr) return problem(404, "Unknown market", place);
+    const std::optional<std::uint64_t> sequence = protocols_[index_of(*venue)]->sequence(*listing);
+    const Book& book = listing->book;
+    return json_answer(200, R"({"sequence":)" + (sequence ? std::to_string(*sequence) : "null") +
+                                R"(,"ts_ms":)" + std::to_string(book.ts_ms) + R"(,"bids":)" +
+                                levels_json(book.bids, listing->instrument) + R"(,"asks":)" +
+                                levels_json(book.asks, listing->instrument) + "}");
+  }
+
+  /// A bank quotes in steps; between them it repeats itself.
+  HttpAnswer bank(std::size_t i, std::int64_t now) {
+    const BankSource& source = kBanks[i];
+    BankQuote& quote = bank_quotes_[i];
+    if (now - quote.ts_ms >= source.refresh_ms) {
+      quote = {now, market_->usd_krw() * (1.0 + source.offset)};
+    }
+    return json_answer(200, R"({"base":"USD","date":")" + date_dashed(quote.ts_ms) +
+                                R"(","timestamp":)" + std::to_string(quote.ts_ms / 1000) +
+                                R"(,"rates":{"KRW":)" + trimmed(quote.rate, 4) + "}}");
+  }
+
+  SimulatorConfig config_;
+  std::vector<VenueId> venues_;
+  Violations violations_;
+  std::unique_ptr<Market> market_;
+  std::array<std::unique_ptr<VenueProtocol>, kVenueCount> protocols_;
+  std::array<std::uint16_t, kVenueCount> ports_{};
+  std::uint16_t control_port_ = 0;
+  std::array<BankQuote, kBanks.size()> bank_quotes_;
+  TlsMaterial tls_;
+  std::unique_ptr<Server> server_;  // last: its sessions refer to the protocols
+};
+
+Simulator::Simulator(SimulatorConfig config) : impl_(std::make_unique<Impl>(std::move(config))) {}
+Simulator::~Simulator() = default;
+void Simulator::start() { impl_->start(); }
+std::string Simulator::ready_line() const { return impl_->ready_line(); }
+const std::string& Simulator::certificate_pem() const { return impl_->certificate_pem(); }
+void Simulator::run() { impl_->run(); }
+void Simulator::stop() { impl_->stop(); }
+
+}  // namespace spreadwatch::sim
