@@ -175,9 +175,13 @@ class Server::Impl {
   void listen(std::uint16_t port) {
     auto listener = std::make_shared<Listener>(
         web::uri("http://" + http_.address + ":" + std::to_string(port) + "/"));
-    listener->support([shared = shared_](const http::http_request& request) {
+    const auto handler = [shared = shared_](const http::http_request& request) {
       handle(shared, request);
-    });
+    };
+    listener->support(handler);
+    // The library answers these two by itself unless told otherwise.
+    listener->support(http::methods::OPTIONS, handler);
+    listener->support(http::methods::TRCE, handler);
     listener->open().get();
     listener_ = std::move(listener);
     port_ = port;

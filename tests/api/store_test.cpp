@@ -22,7 +22,10 @@ Record record(std::string text) { return std::make_shared<const std::string>(std
 
 /// Both sides and the sequence say the same number, so that a torn copy shows.
 OrderBook book_of(std::int64_t n) {
-  OrderBook book{.venue = VenueId::kUpbit, .instrument = {"BTC", "KRW"}, .state = FeedState::kSynced};
+  OrderBook book;
+  book.venue = VenueId::kUpbit;
+  book.instrument = {"BTC", "KRW"};
+  book.state = FeedState::kSynced;
   book.sequence = n;
   for (int i = 0; i < 20; ++i) {
     book.bids.push_back({Decimal{n, 0}, Decimal{n, 0}});
@@ -31,13 +34,21 @@ OrderBook book_of(std::int64_t n) {
   return book;
 }
 
+Ticker ticker_of(VenueId venue, const char* quote, double price) {
+  Ticker ticker;
+  ticker.venue = venue;
+  ticker.instrument = {"BTC", quote};
+  ticker.trade_price = price;
+  return ticker;
+}
+
 }  // namespace
 
 TEST_CASE("the latest value of a key replaces the one before") {
   Store store;
-  store.update(Ticker{.venue = VenueId::kUpbit, .instrument = {"BTC", "KRW"}, .trade_price = 1.0});
-  store.update(Ticker{.venue = VenueId::kUpbit, .instrument = {"BTC", "KRW"}, .trade_price = 2.0});
-  store.update(Ticker{.venue = VenueId::kOkx, .instrument = {"BTC", "USDT"}, .trade_price = 3.0});
+  store.update(ticker_of(VenueId::kUpbit, "KRW", 1));
+  store.update(ticker_of(VenueId::kUpbit, "KRW", 2));
+  store.update(ticker_of(VenueId::kOkx, "USDT", 3));
   const auto tickers = store.tickers();
   REQUIRE(tickers.size() == 2);
   CHECK(tickers[0]->trade_price == 2.0);

@@ -1,0 +1,114 @@
+// The board in a real browser: what it puts on the page from a sample market.
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "api/board_files.h"
+#include "tests/api/sample.h"
+
+namespace spreadwatch::api {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The browser's path, empty when there is none.
+std::string chromium() {
+  const char* const path = std::getenv("PATH");
+  std::istringstream folders(path != nullptr ? path : "");
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    for (const char* name : {"chromium", "chromium-browser", "google-chrome"}) {
+      const fs::path candidate = fs::path(folder) / name;
+      if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+    }
+  }
+  return {};
+}
+
+/// The page's document after its scripts ran for `budget_ms` of the browser's virtual time.
+std::string rendered(const std::string& browser, const std::string& url, int budget_ms) {
+  std::string profile = (fs::temp_directory_path() / "spreadwatch-board-XXXXXX").string();
+  REQUIRE(::mkdtemp(profile.data()) != nullptr);
+  const std::string command =
+      "timeout 60 '" + browser +
+      "' --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
+      " --disable-component-update --disable-sync --disable-dev-shm-usage --user-data-dir='" +
+      profile + "' --virtual-time-budget=" + std::to_string(budget_ms) + " --dump-dom '" + url +
+      "' 2>/dev/null";
+  std::string document;
+  {
+    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(command.c_str(), "r"), ::pclose);
+    REQUIRE(pipe != nullptr);
+    std::array<char, 65536> buffer{};
+    while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe.get())) {
+      document.append(buffer.data(), n);
+    }
+  }
+  std::error_code ignored;
+  fs::remove_all(profile, ignored);
+  return document;
+}
+
+bool contains(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("the board shows premiums, rates, pairs and feeds, and says why a number is missing") {
+  const std::string browser = chromium();
+  if (browser.empty()) {
+    std::cout << "SKIPPED: no chromium on the PATH (Debian: apt-get install chromium)\n";
+    return;
+  }
+  SystemClock clock;
+  Store store;
+  test::fill(store, clock.now());
+  Server server({.address = "127.0.0.1", .port = 0}, test::sample_venues(), store, clock,
+                test::sample_providers());
+  server.start();
+  const std::string page = rendered(browser, server.url() + "/", 4000);
+  if (const char* keep = std::getenv("SPREADWATCH_KEEP_BOARD")) std::ofstream(keep) << page;
+
+  CHECK(contains(page, "+1.23&nbsp;%"));                       // BTC korea/europe at the USDT rate
+  CHECK(contains(page, "−0.27&nbsp;%"));                       // XRP at the bank rate
+  CHECK(contains(page, "too few exchange rate sources, an order book is stale"));
+  CHECK(contains(page, "1,392.00"));                           // the consensus
+  CHECK(contains(page, "no: exchange rate sources disagree"));  // an excluded source
+  CHECK(contains(page, "the exchange rate is too old"));
+  CHECK(contains(page, "412.77"));                             // profit of the best pair
+  CHECK(contains(page, "costs exceed the premium, not enough depth"));
+  CHECK(contains(page, "tradable"));
+  CHECK(contains(page, "1 stale"));
+  CHECK(contains(page, "messages were lost"));
+  CHECK(contains(page, "Not ready: venue down: okx"));
+  CHECK(contains(page, "broker embedded"));
+  CHECK(contains(page, "&lt;b&gt;bank&lt;/b&gt;"));            // data is text, never markup
+  CHECK_FALSE(contains(page, "<b>bank</b>"));
+  CHECK_FALSE(contains(page, "NaN"));
+  CHECK_FALSE(contains(page, "undefined"));
+  CHECK_FALSE(contains(page, ">null<"));
+}
+
+TEST_CASE("the board loads nothing from elsewhere and never makes markup from data") {
+  for (const BoardFile& file : board_files()) {
+    const std::string content{file.content};
+    CAPTURE(std::string{file.name});
+    CHECK_FALSE(content.empty());
+    for (const char* forbidden : {"innerHTML", "outerHTML", "insertAdjacentHTML", "document.write",
+                                  "eval(", "https://", "//cdn", "onclick="}) {
+      CHECK_MESSAGE(!contains(content, forbidden), forbidden);
+    }
+  }
+}
+
+}  // namespace spreadwatch::api
