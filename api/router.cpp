@@ -39,6 +39,7 @@ std::vector<Route> make_routes() {
   return {
       {Id::kBoard, "/", "board", "The live board", "text/html; charset=utf-8", "", {}},
       {Id::kBoardScript, "/app.js", "boardScript", "The board's script", "text/javascript; charset=utf-8", "", {}},
+      {Id::kBoardStream, "/stream.js", "boardStream", "The board's worker that follows the stream", "text/javascript; charset=utf-8", "", {}},
       {Id::kBoardStyle, "/style.css", "boardStyle", "The board's style", "text/css; charset=utf-8", "", {}},
       {Id::kHealth, "/healthz", "health", "The process answers", kJson, "Health", {}},
       {Id::kReady, "/readyz", "readiness", "Whether the service can do its job, and why not", kJson, "Readiness", {}},
@@ -409,6 +410,7 @@ Response Router::dispatch(const Route& route, const Parameters& parameters) cons
   switch (route.id) {
     case Id::kBoard: return text_file("index.html", route.content_type);
     case Id::kBoardScript: return text_file("app.js", route.content_type);
+    case Id::kBoardStream: return text_file("stream.js", route.content_type);
     case Id::kBoardStyle: return text_file("style.css", route.content_type);
     case Id::kHealth: return {.body = R"({"status":"ok"})"};
     case Id::kReady: return ready();

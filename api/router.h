@@ -50,6 +50,7 @@ struct Route {
   enum class Id : std::uint8_t {
     kBoard,
     kBoardScript,
+    kBoardStream,
     kBoardStyle,
     kHealth,
     kReady,

@@ -29,7 +29,7 @@ using Listener = web::http::experimental::listener::http_listener;
 constexpr int kPortAttempts = 20;
 constexpr std::chrono::milliseconds kStopWithin{900};
 
-// What a browser needs to be told. The board loads nothing but its own three files.
+// What a browser needs to be told. The board loads nothing but its own files.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kSecurityHeaders = {{
     {"X-Content-Type-Options", "nosniff"},
     {"X-Frame-Options", "DENY"},
@@ -37,7 +37,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kSecurity
     {"Cross-Origin-Resource-Policy", "same-origin"},
     {"Cross-Origin-Opener-Policy", "same-origin"},
     {"Content-Security-Policy",
-     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' "
+     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' "
      "data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
 }};
 

@@ -4,7 +4,6 @@
 (() => {
   const REFRESH_MS = 10000;     // REST again, which also heals events lost while reconnecting
   const POLL_MS = 2000;         // the same without a stream; health is asked this often in any case
-  const RECONNECT_MS = [1000, 2000, 4000, 8000, 15000];
   const LOST_MS = 6000;         // without any contact for so long the page says so
   const OLD_MS = 60000;         // a value that did not change for so long is shown with its age
   const HISTORY_MS = 15 * 60000;
@@ -227,34 +226,27 @@
   }
 
   // ---- event stream --------------------------------------------------------------------------------------
-  let failures = 0;
   function follow() {
-    if (typeof EventSource === 'undefined') {
+    if (typeof Worker === 'undefined') {
       state.stream = 'polling';
       return;
     }
-    const source = new EventSource('api/v1/stream?topics=premium,fx,spread,opportunity');
-    source.onopen = () => {
-      failures = 0;
-      state.stream = 'live';
-      contact();
-      refresh();
-    };
-    for (const topic of ['premium', 'fx', 'spread', 'opportunity']) {
-      source.addEventListener(topic, (event) => {
+    const worker = new Worker('stream.js');
+    worker.onmessage = ({ data }) => {
+      if (data.record) {
         contact();
-        try {
-          take(JSON.parse(event.data));
-        } catch {
-          // A broken event is skipped; the next refresh brings the whole state.
-        }
-      });
-    }
-    // Reconnecting is ours: the browser's own gives up for good on an error status.
-    source.onerror = () => {
-      source.close();
-      state.stream = failures < 2 ? 'reconnecting' : 'polling';
-      setTimeout(follow, RECONNECT_MS[Math.min(failures++, RECONNECT_MS.length - 1)]);
+        take(data.record);
+        return;
+      }
+      state.stream = data.stream;
+      if (data.stream === 'live') {
+        contact();
+        refresh();
+      }
+    };
+    worker.onerror = () => {
+      worker.terminate();
+      state.stream = 'polling';
     };
   }
 

@@ -247,7 +247,7 @@ TEST_CASE("the OpenAPI document lists exactly the routes that answer") {
     for (const auto& field : component.at("required")) CHECK(body.contains(field.get<std::string>()));
   }
   CHECK(paths == std::set<std::string>{
-                     "/", "/app.js", "/style.css", "/healthz", "/readyz", "/openapi.json",
+                     "/", "/app.js", "/stream.js", "/style.css", "/healthz", "/readyz", "/openapi.json",
                      "/api/v1/venues", "/api/v1/feeds", "/api/v1/tickers",
                      "/api/v1/orderbooks/{venue}/{symbol}", "/api/v1/fx", "/api/v1/premiums",
                      "/api/v1/spreads", "/api/v1/opportunities", "/api/v1/stream"});
