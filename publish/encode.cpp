@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <charconv>
-#include <cmath>
-#include <concepts>
 #include <span>
+#include <type_traits>
+#include <variant>
+#include <vector>
 
 #include "publish/json_writer.h"
 
@@ -99,6 +99,92 @@ void begin_market(JsonObject& json, VenueId venue, const Instrument& instrument,
   json.add("origin", to_string(origin));
 }
 
+std::optional<std::int64_t> ms(const std::optional<microseconds>& duration) {
+  return duration ? std::optional{to_ms(*duration)} : std::nullopt;
+}
+
+void add_reasons(JsonObject& json, std::string_view name, Reasons reasons) {
+  std::string& out = json.key(name);
+  out += '[';
+  bool first = true;
+  reasons.for_each([&](Reason reason) {
+    if (!first) out += ',';
+    first = false;
+    append_json_string(out, to_string(reason));
+  });
+  out += ']';
+}
+
+/// `state` and `reasons` of a number that can be unavailable.
+void add_state(JsonObject& json, bool ok, Reasons reasons) {
+  json.add("state", ok ? "ok" : "unavailable");
+  add_reasons(json, "reasons", reasons);
+}
+
+void add_venues(JsonObject& json, std::string_view name, std::span<const VenueId> venues) {
+  std::string& out = json.key(name);
+  out += '[';
+  for (std::size_t i = 0; i < venues.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json_string(out, to_string(venues[i]));
+  }
+  out += ']';
+}
+
+void append_source(std::string& out, const fx::RateSource& source) {
+  JsonObject json(out);
+  json.add("venue", source.name);
+  json.add("bid", source.bid);
+  json.add("ask", source.ask);
+  json.add("mid", source.mid);
+  json.add("age_ms", ms(source.age));
+  json.add("used", source.used);
+  json.add("reason", source.reason ? std::optional{to_string(*source.reason)} : std::nullopt);
+}
+
+/// The fields of a trade, all null when there is none.
+void add_trade(JsonObject& json, const std::optional<spread::Trade>& trade) {
+  const auto add = [&](std::string_view name, auto get) {
+    json.add(name, trade ? std::optional<double>{get(*trade)} : std::nullopt);
+  };
+  using spread::Trade;
+  add("quantity", [](const Trade& t) { return t.quantity; });
+  add("spent_usdt", [](const Trade& t) { return t.spent_usdt; });
+  add("net_profit_usdt", [](const Trade& t) { return t.net_profit_usdt; });
+  add("net_ratio", [](const Trade& t) { return t.net_ratio; });
+  add("buy_vwap", [](const Trade& t) { return t.buy_vwap; });
+  add("sell_vwap", [](const Trade& t) { return t.sell_vwap; });
+  add("fees_usdt", [](const Trade& t) { return t.fees_usdt(); });
+  add("buy_fee_usdt", [](const Trade& t) { return t.buy_fee_usdt; });
+  add("sell_fee_usdt", [](const Trade& t) { return t.sell_fee_usdt; });
+  add("fx_fee_usdt", [](const Trade& t) { return t.fx_fee_usdt; });
+  add("slippage_usdt", [](const Trade& t) { return t.slippage_usdt; });
+}
+
+void append_size(std::string& out, const spread::SizeRow& row) {
+  JsonObject json(out);
+  json.add("size_usdt", row.size_usdt);
+  if (row.insufficient_depth) {
+    json.add("status", "insufficient_depth");
+  } else {
+    json.add("status", row.trade ? std::optional{std::string_view{"ok"}} : std::nullopt);
+  }
+  add_trade(json, row.trade);
+}
+
+template <class Values, class Append>
+void add_array(JsonObject& json, std::string_view name, const Values& values, Append append) {
+  std::string& out = json.key(name);
+  out += '[';
+  bool first = true;
+  for (const auto& value : values) {
+    if (!first) out += ',';
+    first = false;
+    append(out, value);
+  }
+  out += ']';
+}
+
 constexpr std::string_view kBase64 =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -187,6 +273,101 @@ void append_dead_letter(std::string& out, const FeedError& error, int attempt) {
   json.add("payload_encoding", text ? "utf-8" : "base64");
   json.add("payload",
            text ? std::string_view{error.payload} : std::string_view{base64(error.payload)});
+}
+
+void append_record(std::string& out, const fx::FxEvent& event) {
+  const fx::Rate& rate = event.rate;
+  JsonObject json(out, "fx");
+  json.add("pair", to_string(rate.pair));
+  json.add("ts_ms", to_ms(event.time));
+  add_state(json, rate.ok(), rate.reasons);
+  json.add("bid", rate.bid);
+  json.add("ask", rate.ask);
+  json.add("mid", rate.mid);
+  json.add("age_ms", ms(rate.age));
+  add_array(json, "sources", rate.sources, append_source);
+}
+
+void append_record(std::string& out, const spread::PremiumEvent& event) {
+  JsonObject json(out, "premium");
+  json.add("asset", event.asset);
+  json.add("region", to_string(event.region));
+  json.add("over", event.over_name());
+  json.add("basis", to_string(event.basis));
+  json.add("ts_ms", to_ms(event.time));
+  add_state(json, event.ok(), event.reasons);
+  json.add("premium", event.premium);
+  json.add("first", event.first);
+  json.add("high", event.high);
+  json.add("low", event.low);
+  json.add("currency", event.currency);
+  json.add("price", event.price);
+  json.add("over_price", event.over_price);
+  add_venues(json, "venues", event.venues);
+  add_venues(json, "over_venues", event.over_venues);
+  json.add("fx_age_ms", ms(event.fx_age));
+}
+
+void append_record(std::string& out, const spread::SpreadEvent& event) {
+  JsonObject json(out, "spread");
+  json.add("asset", event.asset);
+  json.add("buy", to_string(event.buy));
+  json.add("sell", to_string(event.sell));
+  json.add("mode", to_string(event.mode));
+  json.add("ts_ms", to_ms(event.time));
+  json.add("verdict", to_string(event.verdict));
+  add_reasons(json, "reasons", event.reasons);
+  json.add("gross_ratio", event.gross_ratio);
+  json.add("net_ratio", event.net_ratio);
+  json.add("buy_price_usdt", event.buy_price_usdt);
+  json.add("sell_price_usdt", event.sell_price_usdt);
+  json.add("buy_age_ms", ms(event.buy_age));
+  json.add("sell_age_ms", ms(event.sell_age));
+  json.add("fx_venue_fallback", event.fx_venue_fallback);
+  std::string& optimal = json.key("optimal");
+  if (event.optimal) {
+    JsonObject trade(optimal);
+    add_trade(trade, event.optimal);
+  } else {
+    optimal += "null";
+  }
+  json.add("break_even_quantity", event.break_even_quantity);
+  add_array(json, "sizes", event.sizes, append_size);
+}
+
+void append_record(std::string& out, const spread::OpportunityEvent& event) {
+  JsonObject json(out, "opportunity");
+  json.add("event", to_string(event.kind));
+  json.add("id", event.id);
+  json.add("asset", event.asset);
+  json.add("buy", to_string(event.buy));
+  json.add("sell", to_string(event.sell));
+  json.add("mode", to_string(event.mode));
+  json.add("opened_ts_ms", to_ms(event.opened));
+  json.add("ts_ms", to_ms(event.time));
+  json.add("duration_ms", to_ms(event.time) - to_ms(event.opened));
+  json.add("net_profit_usdt", event.net_profit_usdt);
+  json.add("net_ratio", event.net_ratio);
+  json.add("quantity", event.quantity);
+  json.add("peak_profit_usdt", event.peak_profit_usdt);
+  json.add("peak_ts_ms", to_ms(event.peak_time));
+  json.add("reason", event.reason ? std::optional{to_string(*event.reason)} : std::nullopt);
+  add_reasons(json, "reasons", event.reasons);
+  json.add("peak_quantity", event.peak_quantity);
+  json.add("buy_age_ms", ms(event.buy_age));
+  json.add("sell_age_ms", ms(event.sell_age));
+}
+
+void append_event(std::string& out, const spread::Event& event, int depth) {
+  std::visit(
+      [&]<class T>(const T& value) {
+        if constexpr (std::is_same_v<T, OrderBook>) {
+          append_record(out, value, depth);
+        } else {
+          append_record(out, value);
+        }
+      },
+      event);
 }
 
 }  // namespace spreadwatch::publish

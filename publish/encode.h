@@ -7,6 +7,8 @@
 
 #include "core/error.h"
 #include "core/market_data.h"
+#include "fx/rate.h"
+#include "spread/event.h"
 
 namespace spreadwatch::publish {
 
@@ -42,5 +44,14 @@ void append_record(std::string& out, const FeedError& error,
 /// A dead letter: the error with the payload it is about, as text, or as base64 when it is not
 /// UTF-8. `attempt` counts from 1.
 void append_dead_letter(std::string& out, const FeedError& error, int attempt);
+
+void append_record(std::string& out, const fx::FxEvent& event);
+void append_record(std::string& out, const spread::PremiumEvent& event);
+/// A size without numbers has status `insufficient_depth`, or null when the pair has none at all.
+void append_record(std::string& out, const spread::SpreadEvent& event);
+void append_record(std::string& out, const spread::OpportunityEvent& event);
+
+/// Whichever it is; order books with at most `depth` levels a side.
+void append_event(std::string& out, const spread::Event& event, int depth = kDefaultDepth);
 
 }  // namespace spreadwatch::publish

@@ -1,0 +1,85 @@
+#include "publish/records.h"
+
+#include <string>
+#include <utility>
+
+#include "publish/encode.h"
+
+namespace spreadwatch::publish {
+namespace {
+
+template <class Data>
+Timestamp time_of(const Data& data) {
+  if (data.receive_time) return *data.receive_time;
+  return data.exchange_time.value_or(Timestamp{});
+}
+
+std::string market_key(VenueId venue, const Instrument& instrument) {
+  return std::string{to_string(venue)} + ":" + instrument.name();
+}
+
+KafkaRecord keyed(TopicId topic, std::string key, std::string_view type, Timestamp time) {
+  KafkaRecord record;
+  record.topic = topic;
+  record.key = std::move(key);
+  record.type = type;
+  record.time = time;
+  return record;
+}
+
+}  // namespace
+
+KafkaRecord make_record(const Topics& topics, const Ticker& ticker) {
+  KafkaRecord record =
+      keyed(ticker_topic(region_of(ticker.venue)), market_key(ticker.venue, ticker.instrument),
+            "ticker", time_of(ticker));
+  record.partition = topics.venue_partition(ticker.venue);
+  append_record(record.value, ticker);
+  return record;
+}
+
+KafkaRecord make_record(const Topics& topics, const OrderBook& book, int depth) {
+  KafkaRecord record = keyed(orderbook_topic(region_of(book.venue)),
+                             market_key(book.venue, book.instrument), "orderbook", time_of(book));
+  record.partition = topics.venue_partition(book.venue);
+  append_record(record.value, book, depth);
+  return record;
+}
+
+KafkaRecord make_record(const fx::FxEvent& event) {
+  KafkaRecord record =
+      keyed(TopicId::kFx, std::string{to_string(event.rate.pair)}, "fx", event.time);
+  append_record(record.value, event);
+  return record;
+}
+
+KafkaRecord make_record(const spread::PremiumEvent& event) {
+  KafkaRecord record = keyed(TopicId::kPremium, event.asset, "premium", event.time);
+  append_record(record.value, event);
+  return record;
+}
+
+KafkaRecord make_record(const spread::SpreadEvent& event) {
+  KafkaRecord record = keyed(TopicId::kSpread, event.asset, "spread", event.time);
+  append_record(record.value, event);
+  return record;
+}
+
+KafkaRecord make_record(const spread::OpportunityEvent& event) {
+  KafkaRecord record = keyed(TopicId::kOpportunity, event.asset, "opportunity", event.time);
+  record.id = event.id + "-" + std::string{to_string(event.kind)};
+  if (event.kind == spread::OpportunityEvent::Kind::kUpdate) {
+    record.id += "-" + std::to_string(to_us(event.time));
+  }
+  append_record(record.value, event);
+  return record;
+}
+
+KafkaRecord make_record(const FeedError& error, int attempt) {
+  KafkaRecord record = keyed(TopicId::kDeadLetter, std::string{to_string(error.venue)},
+                             "dead_letter", error.receive_time.value_or(Timestamp{}));
+  append_dead_letter(record.value, error, attempt);
+  return record;
+}
+
+}  // namespace spreadwatch::publish

@@ -1,0 +1,25 @@
+#pragma once
+
+#include "fx/rate.h"
+#include "publish/kafka_publisher.h"
+#include "publish/topics.h"
+#include "spread/event.h"
+
+namespace spreadwatch::publish {
+
+/// The Kafka record of an event: its topic, key, partition, value and id by the topic table.
+///
+/// An opportunity's id is the opportunity's with the kind of event (and, for an update, its time),
+/// so that a consumer can drop what it has seen; the others' ids follow from their content.
+/// `ce_time` is the receive time of market data (the exchange's when there is none) and the event's
+/// own time otherwise. REQUIRES: venues are among those `topics` was made from.
+KafkaRecord make_record(const Topics& topics, const Ticker& ticker);
+KafkaRecord make_record(const Topics& topics, const OrderBook& book, int depth);
+KafkaRecord make_record(const fx::FxEvent& event);
+KafkaRecord make_record(const spread::PremiumEvent& event);
+KafkaRecord make_record(const spread::SpreadEvent& event);
+KafkaRecord make_record(const spread::OpportunityEvent& event);
+/// A dead letter. `attempt` counts from 1.
+KafkaRecord make_record(const FeedError& error, int attempt);
+
+}  // namespace spreadwatch::publish
