@@ -143,6 +143,112 @@ TEST_CASE("a dead letter carries the payload as text, or as base64 when it is no
   CHECK(json.at("symbol").is_null());
 }
 
+TEST_CASE("a rate has its fields in the documented order, with every source") {
+  CHECK(record(sample_fx()) ==
+        R"({"type":"fx","pair":"USDT/KRW","ts_ms":1700000000250,"state":"ok","reasons":[],)"
+        R"("bid":1390.5,"ask":1391,"mid":1390.75,"age_ms":120,"sources":[)"
+        R"({"venue":"upbit","bid":1390.5,"ask":1391,"mid":1390.75,"age_ms":120,"used":true,)"
+        R"("reason":null},)"
+        R"({"venue":"korbit","bid":null,"ask":null,"mid":null,"age_ms":null,"used":false,)"
+        R"("reason":"fx_stale"}]})");
+}
+
+TEST_CASE("an unavailable rate has reasons and no number") {
+  fx::FxEvent event;
+  event.rate.pair = fx::Pair::kUsdKrw;
+  event.rate.reasons.add(Reason::kFxUnavailable);
+  const Json json = Json::parse(record(event));
+  CHECK(json.at("state") == "unavailable");
+  CHECK(json.at("reasons") == Json{"fx_unavailable"});
+  for (const char* name : {"bid", "ask", "mid", "age_ms"}) CHECK(json.at(name).is_null());
+}
+
+TEST_CASE("a premium has its fields in the documented order") {
+  CHECK(record(sample_premium()) ==
+        R"({"type":"premium","asset":"BTC","region":"korea","over":"europe","basis":"usdt",)"
+        R"("ts_ms":1700000000250,"state":"ok","reasons":[],"premium":0.0126,"first":0.012,)"
+        R"("high":0.013,"low":0.0119,"currency":"USDT","price":64900.5,"over_price":64092.9,)"
+        R"("venues":["upbit","bithumb"],"over_venues":["binance"],"fx_age_ms":120})");
+}
+
+TEST_CASE("a premium over the banks says so") {
+  spread::PremiumEvent event = sample_premium();
+  event.over.reset();
+  event.basis = spread::Basis::kUsdtPremium;
+  event.premium.reset();
+  event.reasons.add(Reason::kFxStale);
+  const Json json = Json::parse(record(event));
+  CHECK(json.at("over") == "bank");
+  CHECK(json.at("basis") == "usdt_premium");
+  CHECK(json.at("state") == "unavailable");
+  CHECK(json.at("reasons") == Json{"fx_stale"});
+  CHECK(json.at("premium").is_null());
+}
+
+TEST_CASE("a pair has its fields in the documented order, fees itemized") {
+  const std::string trade =
+      R"("quantity":0.25,"spent_usdt":16000,"net_profit_usdt":80,"net_ratio":0.005,)"
+      R"("buy_vwap":63950,"sell_vwap":90200000,"fees_usdt":28.5,"buy_fee_usdt":16,)"
+      R"("sell_fee_usdt":8,"fx_fee_usdt":4.5,"slippage_usdt":2.25)";
+  const std::string nothing =
+      R"("quantity":null,"spent_usdt":null,"net_profit_usdt":null,"net_ratio":null,)"
+      R"("buy_vwap":null,"sell_vwap":null,"fees_usdt":null,"buy_fee_usdt":null,)"
+      R"("sell_fee_usdt":null,"fx_fee_usdt":null,"slippage_usdt":null)";
+  CHECK(record(sample_spread()) ==
+        R"({"type":"spread","asset":"BTC","buy":"binance","sell":"upbit","mode":"inventory",)"
+        R"("ts_ms":1700000000250,"verdict":"tradable","reasons":[],"gross_ratio":0.0126,)"
+        R"("net_ratio":0.0106,"buy_price_usdt":64000,"sell_price_usdt":64806.4,"buy_age_ms":12,)"
+        R"("sell_age_ms":40,"fx_venue_fallback":false,"optimal":{)" +
+            trade + R"(},"break_even_quantity":1.75,"sizes":[{"size_usdt":1000,"status":"ok",)" +
+            trade + R"(},{"size_usdt":100000,"status":"insufficient_depth",)" + nothing + "}]}");
+}
+
+TEST_CASE("a pair with an unusable leg has reasons and no numbers") {
+  const Json json = Json::parse(record(sample_unknown_spread()));
+  CHECK(json.at("verdict") == "unknown");
+  CHECK(json.at("mode") == "transfer");
+  CHECK(json.at("reasons") == Json{"stale_leg", "fx_quorum"});
+  for (const char* name : {"gross_ratio", "net_ratio", "buy_price_usdt", "sell_price_usdt",
+                           "buy_age_ms", "optimal", "break_even_quantity"}) {
+    CAPTURE(name);
+    CHECK(json.at(name).is_null());
+  }
+  CHECK(json.at("sizes").at(0).at("size_usdt") == 1000);
+  CHECK(json.at("sizes").at(0).at("status").is_null());
+  CHECK(json.at("sizes").at(0).at("net_profit_usdt").is_null());
+}
+
+TEST_CASE("an opportunity has its fields in the documented order") {
+  CHECK(record(sample_opportunity()) ==
+        R"({"type":"opportunity","event":"open","id":"6f1e","asset":"BTC","buy":"binance",)"
+        R"("sell":"upbit","mode":"inventory","opened_ts_ms":1700000000250,)"
+        R"("ts_ms":1700000001250,"duration_ms":1000,"net_profit_usdt":80,"net_ratio":0.005,)"
+        R"("quantity":0.25,"peak_profit_usdt":91.5,"peak_ts_ms":1700000000900,"reason":null,)"
+        R"("reasons":[],"peak_quantity":0.3,"buy_age_ms":12,"sell_age_ms":40})");
+  spread::OpportunityEvent close = sample_opportunity();
+  close.kind = spread::OpportunityEvent::Kind::kClose;
+  close.reason = spread::CloseReason::kStale;
+  close.reasons.add(Reason::kStaleLeg);
+  close.net_profit_usdt.reset();
+  const Json json = Json::parse(record(close));
+  CHECK(json.at("event") == "close");
+  CHECK(json.at("reason") == "stale");
+  CHECK(json.at("reasons") == Json{"stale_leg"});
+  CHECK(json.at("net_profit_usdt").is_null());
+}
+
+TEST_CASE("an event is encoded as what it holds") {
+  std::string out;
+  append_event(out, sample_premium());
+  CHECK(out == record(sample_premium()));
+  out.clear();
+  append_event(out, sample_book(), 1);
+  CHECK(out == record(sample_book(), 1));
+  out.clear();
+  append_event(out, sample_error());
+  CHECK(out == record(sample_error()));
+}
+
 TEST_CASE("records are appended, and the same value gives the same bytes") {
   std::string out = "before ";
   append_record(out, sample_ticker());

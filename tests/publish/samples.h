@@ -1,6 +1,8 @@
 #pragma once
 
 #include "core/market_data.h"
+#include "fx/rate.h"
+#include "spread/event.h"
 
 namespace spreadwatch::publish {
 
@@ -49,6 +51,111 @@ inline FeedError sample_error() {
   e.error = {ErrorCode::kSequenceGap, "prevSeqId 5 does not follow 3"};
   e.receive_time = timestamp_from_us(1'700'000'000'200'456);
   e.payload = R"({"arg":{"channel":"books"}})";
+  return e;
+}
+
+inline fx::FxEvent sample_fx() {
+  fx::FxEvent e;
+  e.time = timestamp_from_ms(1'700'000'000'250);
+  e.rate.pair = fx::Pair::kUsdtKrw;
+  e.rate.bid = 1390.5;
+  e.rate.ask = 1391;
+  e.rate.mid = 1390.75;
+  e.rate.age = milliseconds{120};
+  fx::RateSource used;
+  used.name = "upbit";
+  used.bid = 1390.5;
+  used.ask = 1391;
+  used.mid = 1390.75;
+  used.age = milliseconds{120};
+  used.used = true;
+  fx::RateSource out;
+  out.name = "korbit";
+  out.reason = Reason::kFxStale;
+  e.rate.sources = {used, out};
+  return e;
+}
+
+inline spread::PremiumEvent sample_premium() {
+  spread::PremiumEvent e;
+  e.asset = "BTC";
+  e.region = Region::kKorea;
+  e.over = Region::kEurope;
+  e.time = timestamp_from_ms(1'700'000'000'250);
+  e.premium = 0.0126;
+  e.first = 0.012;
+  e.high = 0.013;
+  e.low = 0.0119;
+  e.currency = "USDT";
+  e.price = 64'900.5;
+  e.over_price = 64'092.9;
+  e.venues = {VenueId::kUpbit, VenueId::kBithumb};
+  e.over_venues = {VenueId::kBinance};
+  e.fx_age = milliseconds{120};
+  return e;
+}
+
+inline spread::SpreadEvent sample_spread() {
+  spread::Trade trade;
+  trade.quantity = 0.25;
+  trade.spent_usdt = 16'000;
+  trade.net_profit_usdt = 80;
+  trade.net_ratio = 0.005;
+  trade.buy_vwap = 63'950;
+  trade.sell_vwap = 90'200'000;
+  trade.buy_fee_usdt = 16;
+  trade.sell_fee_usdt = 8;
+  trade.fx_fee_usdt = 4.5;
+  trade.slippage_usdt = 2.25;
+  spread::SpreadEvent e;
+  e.asset = "BTC";
+  e.buy = VenueId::kBinance;
+  e.sell = VenueId::kUpbit;
+  e.time = timestamp_from_ms(1'700'000'000'250);
+  e.verdict = spread::Verdict::kTradable;
+  e.gross_ratio = 0.0126;
+  e.net_ratio = 0.0106;
+  e.buy_price_usdt = 64'000;
+  e.sell_price_usdt = 64'806.4;
+  e.buy_age = milliseconds{12};
+  e.sell_age = milliseconds{40};
+  e.optimal = trade;
+  e.break_even_quantity = 1.75;
+  e.sizes = {{1000, false, trade}, {100'000, true, std::nullopt}};
+  return e;
+}
+
+/// A pair with an unusable leg: reasons instead of numbers.
+inline spread::SpreadEvent sample_unknown_spread() {
+  spread::SpreadEvent e;
+  e.asset = "ETH";
+  e.buy = VenueId::kOkx;
+  e.sell = VenueId::kCoinone;
+  e.mode = config::Mode::kTransfer;
+  e.time = timestamp_from_ms(1'700'000'000'250);
+  e.reasons.add(Reason::kStaleLeg);
+  e.reasons.add(Reason::kFxQuorum);
+  e.sizes = {{1000, false, std::nullopt}};
+  return e;
+}
+
+inline spread::OpportunityEvent sample_opportunity() {
+  spread::OpportunityEvent e;
+  e.kind = spread::OpportunityEvent::Kind::kOpen;
+  e.id = "6f1e";
+  e.asset = "BTC";
+  e.buy = VenueId::kBinance;
+  e.sell = VenueId::kUpbit;
+  e.opened = timestamp_from_ms(1'700'000'000'250);
+  e.time = timestamp_from_ms(1'700'000'001'250);
+  e.net_profit_usdt = 80;
+  e.net_ratio = 0.005;
+  e.quantity = 0.25;
+  e.peak_profit_usdt = 91.5;
+  e.peak_quantity = 0.3;
+  e.peak_time = timestamp_from_ms(1'700'000'000'900);
+  e.buy_age = milliseconds{12};
+  e.sell_age = milliseconds{40};
   return e;
 }
 

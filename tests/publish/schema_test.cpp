@@ -56,6 +56,52 @@ TEST_CASE("errors and dead letters of every code fit their schema") {
   }
 }
 
+TEST_CASE("rates fit their schema, usable and not") {
+  check_valid("fx", encoded(sample_fx()));
+  fx::FxEvent none;
+  none.rate.pair = fx::Pair::kUsdKrw;
+  none.rate.reasons.add(Reason::kFxQuorum);
+  check_valid("fx", encoded(none));
+}
+
+TEST_CASE("premiums fit their schema, available and not") {
+  check_valid("premium", encoded(sample_premium()));
+  spread::PremiumEvent none = sample_premium();
+  none.over.reset();
+  none.basis = spread::Basis::kUsdtPremium;
+  none.premium = none.first = none.high = none.low = none.price = none.over_price = std::nullopt;
+  none.fx_age.reset();
+  none.venues.clear();
+  none.reasons.add(Reason::kFxUnavailable);
+  check_valid("premium", encoded(none));
+}
+
+TEST_CASE("pairs fit their schema, with numbers, without profit and unusable") {
+  check_valid("spread", encoded(sample_spread()));
+  spread::SpreadEvent unprofitable = sample_spread();
+  unprofitable.optimal.reset();
+  unprofitable.break_even_quantity = 0;
+  unprofitable.reasons.add(Reason::kUnprofitable);
+  unprofitable.verdict = spread::Verdict::kNotTradable;
+  check_valid("spread", encoded(unprofitable));
+  check_valid("spread", encoded(sample_unknown_spread()));
+}
+
+TEST_CASE("opportunities fit their schema, whatever the event and the reason") {
+  using Kind = spread::OpportunityEvent::Kind;
+  for (const Kind kind : {Kind::kOpen, Kind::kUpdate, Kind::kClose}) {
+    spread::OpportunityEvent event = sample_opportunity();
+    event.kind = kind;
+    check_valid("opportunity", encoded(event));
+    event.net_profit_usdt = event.net_ratio = event.quantity = std::nullopt;
+    event.buy_age = event.sell_age = std::nullopt;
+    for (std::size_t i = 0; i < spread::kCloseReasonNames.size(); ++i) {
+      event.reason = static_cast<spread::CloseReason>(i);
+      check_valid("opportunity", encoded(event));
+    }
+  }
+}
+
 TEST_CASE("the closed lists in the schemas are the program's") {
   const auto names = [](const auto& list) {
     Json all = Json::array();
@@ -74,8 +120,31 @@ TEST_CASE("the closed lists in the schemas are the program's") {
   }
 }
 
+TEST_CASE("the closed lists of rates and pairs in the schemas are the program's") {
+  const auto names = [](const auto& list) {
+    Json all = Json::array();
+    for (const auto& name : list) all.push_back(std::string{name});
+    return all;
+  };
+  for (const char* type : {"fx", "premium", "spread", "opportunity"}) {
+    CAPTURE(type);
+    const Json properties = load_schema(type).at("properties");
+    CHECK(properties.at("reasons").at("items").at("enum") == names(kReasonNames));
+  }
+  CHECK(load_schema("fx").at("properties").at("pair").at("enum") == names(fx::kPairNames));
+  CHECK(load_schema("premium").at("properties").at("basis").at("enum") ==
+        names(spread::kBasisNames));
+  CHECK(load_schema("spread").at("properties").at("verdict").at("enum") ==
+        names(spread::kVerdictNames));
+  CHECK(load_schema("spread").at("properties").at("mode").at("enum") == names(config::kModeNames));
+  Json reasons = names(spread::kCloseReasonNames);
+  reasons.push_back(nullptr);
+  CHECK(load_schema("opportunity").at("properties").at("reason").at("enum") == reasons);
+}
+
 TEST_CASE("every property of a schema says what it is") {
-  for (const char* type : {"ticker", "orderbook", "error", "dead_letter"}) {
+  for (const char* type :
+       {"ticker", "orderbook", "error", "dead_letter", "fx", "premium", "spread", "opportunity"}) {
     CAPTURE(type);
     const Json schema = load_schema(type);
     CHECK(schema.at("$schema") == "https://json-schema.org/draft/2020-12/schema");

@@ -1,0 +1,85 @@
+#include "publish/records.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "publish/encode.h"
+#include "tests/publish/samples.h"
+
+namespace spreadwatch::publish {
+namespace {
+
+config::Settings settings_with_kraken_first() {
+  config::Settings settings;
+  for (const VenueId id : {VenueId::kKraken, VenueId::kBinance, VenueId::kUpbit}) {
+    config::VenueSettings venue;
+    venue.id = id;
+    settings.venues.push_back(venue);
+  }
+  return settings;
+}
+
+TEST_CASE(
+    "market data goes to its region's topic and its venue's partition, each under its own key") {
+  const Topics topics(settings_with_kraken_first());
+  const KafkaRecord ticker = make_record(topics, sample_ticker());
+  CHECK(ticker.topic == TopicId::kTickerKorea);
+  CHECK(ticker.partition == 0);
+  CHECK(ticker.key == "upbit:BTC-KRW");
+  CHECK(ticker.type == "ticker");
+  CHECK(ticker.time == timestamp_from_us(1'700'000'000'200'456));
+
+  OrderBook book = sample_book();
+  KafkaRecord record = make_record(topics, book, 1);
+  CHECK(record.topic == TopicId::kOrderBookEurope);
+  CHECK(record.partition == 1);
+  CHECK(record.key == "binance:PEPE-USDT");
+  std::string value;
+  append_record(value, book, 1);
+  CHECK(record.value == value);
+
+  book.instrument = {"BTC", "USDT"};
+  book.receive_time.reset();
+  record = make_record(topics, book, 15);
+  CHECK(record.key == "binance:BTC-USDT");
+  CHECK(record.time == timestamp_from_ms(1'700'000'000'123));
+}
+
+TEST_CASE("computed events are keyed by pair or asset and partitioned by key") {
+  const KafkaRecord fx = make_record(sample_fx());
+  CHECK(fx.topic == TopicId::kFx);
+  CHECK(fx.key == "USDT/KRW");
+  const KafkaRecord premium = make_record(sample_premium());
+  CHECK(premium.topic == TopicId::kPremium);
+  CHECK(premium.key == "BTC");
+  const KafkaRecord spread = make_record(sample_unknown_spread());
+  CHECK(spread.topic == TopicId::kSpread);
+  CHECK(spread.key == "ETH");
+  for (const KafkaRecord* record : {&fx, &premium, &spread}) {
+    CHECK(record->partition == kPartitionByKey);
+    CHECK(record->time == timestamp_from_ms(1'700'000'000'250));
+    CHECK(record->id == "");
+  }
+}
+
+TEST_CASE("an opportunity's events have ids of their own that a replay repeats") {
+  using Kind = spread::OpportunityEvent::Kind;
+  spread::OpportunityEvent event = sample_opportunity();
+  CHECK(make_record(event).id == "6f1e-open");
+  CHECK(make_record(event).key == "BTC");
+  event.kind = Kind::kUpdate;
+  CHECK(make_record(event).id == "6f1e-update-1700000001250000");
+  event.kind = Kind::kClose;
+  CHECK(make_record(event).id == "6f1e-close");
+}
+
+TEST_CASE("a dead letter is keyed by its venue") {
+  const KafkaRecord record = make_record(sample_error(), 1);
+  CHECK(record.topic == TopicId::kDeadLetter);
+  CHECK(record.key == "okx");
+  CHECK(record.type == "dead_letter");
+}
+
+}  // namespace
+}  // namespace spreadwatch::publish
