@@ -36,7 +36,7 @@ Broadcaster::Broadcaster(std::size_t max_clients, std::chrono::milliseconds hear
 Broadcaster::~Broadcaster() { close(); }
 
 void Broadcaster::publish(Topic topic, std::string_view record) {
-  if (listening_.load(std::memory_order_relaxed) == 0) return;
+  if (!wanted(topic)) return;
   while (!record.empty() && (record.back() == '\n' || record.back() == '\r')) {
     record.remove_suffix(1);  // a line end inside an event would end it
   }
@@ -48,14 +48,14 @@ bool Broadcaster::add(std::shared_ptr<StreamSink> sink, TopicMask topics) {
   const std::lock_guard lock(mutex_);
   if (closed_ || clients_.size() >= max_clients_) return false;
   clients_.push_back({std::move(sink), topics});
-  listening_.store(clients_.size(), std::memory_order_relaxed);
+  clients_changed();
   return true;
 }
 
 void Broadcaster::remove(const StreamSink* sink) {
   const std::lock_guard lock(mutex_);
   std::erase_if(clients_, [sink](const Client& c) { return c.sink.get() == sink; });
-  listening_.store(clients_.size(), std::memory_order_relaxed);
+  clients_changed();
 }
 
 void Broadcaster::close() {
@@ -65,7 +65,13 @@ void Broadcaster::close() {
   closed_ = true;
   for (const Client& client : clients_) client.sink->finish(false);
   clients_.clear();
-  listening_.store(0, std::memory_order_relaxed);
+  clients_changed();
+}
+
+void Broadcaster::clients_changed() {
+  TopicMask wanted = 0;
+  for (const Client& client : clients_) wanted |= client.topics;
+  wanted_.store(wanted, std::memory_order_relaxed);
 }
 
 std::size_t Broadcaster::clients() const {
@@ -124,7 +130,7 @@ void Broadcaster::drop_slow(const std::vector<std::size_t>& slow) {
     clients_.erase(at);
   }
   cut_.fetch_add(slow.size(), std::memory_order_relaxed);
-  listening_.store(clients_.size(), std::memory_order_relaxed);
+  clients_changed();
 }
 
 }  // namespace spreadwatch::api

@@ -57,6 +57,11 @@ class Broadcaster {
   /// Sends `record` (one JSON record on one line) to every client that asked for `topic`.
   void publish(Topic topic, std::string_view record);
 
+  /// Whether a client listens to the topic now, so that nobody encodes for nobody.
+  bool wanted(Topic topic) const {
+    return (wanted_.load(std::memory_order_relaxed) & mask_of(topic)) != 0;
+  }
+
   /// False when there are as many clients as allowed, or after close().
   bool add(std::shared_ptr<StreamSink> sink, TopicMask topics);
   void remove(const StreamSink* sink);
@@ -84,6 +89,7 @@ class Broadcaster {
   void fan_out(const std::vector<Event>& batch);
   void heartbeat();
   void drop_slow(const std::vector<std::size_t>& slow);  // REQUIRES: mutex_ held; rising
+  void clients_changed();                               // REQUIRES: mutex_ held
 
   static constexpr std::size_t kQueuedEvents = 20'000;
 
@@ -92,7 +98,7 @@ class Broadcaster {
   BoundedQueue<Event> events_{kQueuedEvents};
   std::atomic<std::uint64_t> next_id_{1};
   std::atomic<std::uint64_t> cut_{0};
-  std::atomic<std::size_t> listening_{0};
+  std::atomic<TopicMask> wanted_{0};
   mutable std::mutex mutex_;
   std::vector<Client> clients_;  // guarded by mutex_
   bool closed_ = false;          // guarded by mutex_

@@ -16,6 +16,8 @@
 
 #include "config/settings.h"
 #include "core/market_data.h"
+#include "fx/rate.h"
+#include "spread/event.h"
 
 namespace spreadwatch::api {
 
@@ -67,6 +69,11 @@ class Store {
   void update_spread(const SpreadKey& key, std::string_view verdict, Record record);
   /// `open` is false with the event that ends the opportunity. A repeated event replaces the earlier one.
   void update_opportunity(std::string_view id, bool open, Record record);
+  /// The same by the values the records were made from.
+  void update(const fx::FxEvent& event, Record record);
+  void update(const spread::PremiumEvent& event, Record record);
+  void update(const spread::SpreadEvent& event, Record record);
+  void update(const spread::OpportunityEvent& event, Record record);
   /// Nothing is known of this market any more (it is no longer watched).
   void forget(VenueId venue, const Instrument& instrument);
 

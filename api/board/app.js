@@ -305,7 +305,7 @@
     const age = (isNumber(rate.age_ms) ? rate.age_ms : 0) + ageOf(rate);
     const old = lost() || age > OLD_MS && rate.pair !== 'USD/KRW';
     const ok = rate.state === 'ok' && isNumber(rate.mid);
-    const card = el('article', 'card' + (rate.pair === 'USDT/KRW' ? ' wide' : '') + (ok && old ? ' stale' : ''),
+    const card = el('article', 'card' + (ok && old ? ' stale' : ''),
       el('h3', '', el('span', '', TITLES[rate.pair] || rate.pair), el('span', '', rate.pair)));
     if (ok) {
       card.append(el('p', 'rate', amount(rate.mid, digits)));
