@@ -73,6 +73,14 @@ void MockBroker::set_down() { rd_kafka_mock_broker_set_down(cluster_.get(), 1); 
 
 void MockBroker::set_up() { rd_kafka_mock_broker_set_up(cluster_.get(), 1); }
 
+void MockBroker::set_leader(const std::string& topic, int partition, bool present) {
+  std::this_thread::sleep_for(milliseconds{2});
+  if (rd_kafka_mock_partition_set_leader(cluster_.get(), topic.c_str(), partition,
+                                         present ? 1 : -1) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    throw std::runtime_error("cannot set the leader of " + topic);
+  }
+}
+
 Consumer::Consumer(const std::string& brokers, const std::map<std::string, int>& partitions)
     : client_(make_client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers},
                                               {"group.id", "test"},

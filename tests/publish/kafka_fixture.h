@@ -36,6 +36,8 @@ class MockBroker {
   void create_topics(const Topics& topics);
   void set_down();
   void set_up();
+  /// Whether a partition has a leader; without one nothing can be written to it.
+  void set_leader(const std::string& topic, int partition, bool present);
 
  private:
   KafkaPtr<rd_kafka_t> owner_;
