@@ -50,7 +50,7 @@ struct RestOptions {
   std::size_t max_in_flight = 4;
   std::size_t max_waiting =
       256;  ///< requests queued behind those in flight; more are refused as kRateLimited
-  std::string ca_file;  ///< PEM file trusted besides the system's authorities; empty = none
+  std::string ca_file{};  ///< PEM file trusted besides the system's authorities; empty = none
 };
 
 /// HTTP GETs whose answers come back on an io_context. Host name and certificate are verified for

@@ -1,0 +1,156 @@
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "fx/bank_poller.h"
+#include "fx/bank_rate.h"
+#include "ingest/rest_client.h"
+#include "tests/live/test_server.h"
+
+namespace spreadwatch::fx {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST_CASE("a bank's answer gives the number at the pointer") {
+  CHECK(parse_bank_rate(R"({"rates":{"KRW":1385.2}})", "/rates/KRW", false).value() == 1385.2);
+  CHECK(parse_bank_rate(R"([{"basePrice":1385}])", "/0/basePrice", false).value() == 1385);
+  CHECK(parse_bank_rate(R"({"v":"1385.20"})", "/v", false).value() == 1385.2);
+  CHECK(parse_bank_rate(R"({"v":"1,385.20"})", "/v", false).value() == 1385.2);
+  CHECK(parse_bank_rate("1385.5", "", false).value() == 1385.5);
+  CHECK(parse_bank_rate(R"({"a/b":{"~x":2}})", "/a~1b/~0x", false).value() == 2);
+  CHECK(parse_bank_rate(R"({"v":0.0008})", "/v", true).value() == doctest::Approx(1250));
+}
+
+TEST_CASE("what is no rate is refused with its reason") {
+  struct Case {
+    const char* body;
+    const char* pointer;
+    bool invert;
+    ErrorCode code;
+  };
+  const std::vector<Case> cases{{"", "/v", false, ErrorCode::kMalformedJson},
+                                {"<html>", "/v", false, ErrorCode::kMalformedJson},
+                                {R"({"v":1385)", "/v", false, ErrorCode::kMalformedJson},
+                                {R"({"w":1})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":null})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":true})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":{}})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"12x"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":""})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":1})", "v", false, ErrorCode::kSchemaMismatch},
+                                {R"([1])", "/x", false, ErrorCode::kSchemaMismatch},
+                                {R"([1])", "/7", false, ErrorCode::kSchemaMismatch},
+                                {R"([1])", "/-", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":0})", "/v", false, ErrorCode::kValueOutOfRange},
+                                {R"({"v":0})", "/v", true, ErrorCode::kValueOutOfRange},
+                                {R"({"v":-1385})", "/v", false, ErrorCode::kValueOutOfRange},
+                                {R"({"v":"nan"})", "/v", false, ErrorCode::kValueOutOfRange},
+                                {R"({"v":"inf"})", "/v", false, ErrorCode::kValueOutOfRange},
+                                {R"({"v":"inf"})", "/v", true, ErrorCode::kValueOutOfRange},
+                                {R"({"v":1e-320})", "/v", true, ErrorCode::kValueOutOfRange}};
+  for (const Case& c : cases) {
+    CAPTURE(c.body);
+    CAPTURE(c.pointer);
+    const Result<double> rate = parse_bank_rate(c.body, c.pointer, c.invert);
+    REQUIRE_FALSE(rate.has_value());
+    CHECK(rate.error().code == c.code);
+  }
+}
+
+class Recorder final : public BankSink {
+ public:
+  void on_bank_quote(const BankQuote& quote) override {
+    note([&] { quotes.push_back(quote); });
+  }
+  void on_bank_error(const std::string&, const Error& error) override {
+    note([&] { errors.push_back(error); });
+  }
+  void on_bank_body(const std::string& source, std::string_view body, Timestamp) override {
+    note([&] { bodies.push_back(source + " " + std::string{body}); });
+  }
+
+  template <class F>
+  bool until(F&& condition) {
+    std::unique_lock lock(mutex);
+    return changed.wait_for(lock, 5s, condition);
+  }
+
+  std::mutex mutex;
+  std::vector<BankQuote> quotes;    // guarded by mutex
+  std::vector<Error> errors;        // guarded by mutex
+  std::vector<std::string> bodies;  // guarded by mutex
+
+ private:
+  template <class F>
+  void note(F&& f) {
+    const std::lock_guard lock(mutex);
+    f();
+    changed.notify_all();
+  }
+  std::condition_variable changed;
+};
+
+config::BankSettings source(std::string name, std::string url) {
+  config::BankSettings out;
+  out.name = std::move(name);
+  out.url = std::move(url);
+  out.pointer = "/rate";
+  out.poll = 3600s;
+  return out;
+}
+
+TEST_CASE("a source is asked at once, over HTTP, and its body is shown before it is read") {
+  test::TestServer server([](test::Peer& peer) { peer.respond(R"({"rate":1391.5})"); });
+  Recorder recorder;
+  const SystemClock clock;
+  BankPoller poller({source("bank", server.url("http") + "/krw")}, clock, recorder,
+                    ingest::http_get);
+  poller.start();
+  REQUIRE(recorder.until([&] { return recorder.quotes.size() == 1; }));
+  CHECK(recorder.quotes[0].source == "bank");
+  CHECK(recorder.quotes[0].rate == 1391.5);
+  REQUIRE(recorder.bodies.size() == 1);
+  CHECK(recorder.bodies[0] == R"(bank {"rate":1391.5})");
+  poller.stop();
+}
+
+TEST_CASE("a failing source is asked again soon and does not disturb the other") {
+  std::atomic<int> asked{0};
+  const HttpGet get = [&](const std::string& url, milliseconds, std::size_t,
+                          std::stop_token) -> Result<std::string> {
+    if (url == "good") return std::string{R"({"rate":1400})"};
+    if (++asked == 1) return Unexpected{Error{ErrorCode::kTimeout, "no answer"}};
+    if (asked == 2) throw std::runtime_error("thrown");
+    return std::string{R"({"rate":1300})"};
+  };
+  Recorder recorder;
+  const SystemClock clock;
+  BankPoller poller({source("bad", "bad"), source("good", "good")}, clock, recorder, get);
+  poller.start();
+  REQUIRE(recorder.until([&] { return recorder.quotes.size() == 2; }));
+  CHECK(recorder.errors.size() == 2);
+  CHECK(recorder.errors[0].code == ErrorCode::kTimeout);
+  poller.stop();
+}
+
+TEST_CASE("stopping does not wait for a silent source") {
+  test::TestServer server([](test::Peer& peer) { peer.hold(); });
+  Recorder recorder;
+  const SystemClock clock;
+  BankPoller poller({source("slow", server.url("http"))}, clock, recorder, ingest::http_get);
+  poller.start();
+  const auto start = std::chrono::steady_clock::now();
+  poller.stop();
+  CHECK(std::chrono::steady_clock::now() - start < 2s);
+  CHECK(recorder.quotes.empty());
+  CHECK(recorder.errors.empty());
+}
+
+}  // namespace
+}  // namespace spreadwatch::fx

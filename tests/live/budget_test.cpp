@@ -1,0 +1,213 @@
+#include <doctest/doctest.h>
+
+#include "ingest/backoff.h"
+#include "ingest/rate_budget.h"
+#include "ingest/transport.h"
+
+namespace spreadwatch::ingest {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Timestamp kStart = timestamp_from_ms(1'700'000'000'000);
+
+VenueProfile profile_with(RateLimit connects, RateLimit rest) {
+  VenueProfile profile;
+  profile.connects = connects;
+  profile.rest = rest;
+  return profile;
+}
+
+TEST_CASE("waits stay between the floor and a ceiling that doubles up to the cap") {
+  Backoff backoff({100ms, 5s, 10ms}, 7);
+  milliseconds ceiling = 100ms;
+  bool jittered = false;
+  milliseconds last{0};
+  for (int i = 0; i < 200; ++i) {
+    const milliseconds wait = backoff.next();
+    CHECK(wait >= 10ms);
+    CHECK(wait <= ceiling);
+    jittered = jittered || wait != last;
+    last = wait;
+    ceiling = std::min<milliseconds>(ceiling * 2, 5s);
+  }
+  CHECK(jittered);
+}
+
+TEST_CASE("success makes the waits small again") {
+  Backoff backoff({100ms, 60s, 1ms}, 7);
+  for (int i = 0; i < 30; ++i) backoff.next();
+  CHECK(backoff.failures() == 30);
+  backoff.reset();
+  for (int i = 0; i < 1; ++i) CHECK(backoff.next() <= 100ms);
+}
+
+TEST_CASE("the same seed gives the same waits") {
+  Backoff a({100ms, 60s, 1ms}, 42);
+  Backoff b({100ms, 60s, 1ms}, 42);
+  for (int i = 0; i < 20; ++i) CHECK(a.next() == b.next());
+}
+
+TEST_CASE("a window never holds more than its share, whatever the timing") {
+  RateWindow window({10, 1'000ms});
+  CHECK(window.limit().count == 8);
+  std::vector<Timestamp> taken;
+  Timestamp now = kStart;
+  for (int i = 0; i < 200; ++i) {
+    const microseconds wait = window.wait(now);
+    now += wait;
+    REQUIRE(window.wait(now).count() == 0);
+    window.take(now);
+    taken.push_back(now);
+    now += milliseconds{(i * 37) % 90};
+  }
+  for (std::size_t i = 8; i < taken.size(); ++i) CHECK(taken[i] - taken[i - 8] >= 1'000ms);
+}
+
+TEST_CASE("a limit of one keeps its distance") {
+  RateWindow window({1, 1'000ms});
+  window.take(kStart);
+  CHECK(window.wait(kStart) == 1'250ms);
+}
+
+TEST_CASE("a weight waits until enough has left the window") {
+  RateWindow window({100, 60'000ms});
+  window.take(kStart, 50);
+  window.take(kStart + 10s, 30);
+  CHECK(window.wait(kStart + 11s, 20) == 49s);
+  CHECK(window.wait(kStart + 11s, 60) == 59s);
+  // More than the whole budget fits an empty window only.
+  CHECK(window.wait(kStart + 11s, 500) == 59s);
+  CHECK(window.wait(kStart + 71s, 500).count() == 0);
+}
+
+TEST_CASE("a clock that is set back does not lock the window") {
+  RateWindow window({5, 1'000ms});
+  for (int i = 0; i < 4; ++i) window.take(kStart);
+  CHECK(window.wait(kStart - 3600s) == 1'000ms);
+  CHECK(window.wait(kStart - 3599s).count() == 0);
+}
+
+TEST_CASE("messages keep to every window of the connection") {
+  const std::vector<RateLimit> limits{{5, 1'000ms}, {100, 60'000ms}};
+  MessageBudget budget(limits);
+  std::vector<Timestamp> sent;
+  Timestamp now = kStart;
+  while (sent.size() < 200) {
+    const microseconds wait = budget.take(now);
+    if (wait.count() == 0) {
+      sent.push_back(now);
+    } else {
+      now += wait;
+    }
+  }
+  for (std::size_t i = 5; i < sent.size(); ++i) CHECK(sent[i] - sent[i - 5] >= 1'000ms);
+  for (std::size_t i = 100; i < sent.size(); ++i) CHECK(sent[i] - sent[i - 100] >= 60'000ms);
+}
+
+TEST_CASE("pings do not use up an hourly budget of subscriptions") {
+  const std::vector<RateLimit> limits{{10, std::chrono::hours{1}}};
+  MessageBudget budget(limits);
+  for (int i = 0; i < 100; ++i) CHECK(budget.take(kStart, true).count() == 0);
+  for (int i = 0; i < 8; ++i) CHECK(budget.take(kStart).count() == 0);
+  CHECK(budget.take(kStart).count() > 0);
+  CHECK(budget.take(kStart, true).count() == 0);
+}
+
+TEST_CASE("Retry-After pauses exactly what was refused") {
+  VenueBudget budget(profile_with({300, 300'000ms}, {6'000, 60'000ms}));
+  budget.refused_rest(kStart, 429, 7s);
+  CHECK(budget.take_rest(kStart + 2s) == 5s);
+  CHECK(budget.take_rest(kStart + 7s).count() == 0);
+  CHECK(budget.take_connect(kStart).count() == 0);
+  budget.refused_connect(kStart, 429, 30s);
+  CHECK(budget.take_connect(kStart + 1s) == 29s);
+}
+
+TEST_CASE("a ban pauses connects and REST, and is not shortened by a later answer") {
+  VenueBudget budget(profile_with({300, 300'000ms}, {6'000, 60'000ms}));
+  budget.refused_rest(kStart, 418, 120s);
+  budget.refused_rest(kStart, 429, 1s);
+  CHECK(budget.take_rest(kStart) == 120s);
+  CHECK(budget.take_connect(kStart) == 120s);
+  CHECK(budget.rest_paused_until(kStart) == kStart + 120s);
+  CHECK_FALSE(budget.rest_paused_until(kStart + 120s).has_value());
+}
+
+TEST_CASE("refusals without Retry-After pause longer each time until something works") {
+  VenueBudget budget(profile_with({}, {}));
+  budget.refused_rest(kStart, 429, std::nullopt);
+  const microseconds first = budget.take_rest(kStart);
+  CHECK(first >= 10s);
+  Timestamp now = kStart + first;
+  budget.refused_rest(now, 429, std::nullopt);
+  CHECK(budget.take_rest(now) == 2 * first);
+  now += 2 * first;
+  CHECK(budget.take_rest(now).count() == 0);
+  budget.accepted_rest();
+  budget.refused_rest(now, 429, std::nullopt);
+  CHECK(budget.take_rest(now) == first);
+}
+
+TEST_CASE("after HTTP 403 there are ten quiet minutes on REST") {
+  VenueBudget budget(profile_with({500, 300'000ms}, {600, 5'000ms}));
+  budget.refused_rest(kStart, 403, std::nullopt);
+  CHECK(budget.take_rest(kStart) == 600s);
+}
+
+TEST_CASE("the venue's own count of used weight stops us") {
+  VenueBudget budget(profile_with({300, 300'000ms}, {6'000, 60'000ms}));
+  budget.used_weight(kStart, 1'000);
+  CHECK(budget.take_rest(kStart).count() == 0);
+  budget.used_weight(kStart, 5'000);
+  CHECK(budget.take_rest(kStart) == 30s);
+}
+
+TEST_CASE("a ban known from before a restart holds") {
+  VenueBudget budget(profile_with({300, 300'000ms}, {6'000, 60'000ms}));
+  budget.ban_until(kStart + 90s);
+  CHECK(budget.take_connect(kStart) == 90s);
+  CHECK(budget.take_rest(kStart + 89s) == 1s);
+}
+
+TEST_CASE("Retry-After comes as seconds or as a date") {
+  const Timestamp now = timestamp_from_ms(1'445'412'480'000);  // Wed, 21 Oct 2015 07:28:00 GMT
+  CHECK(parse_retry_after("120", now) == 120s);
+  CHECK(parse_retry_after("0", now) == 0s);
+  CHECK(parse_retry_after("Wed, 21 Oct 2015 07:29:00 GMT", now) == 60s);
+  CHECK(parse_retry_after("Wed, 21 Oct 2015 07:00:00 GMT", now) == 0s);
+  for (const char* const bad : {"", "soon", "-5", "12x", "Wed, 99 Foo"}) {
+    CHECK_FALSE(parse_retry_after(bad, now).has_value());
+  }
+}
+
+TEST_CASE("addresses are taken apart") {
+  const auto wss = Url::parse("wss://api.gateio.ws/ws/v4/");
+  REQUIRE(wss);
+  CHECK(wss->secure);
+  CHECK(wss->host == "api.gateio.ws");
+  CHECK(wss->port == "443");
+  CHECK(wss->target == "/ws/v4/");
+  CHECK(wss->authority() == "api.gateio.ws");
+
+  const auto bare = Url::parse("ws://127.0.0.1:9600");
+  REQUIRE(bare);
+  CHECK_FALSE(bare->secure);
+  CHECK(bare->port == "9600");
+  CHECK(bare->target == "/");
+  CHECK(bare->authority() == "127.0.0.1:9600");
+
+  const auto v6 = Url::parse("http://[::1]:8080/x?y=z#f");
+  REQUIRE(v6);
+  CHECK(v6->host == "::1");
+  CHECK(v6->target == "/x?y=z");
+  CHECK(v6->authority() == "[::1]:8080");
+
+  for (const char* const bad : {"", "api.gateio.ws", "ftp://x", "ws://", "ws://x:0", "ws://x:99999",
+                                "ws://x:1x", "ws://[::1", "ws://u@x"}) {
+    CHECK_FALSE(Url::parse(bad).has_value());
+  }
+}
+
+}  // namespace
+}  // namespace spreadwatch::ingest

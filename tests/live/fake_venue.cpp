@@ -1,0 +1,190 @@
+#include "tests/live/fake_venue.h"
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+namespace spreadwatch::test {
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::string symbol_of(const std::string& topic) { return topic.substr(topic.rfind('.') + 1); }
+bool is_book(const std::string& topic) { return topic.rfind("orderbook.", 0) == 0; }
+
+std::string ticker(const std::string& topic) {
+  return json{{"topic", topic},
+              {"ts", now_ms()},
+              {"type", "snapshot"},
+              {"cs", 1},
+              {"data",
+               {{"symbol", symbol_of(topic)},
+                {"lastPrice", "64057.7"},
+                {"highPrice24h", "64500"},
+                {"lowPrice24h", "63232.1"},
+                {"prevPrice24h", "64326.9"},
+                {"volume24h", "7217.990977"},
+                {"turnover24h", "460629823.7"},
+                {"price24hPcnt", "-0.0042"},
+                {"usdIndexPrice", ""}}}}
+      .dump();
+}
+
+std::string book(const std::string& topic, bool snapshot, std::int64_t u) {
+  const std::string size = "0." + std::to_string(1 + u % 9);
+  json data{{"s", symbol_of(topic)}, {"u", u}, {"seq", 1000 + u}};
+  data["b"] = json::array({json::array({"64000", size})});
+  data["a"] = json::array({json::array({"64001", size})});
+  return json{{"topic", topic},
+              {"ts", now_ms()},
+              {"type", snapshot ? "snapshot" : "delta"},
+              {"data", data},
+              {"cts", now_ms()}}
+      .dump();
+}
+
+}  // namespace
+
+FakeBybit::FakeBybit() : server_([this](Peer& peer) { serve(peer); }) {}
+
+void FakeBybit::refuse(std::string status, std::string headers) {
+  const std::lock_guard lock(mutex_);
+  refusal_ = std::move(status);
+  refusal_headers_ = std::move(headers);
+}
+
+void FakeBybit::withhold(const std::string& topic, bool withheld) {
+  const std::lock_guard lock(mutex_);
+  withheld ? void(withheld_.insert(topic)) : void(withheld_.erase(topic));
+}
+
+void FakeBybit::skip_one(const std::string& topic) {
+  const std::lock_guard lock(mutex_);
+  skipping_.insert(topic);
+}
+
+void FakeBybit::list(std::set<std::string> symbols) {
+  const std::lock_guard lock(mutex_);
+  listed_ = std::move(symbols);
+}
+
+int FakeBybit::subscribed(const std::string& topic) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = subscribed_.find(topic);
+  return it == subscribed_.end() ? 0 : it->second;
+}
+
+int FakeBybit::unsubscribed(const std::string& topic) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = unsubscribed_.find(topic);
+  return it == unsubscribed_.end() ? 0 : it->second;
+}
+
+void FakeBybit::serve(Peer& peer) {
+  if (peer.header("Upgrade").empty()) return serve_rest(peer);
+  ++upgrades_;
+  std::string refusal;
+  std::string headers;
+  {
+    const std::lock_guard lock(mutex_);
+    refusal = refusal_;
+    headers = refusal_headers_;
+  }
+  if (!refusal.empty()) {
+    peer.respond("refused", refusal, headers);
+    return;
+  }
+  const int closes = closes_;
+  if (!peer.accept()) return;
+  std::map<std::string, std::int64_t> books;
+  for (;;) {
+    if (closes != closes_) {
+      peer.close(1001, "on purpose");
+      return;
+    }
+    if (peer.readable(10ms)) {
+      const auto message = peer.read();
+      if (!message) return;
+      answer(peer, *message, books);
+    }
+    push_updates(peer, books);
+  }
+}
+
+void FakeBybit::serve_rest(Peer& peer) {
+  if (silent_) return peer.hold();
+  std::set<std::string> listed;
+  {
+    const std::lock_guard lock(mutex_);
+    listed = listed_;
+  }
+  if (peer.target().rfind("/v5/market/instruments-info", 0) != 0 || listed.empty()) {
+    peer.respond("{}", "500 Internal Server Error");
+    return;
+  }
+  json rows = json::array();
+  for (const std::string& symbol : listed) {
+    rows.push_back({{"symbol", symbol},
+                    {"baseCoin", symbol.substr(0, symbol.size() - 4)},
+                    {"quoteCoin", "USDT"},
+                    {"status", "Trading"},
+                    {"lotSizeFilter", {{"minOrderAmt", "5"}}},
+                    {"priceFilter", {{"tickSize", "0.1"}}}});
+  }
+  peer.respond(json{
+      {"retCode", 0},
+      {"retMsg", "OK"},
+      {"result", {{"category", "spot"}, {"list", rows}}},
+      {"retExtInfo", json::object()},
+      {"time",
+       now_ms()}}.dump());
+}
+
+void FakeBybit::answer(Peer& peer, const std::string& message,
+                       std::map<std::string, std::int64_t>& books) {
+  const json request = json::parse(message);
+  const std::string op = request.at("op");
+  if (op == "ping") ++pings_;
+  if (silent_) return;
+  if (op == "ping") {
+    peer.send(R"({"success":true,"ret_msg":"pong","conn_id":"c","op":"ping"})");
+    return;
+  }
+  for (const std::string topic : request.at("args")) {
+    bool withheld = false;
+    {
+      const std::lock_guard lock(mutex_);
+      ++(op == "subscribe" ? subscribed_ : unsubscribed_)[topic];
+      withheld = withheld_.contains(topic);
+    }
+    if (op == "unsubscribe") {
+      books.erase(topic);
+    } else if (!withheld && is_book(topic)) {
+      books[topic] = 100;
+      peer.send(book(topic, true, 100));
+    } else if (!withheld) {
+      peer.send(ticker(topic));
+    }
+  }
+  peer.send(R"({"success":true,"ret_msg":")" + op + R"(","conn_id":"c","req_id":"1","op":")" + op +
+            "\"}");
+}
+
+void FakeBybit::push_updates(Peer& peer, std::map<std::string, std::int64_t>& books) {
+  if (silent_) return;
+  for (auto& [topic, u] : books) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (skipping_.erase(topic) > 0) ++u;
+    }
+    peer.send(book(topic, false, ++u));
+  }
+}
+
+}  // namespace spreadwatch::test

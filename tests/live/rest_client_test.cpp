@@ -1,0 +1,207 @@
+#include "ingest/rest_client.h"
+
+#include <doctest/doctest.h>
+#include <pplx/threadpool.h>
+
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/live/test_server.h"
+
+namespace spreadwatch::ingest {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Peer;
+using test::TestServer;
+using SteadyClock = std::chrono::steady_clock;
+
+const bool kPoolReady = [] {
+  crossplat::threadpool::initialize_with_threads(4);
+  return true;
+}();
+
+struct Loop {
+  template <class F>
+  bool until(F&& condition, std::chrono::milliseconds limit = 5s) {
+    const auto end = SteadyClock::now() + limit;
+    while (!condition()) {
+      if (SteadyClock::now() >= end) return false;
+      if (io.stopped()) io.restart();
+      io.run_one_for(20ms);
+    }
+    return true;
+  }
+  boost::asio::io_context io;
+};
+
+RestRequest request_to(std::string url, milliseconds timeout = 3s) {
+  RestRequest request;
+  request.url = std::move(url);
+  request.timeout = timeout;
+  return request;
+}
+
+ErrorCode code_of(const RestResult& result) {
+  REQUIRE_FALSE(result.has_value());
+  return result.error().error.code;
+}
+
+TEST_CASE("an answer comes back on the loop with its body and the weight used") {
+  REQUIRE(kPoolReady);
+  test::Log seen;
+  TestServer server([&](Peer& peer) {
+    seen.add(peer.target() + " " + peer.header("User-Agent") + " " + peer.header("X-Extra"));
+    peer.respond("[1,2,3]", "200 OK", "X-MBX-USED-WEIGHT-1M: 42\r\n");
+  });
+  Loop loop;
+  RestClient client(loop.io);
+  std::optional<RestResult> got;
+  RestRequest request = request_to(server.url("http") + "/v1/markets?a=b%2Cc");
+  request.headers.emplace_back("X-Extra", "yes");
+  client.get(std::move(request), [&](RestResult result) { got = std::move(result); });
+  CHECK_FALSE(got.has_value());
+  REQUIRE(loop.until([&] { return got.has_value(); }));
+  REQUIRE(got->has_value());
+  CHECK((*got)->status == 200);
+  CHECK((*got)->body == "[1,2,3]");
+  CHECK((*got)->used_weight == 42);
+  REQUIRE(seen.size() == 1);
+  CHECK(seen.lines()[0].find("/v1/markets?a=b%2Cc spreadwatch/") == 0);
+  CHECK(seen.contains(" yes"));
+}
+
+TEST_CASE("statuses outside 2xx become error codes, with Retry-After") {
+  struct Case {
+    const char* status;
+    ErrorCode code;
+  };
+  for (const Case& c : std::vector<Case>{{"429 Too Many", ErrorCode::kRateLimited},
+                                         {"418 Teapot", ErrorCode::kBanned},
+                                         {"403 Forbidden", ErrorCode::kBanned},
+                                         {"404 Not Found", ErrorCode::kHttpStatus},
+                                         {"500 Oops", ErrorCode::kHttpStatus}}) {
+    CAPTURE(c.status);
+    TestServer server([&](Peer& peer) { peer.respond("why", c.status, "Retry-After: 9\r\n"); });
+    const RestResult result = rest_get(request_to(server.url("http")));
+    CHECK(code_of(result) == c.code);
+    CHECK(result.error().status == std::stoi(c.status));
+    CHECK(result.error().retry_after == 9s);
+    CHECK(result.error().error.detail.find("why") != std::string::npos);
+  }
+}
+
+TEST_CASE("a refused connect is no answer") {
+  const auto url = "http://127.0.0.1:" + std::to_string(test::closed_port());
+  CHECK(code_of(rest_get(request_to(url))) == ErrorCode::kConnectFailed);
+  CHECK(code_of(rest_get(request_to("nonsense"))) == ErrorCode::kConnectFailed);
+}
+
+TEST_CASE("a silent server runs into the deadline") {
+  TestServer server([](Peer& peer) { peer.hold(); });
+  const auto start = SteadyClock::now();
+  CHECK(code_of(rest_get(request_to(server.url("http"), 300ms))) == ErrorCode::kTimeout);
+  CHECK(SteadyClock::now() - start < 3s);
+}
+
+TEST_CASE("a body that drips does not outlive the deadline") {
+  TestServer server([](Peer& peer) {
+    bool open = peer.write_raw("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+    while (open) {
+      open = peer.write_raw("x");
+      std::this_thread::sleep_for(20ms);  // the drip
+    }
+  });
+  const auto start = SteadyClock::now();
+  CHECK(code_of(rest_get(request_to(server.url("http"), 400ms))) == ErrorCode::kTimeout);
+  CHECK(SteadyClock::now() - start < 3s);
+}
+
+TEST_CASE("a body longer than allowed is refused, announced or not") {
+  for (const bool announced : {true, false}) {
+    CAPTURE(announced);
+    TestServer server([announced](Peer& peer) {
+      const std::string body(200'000, 'x');
+      if (announced) {
+        peer.respond(body);
+        return;
+      }
+      bool open = peer.write_raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+      while (open) open = peer.write_raw("10000\r\n" + std::string(0x10000, 'x') + "\r\n");
+    });
+    RestRequest request = request_to(server.url("http"));
+    request.max_bytes = 100'000;
+    CHECK(code_of(rest_get(request)) == ErrorCode::kOversizedFrame);
+  }
+}
+
+TEST_CASE("TLS: only the right authority and host name will do") {
+  const auto good = test::make_certificates("DNS:localhost");
+  const auto other = test::make_certificates("DNS:other.test");
+  const auto handler = [](Peer& peer) { peer.respond("ok"); };
+  TestServer server(handler, good.get());
+  TestServer wrong_host(handler, other.get());
+
+  const RestResult accepted = rest_get(request_to(server.url("https", "localhost")), good->ca_file);
+  REQUIRE(accepted.has_value());
+  CHECK(accepted->body == "ok");
+  CHECK(code_of(rest_get(request_to(server.url("https", "localhost")))) == ErrorCode::kTlsFailed);
+  CHECK(code_of(rest_get(request_to(wrong_host.url("https", "localhost")), other->ca_file)) ==
+        ErrorCode::kTlsFailed);
+}
+
+TEST_CASE("requests beyond the limits wait or are refused") {
+  TestServer server([](Peer& peer) { peer.hold(); });
+  Loop loop;
+  RestClient client(loop.io, {.max_in_flight = 2, .max_waiting = 3});
+  int refused = 0;
+  int ended = 0;
+  for (int i = 0; i < 7; ++i) {
+    client.get(request_to(server.url("http"), 300ms), [&](RestResult result) {
+      ++ended;
+      if (code_of(result) == ErrorCode::kRateLimited) ++refused;
+    });
+  }
+  CHECK(client.in_flight() == 2);
+  CHECK(client.waiting() == 3);
+  REQUIRE(loop.until([&] { return ended == 7; }, 10s));
+  CHECK(refused == 2);
+  CHECK(client.in_flight() == 0);
+}
+
+TEST_CASE("after stop no callback comes and the loop may go") {
+  TestServer server([](Peer& peer) { peer.hold(); });
+  bool called = false;
+  {
+    Loop loop;
+    RestClient client(loop.io);
+    for (int i = 0; i < 6; ++i) {
+      client.get(request_to(server.url("http")), [&](RestResult) { called = true; });
+    }
+    client.stop();
+    CHECK_FALSE(loop.until([&] { return called; }, 100ms));
+  }
+  CHECK_FALSE(called);
+}
+
+TEST_CASE("a waited-for request ends when it is told to stop") {
+  TestServer server([](Peer& peer) { peer.hold(); });
+  const auto start = SteadyClock::now();
+  std::optional<RestResult> result;
+  {
+    std::jthread waiter([&](std::stop_token stop) {
+      result = rest_get(request_to(server.url("http"), 30s), {}, stop);
+    });
+    while (server.connections() == 0 && SteadyClock::now() - start < 5s) std::this_thread::yield();
+  }
+  REQUIRE(result.has_value());
+  CHECK(code_of(*result) == ErrorCode::kTimeout);
+  CHECK(SteadyClock::now() - start < 5s);
+}
+
+}  // namespace
+}  // namespace spreadwatch::ingest
