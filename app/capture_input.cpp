@@ -2,7 +2,10 @@
 
 #include <unistd.h>
 
+#include <array>
+#include <cstdio>
 #include <iostream>
+#include <stdexcept>
 
 namespace spreadwatch::app {
 
@@ -41,6 +44,29 @@ void CaptureInput::show_progress(bool last) {
   std::cerr << '\r' << lines_ << " lines";
   if (total_bytes_ > 0) std::cerr << ", " << 100 * merge_.bytes_read() / total_bytes_ << " %";
   std::cerr << (last ? "\n" : "");
+}
+
+StdinCopy::StdinCopy() {
+  std::string name = (std::filesystem::temp_directory_path() / "spreadwatch-stdin-XXXXXX").string();
+  const int descriptor = mkstemp(name.data());
+  std::FILE* const file = descriptor < 0 ? nullptr : fdopen(descriptor, "wb");
+  if (file == nullptr) throw std::runtime_error("cannot write to " + name);
+  path_ = name;
+  std::array<char, 64U << 10U> buffer{};
+  bool good = true;
+  while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), stdin)) {
+    good = std::fwrite(buffer.data(), 1, got, file) == got && good;
+  }
+  good = std::fclose(file) == 0 && good;
+  if (!good) {
+    std::filesystem::remove(path_);
+    throw std::runtime_error("cannot write to " + name);
+  }
+}
+
+StdinCopy::~StdinCopy() {
+  std::error_code ignored;  // a file that somebody else removed is gone as well
+  std::filesystem::remove(path_, ignored);
 }
 
 }  // namespace spreadwatch::app

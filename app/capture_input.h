@@ -29,4 +29,17 @@ class CaptureInput {
   bool terminal_;
 };
 
+/// What came on stdin, in a file that is gone at the end. Throws std::runtime_error when it cannot be written.
+class StdinCopy {
+ public:
+  StdinCopy();
+  StdinCopy(const StdinCopy&) = delete;
+  StdinCopy& operator=(const StdinCopy&) = delete;
+  ~StdinCopy();
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
 }  // namespace spreadwatch::app

@@ -1,0 +1,302 @@
+#include "app/pipeline.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <map>
+
+#include "ingest/rest_client.h"
+#include "publish/encode.h"
+#include "publish/records.h"
+
+namespace spreadwatch::app {
+namespace {
+
+using std::chrono::nanoseconds;
+
+constexpr std::size_t kQueueCapacity = 65'536;
+constexpr microseconds kQueueWait = milliseconds{200};   // backpressure on the producer before a value is lost
+constexpr microseconds kEngineTick = milliseconds{20};   // timers are looked at least this often
+constexpr milliseconds kFlushDeadline{2500};
+
+constexpr std::array<std::string_view, 2> kStages = {"spread", "publish"};
+constexpr std::size_t kSpreadStage = 0;
+constexpr std::size_t kPublishStage = 1;
+
+std::vector<VenueId> venue_ids(const config::Settings& settings) {
+  std::vector<VenueId> ids;
+  for (const config::VenueSettings& venue : settings.venues) ids.push_back(venue.id);
+  return ids;
+}
+
+std::vector<std::string> metric_assets(const config::Settings& settings) {
+  std::vector<std::string> assets = settings.assets;
+  assets.emplace_back("USDT");
+  return assets;
+}
+
+/// Events of the stream's topics; errors are not among them.
+std::optional<api::Topic> topic_of(const spread::Event& event) {
+  struct Visitor {
+    std::optional<api::Topic> operator()(const Ticker&) { return api::Topic::kTicker; }
+    std::optional<api::Topic> operator()(const OrderBook&) { return api::Topic::kOrderBook; }
+    std::optional<api::Topic> operator()(const FeedError&) { return std::nullopt; }
+    std::optional<api::Topic> operator()(const fx::FxEvent&) { return api::Topic::kFx; }
+    std::optional<api::Topic> operator()(const spread::PremiumEvent&) { return api::Topic::kPremium; }
+    std::optional<api::Topic> operator()(const spread::SpreadEvent&) { return api::Topic::kSpread; }
+    std::optional<api::Topic> operator()(const spread::OpportunityEvent&) {
+      return api::Topic::kOpportunity;
+    }
+  };
+  return std::visit(Visitor{}, event);
+}
+
+}  // namespace
+
+/// What the publish thread remembers to keep gauges true: the best pair per asset, open opportunities, verdicts.
+struct Pipeline::PublishState {
+  struct Row {
+    std::string asset;
+    spread::Verdict verdict{};
+    std::optional<metrics::SpreadMetrics::Best> best;
+  };
+  std::map<std::string, Row> rows;                    // by pair
+  std::map<std::string, std::size_t> open;            // by asset
+  std::array<std::size_t, spread::kVerdictNames.size()> verdicts{};
+  std::string text;
+};
+
+Pipeline::Pipeline(const config::Loaded& loaded)
+    : loaded_(loaded),
+      settings_(loaded.settings),
+      ingest_metrics_(registry_, venue_ids(settings_)),
+      fx_metrics_(registry_, fx::kPairNames, kReasonNames),
+      spread_metrics_(registry_, metric_assets(settings_)),
+      publish_metrics_(registry_, publish::kTopicNames),
+      queue_metrics_(registry_, kStages),
+      market_queue_(kQueueCapacity),
+      event_queue_(kQueueCapacity),
+      engine_(settings_, loaded.registry, *this),
+      kafka_(settings_.kafka, settings_, publish_metrics_, clock_),
+      topics_(settings_),
+      publish_state_(std::make_unique<PublishState>()),
+      feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry), clock_,
+             *this, ingest_metrics_),
+      bank_poller_(settings_.fx.bank, clock_, *this, ingest::http_get),
+      server_(settings_.http, settings_.venues, store_, clock_,
+              {.readiness = [this] { return readiness(); }, .feeds = [this] { return feeds_.feeds(); }}) {
+  queue_metrics_.set_capacity(kSpreadStage, kQueueCapacity);
+  queue_metrics_.set_capacity(kPublishStage, kQueueCapacity);
+}
+
+Pipeline::~Pipeline() { stop(); }
+
+void Pipeline::start() {
+  // What can refuse to start comes first: ports and the broker.
+  exposer_ = std::make_unique<metrics::Exposer>(registry_, settings_.metrics.address, settings_.metrics.port);
+  server_.start();
+  kafka_.start();
+  publish_thread_ = std::jthread([this] { run_publish(); });
+  engine_thread_ = std::jthread([this] { run_engine(); });
+  bank_poller_.start();
+  feeds_.start();
+}
+
+void Pipeline::stop() noexcept {
+  if (stopped_.exchange(true)) return;
+  feeds_.stop();
+  bank_poller_.stop();
+  market_queue_.close();
+  if (engine_thread_.joinable()) engine_thread_.join();
+  event_queue_.close();
+  if (publish_thread_.joinable()) publish_thread_.join();
+  kafka_.stop(kFlushDeadline);
+  server_.stop();
+  exposer_.reset();
+}
+
+std::string Pipeline::api_url() const { return server_.url(); }
+std::string Pipeline::metrics_url() const {
+  return "http://" + settings_.metrics.address + ":" + std::to_string(exposer_->port()) + "/metrics";
+}
+std::string Pipeline::brokers() const { return kafka_.brokers(); }
+
+void Pipeline::on_event(MarketEvent event) {
+  if (!market_queue_.push_for(std::move(event), kQueueWait)) queue_metrics_.dropped(kSpreadStage, 1);
+}
+
+void Pipeline::on_bank_quote(const BankQuote& quote) { on_event(quote); }
+
+void Pipeline::on_bank_error(const std::string& source, const Error& error) {
+  spdlog::warn("bank source {}: {}: {}", source, to_string(error.code), error.detail);
+}
+
+void Pipeline::run_engine() {
+  std::vector<MarketEvent> batch;
+  while (market_queue_.pop_all(batch, kEngineTick)) {
+    for (MarketEvent& event : batch) {
+      engine_.on(event, clock_.now());
+      // Market data goes on as it came, behind what the engine made of everything before it.
+      if (auto* ticker = std::get_if<Ticker>(&event)) push(std::move(*ticker));
+      else if (auto* book = std::get_if<OrderBook>(&event)) push(std::move(*book));
+      else if (auto* error = std::get_if<FeedError>(&event)) push(std::move(*error));
+    }
+    engine_.advance(clock_.now());
+    queue_metrics_.set_depth(kSpreadStage, market_queue_.size());
+  }
+  engine_.finish(clock_.now());
+}
+
+void Pipeline::push(spread::Event event) {
+  if (!event_queue_.push_for(std::move(event), kQueueWait)) queue_metrics_.dropped(kPublishStage, 1);
+}
+
+void Pipeline::on_fx(const fx::FxEvent& event) { push(event); }
+void Pipeline::on_premium(const spread::PremiumEvent& event) { push(event); }
+void Pipeline::on_spread(const spread::SpreadEvent& event) { push(event); }
+void Pipeline::on_opportunity(const spread::OpportunityEvent& event) { push(event); }
+
+void Pipeline::run_publish() {
+  std::vector<spread::Event> batch;
+  while (event_queue_.pop_all(batch, milliseconds{200})) {
+    for (const spread::Event& event : batch) write_out(event);
+    queue_metrics_.set_depth(kPublishStage, event_queue_.size());
+  }
+}
+
+void Pipeline::write_out(const spread::Event& event) {
+  PublishState& state = *publish_state_;
+  state.text.clear();
+  publish::append_event(state.text, event, settings_.publish.orderbook_levels);
+  const auto record = std::make_shared<const std::string>(state.text);
+  if (const std::optional<api::Topic> topic = topic_of(event)) server_.broadcaster().publish(*topic, *record);
+  const Timestamp now = clock_.now();
+
+  struct Visitor {
+    Pipeline& p;
+    PublishState& state;
+    const api::Record& record;
+    Timestamp now;
+
+    void latency(std::optional<Timestamp> received) {
+      if (received && now >= *received) p.publish_metrics_.latency(now - *received);
+    }
+
+    void operator()(const Ticker& ticker) {
+      p.store_.update(ticker);
+      p.kafka_.publish(publish::make_record(p.topics_, ticker));
+      latency(ticker.receive_time);
+    }
+    void operator()(const OrderBook& book) {
+      p.store_.update(book);
+      if (!book.synced()) return;  // there is no record of a book that must not be shown
+      p.kafka_.publish(publish::make_record(p.topics_, book, p.settings_.publish.orderbook_levels));
+      latency(book.receive_time);
+    }
+    void operator()(const FeedError& error) { p.kafka_.publish(publish::make_record(error, 1)); }
+    void operator()(const fx::FxEvent& event) {
+      const auto pair = static_cast<std::size_t>(event.rate.pair);
+      p.store_.update_rate(to_string(event.rate.pair), record);
+      p.kafka_.publish(publish::make_record(event));
+      p.rate_ok_[pair] = event.rate.ok();
+      if (event.rate.ok()) {
+        p.fx_metrics_.set_rate(pair, event.rate.bid, event.rate.ask, *event.rate.mid, event.time);
+        p.fx_metrics_.set_age(pair, event.rate.age.value_or(microseconds{0}));
+      } else {
+        p.fx_metrics_.clear_rate(pair);
+      }
+      std::size_t used = 0;
+      for (const fx::RateSource& source : event.rate.sources) {
+        used += source.used ? 1U : 0U;
+        if (source.reason) p.fx_metrics_.source_excluded(pair, static_cast<std::size_t>(*source.reason));
+      }
+      p.fx_metrics_.set_sources_used(pair, used);
+    }
+    void operator()(const spread::PremiumEvent& event) {
+      const std::string over{event.over_name()};
+      p.store_.update_premium({event.asset, std::string{to_string(event.region)}, over,
+                               std::string{to_string(event.basis)}},
+                              record);
+      p.kafka_.publish(publish::make_record(event));
+      p.spread_metrics_.set_premium(event.asset, to_string(event.region), over, to_string(event.basis),
+                                    event.premium, now);
+    }
+    void operator()(const spread::SpreadEvent& event) {
+      p.store_.update_spread({event.asset, event.buy, event.sell, event.mode}, to_string(event.verdict), record);
+      p.kafka_.publish(publish::make_record(event));
+      p.spread_metrics_.verdict(to_string(event.verdict), event.reasons);
+      if (event.received && event.time >= *event.received) {
+        p.spread_metrics_.latency(event.time - *event.received);
+      }
+      p.update_best(event, now);
+    }
+    void operator()(const spread::OpportunityEvent& event) {
+      using Kind = spread::OpportunityEvent::Kind;
+      p.store_.update_opportunity(event.id, event.kind != Kind::kClose, record);
+      p.kafka_.publish(publish::make_record(event));
+      std::size_t& open = state.open[event.asset];
+      if (event.kind == Kind::kOpen) {
+        ++open;
+        p.spread_metrics_.opportunity_opened(event.asset);
+      } else if (event.kind == Kind::kClose) {
+        open -= open > 0 ? 1 : 0;
+        p.spread_metrics_.opportunity_closed(to_string(*event.reason));
+      }
+      p.spread_metrics_.set_open_opportunities(event.asset, open);
+    }
+  };
+  std::visit(Visitor{*this, state, record, now}, event);
+}
+
+void Pipeline::update_best(const spread::SpreadEvent& event, Timestamp now) {
+  PublishState& state = *publish_state_;
+  const std::string key = event.asset + "|" + std::string{to_string(event.buy)} + "|" +
+                          std::string{to_string(event.sell)} + "|" +
+                          std::string{config::to_string(event.mode)};
+  const auto [found, fresh] = state.rows.try_emplace(key);
+  PublishState::Row& row = found->second;
+  if (!fresh) --state.verdicts[static_cast<std::size_t>(row.verdict)];
+  ++state.verdicts[static_cast<std::size_t>(event.verdict)];
+  row.asset = event.asset;
+  row.verdict = event.verdict;
+  row.best.reset();
+  if (event.net_ratio) {
+    row.best = {*event.net_ratio, event.optimal ? event.optimal->net_profit_usdt : 0.0};
+  }
+  for (std::size_t i = 0; i < state.verdicts.size(); ++i) {
+    spread_metrics_.set_pairs(spread::kVerdictNames[i], state.verdicts[i]);
+  }
+  // The rows of one asset stand together in the map.
+  std::optional<metrics::SpreadMetrics::Best> best;
+  for (auto it = state.rows.lower_bound(event.asset + "|");
+       it != state.rows.end() && it->second.asset == event.asset; ++it) {
+    if (!it->second.best) continue;
+    if (!best) best = it->second.best;
+    best->net_ratio = std::max(best->net_ratio, it->second.best->net_ratio);
+    best->net_profit_usdt = std::max(best->net_profit_usdt, it->second.best->net_profit_usdt);
+  }
+  spread_metrics_.set_best(event.asset, best, now);
+}
+
+api::Readiness Pipeline::readiness() const {
+  api::Readiness readiness;
+  std::map<VenueId, bool> live;
+  for (const config::VenueSettings& venue : settings_.venues) live[venue.id] = false;
+  for (const ingest::FeedStatus& feed : feeds_.feeds()) {
+    if (feed.channel == ingest::Channel::kOrderBook && feed.state == FeedState::kSynced) live[feed.venue] = true;
+  }
+  for (const auto& [venue, alive] : live) {
+    if (!alive) readiness.reasons.push_back("venue_down:" + std::string{to_string(venue)});
+  }
+  for (std::size_t i = 0; i < fx::kPairCount; ++i) {
+    const bool needed = i != static_cast<std::size_t>(fx::Pair::kUsdKrw) || !settings_.fx.bank.empty();
+    if (needed && !rate_ok_[i]) readiness.reasons.push_back("fx_unavailable:" + std::string{fx::kPairNames[i]});
+  }
+  const publish::KafkaPublisher::State kafka = kafka_.state();
+  using Status = publish::KafkaPublisher::Status;
+  if (kafka.status != Status::kReady) readiness.reasons.push_back("kafka: " + kafka.detail);
+  if (kafka.embedded) readiness.notices.push_back("broker_embedded: " + kafka_.brokers());
+  return readiness;
+}
+
+}  // namespace spreadwatch::app

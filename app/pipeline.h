@@ -1,0 +1,110 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "api/server.h"
+#include "api/store.h"
+#include "config/loader.h"
+#include "core/bounded_queue.h"
+#include "core/market_data.h"
+#include "core/time.h"
+#include "fx/bank_poller.h"
+#include "ingest/live_feeds.h"
+#include "metrics/exposer.h"
+#include "metrics/fx_metrics.h"
+#include "metrics/ingest_metrics.h"
+#include "metrics/publish_metrics.h"
+#include "metrics/queue_metrics.h"
+#include "metrics/registry.h"
+#include "metrics/spread_metrics.h"
+#include "publish/kafka_publisher.h"
+#include "spread/engine.h"
+
+namespace spreadwatch::app {
+
+/// The service, wired: reading this file is reading the architecture.
+///
+///   LiveFeeds ──┐ market events                    ┌─ Kafka
+///               ├──(market queue)── Engine ──(event queue)── Store ── Server
+///   BankPoller ─┘                                  └─ metrics
+///
+/// Threads, each with one owner:
+///   feeds, resolver           LiveFeeds: every socket, adapter and order book
+///   one per bank source       BankPoller
+///   engine_thread_            the Engine: rates, premiums, pairs, opportunities; owns them without a lock
+///   publish_thread_           writes events out: Kafka, Store, stream, metrics
+///   librdkafka's and a poller KafkaPublisher
+///   cpprestsdk's pool of 4    HTTP requests in and out
+///   exposer's                 /metrics
+class Pipeline final : private ingest::LiveSink, private fx::BankSink, private spread::EventSink {
+ public:
+  /// `loaded` must outlive the pipeline.
+  explicit Pipeline(const config::Loaded& loaded);
+  ~Pipeline() override;
+  Pipeline(const Pipeline&) = delete;
+  Pipeline& operator=(const Pipeline&) = delete;
+
+  /// Opens every port and begins. Throws std::runtime_error, naming what could not be had.
+  void start();
+  /// Ends in the direction of the flow, so that everything accepted is flushed. At most 5 s. Idempotent.
+  void stop() noexcept;
+
+  std::string api_url() const;
+  std::string metrics_url() const;
+  std::string brokers() const;
+
+ private:
+  // From ingest and fx, on their threads: into the market queue.
+  void on_event(MarketEvent event) override;
+  void on_bank_quote(const BankQuote& quote) override;
+  void on_bank_error(const std::string& source, const Error& error) override;
+
+  // From the engine, on the engine thread: into the event queue.
+  void on_fx(const fx::FxEvent& event) override;
+  void on_premium(const spread::PremiumEvent& event) override;
+  void on_spread(const spread::SpreadEvent& event) override;
+  void on_opportunity(const spread::OpportunityEvent& event) override;
+
+  void run_engine();
+  void run_publish();
+  void push(spread::Event event);
+  void write_out(const spread::Event& event);
+  void update_best(const spread::SpreadEvent& event, Timestamp now);
+  api::Readiness readiness() const;
+
+  const config::Loaded& loaded_;
+  const config::Settings& settings_;
+  SystemClock clock_;
+  metrics::Registry registry_;
+  metrics::IngestMetrics ingest_metrics_;
+  metrics::FxMetrics fx_metrics_;
+  metrics::SpreadMetrics spread_metrics_;
+  metrics::PublishMetrics publish_metrics_;
+  metrics::QueueMetrics queue_metrics_;
+
+  BoundedQueue<MarketEvent> market_queue_;
+  BoundedQueue<spread::Event> event_queue_;
+  spread::Engine engine_;  // engine thread only
+  publish::KafkaPublisher kafka_;
+  publish::Topics topics_;
+  api::Store store_;
+
+  struct PublishState;
+  std::unique_ptr<PublishState> publish_state_;  // publish thread only
+  std::array<std::atomic<bool>, 3> rate_ok_{};   // by fx::Pair, for readiness
+
+  ingest::LiveFeeds feeds_;
+  fx::BankPoller bank_poller_;
+  std::unique_ptr<metrics::Exposer> exposer_;
+  api::Server server_;
+  std::atomic<bool> stopped_{false};
+  std::jthread engine_thread_;
+  std::jthread publish_thread_;
+};
+
+}  // namespace spreadwatch::app

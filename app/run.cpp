@@ -1,0 +1,46 @@
+// `run`: the service until SIGINT or SIGTERM.
+#include <pplx/threadpool.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+#include <stdexcept>
+
+#include "app/commands.h"
+#include "app/load_config.h"
+#include "app/pipeline.h"
+#include "app/signals.h"
+
+namespace spreadwatch::app {
+
+int run(const std::filesystem::path& config) {
+  const std::optional<config::Loaded> loaded = load_config(config);
+  if (!loaded) return kExitBadInput;
+
+  // Before any thread exists, so that every thread inherits the mask and only wait() takes the signals.
+  const TerminationSignals signals;
+  // Stdout is for output that was asked for; a service's log is not.
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("spreadwatch"));
+  spdlog::set_level(spdlog::level::from_str(loaded->settings.log.level));
+  crossplat::threadpool::initialize_with_threads(4);
+
+  try {
+    Pipeline pipeline(*loaded);
+    pipeline.start();
+    spdlog::info("metrics: {}", pipeline.metrics_url());
+    spdlog::info("kafka: {}{}", pipeline.brokers(),
+                 loaded->settings.kafka.brokers == "embedded"
+                     ? " (embedded, for trying things out: nothing survives a restart)"
+                     : "");
+    spdlog::info("api: {}", pipeline.api_url());
+    spdlog::info("signal {}, ending", signals.wait());
+    pipeline.stop();
+    spdlog::info("ended");
+  } catch (const std::runtime_error& error) {
+    std::cerr << "spreadwatch: " << error.what() << '\n';
+    return kExitCouldNotStart;
+  }
+  return kExitOk;
+}
+
+}  // namespace spreadwatch::app

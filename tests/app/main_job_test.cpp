@@ -1,0 +1,217 @@
+// The main job as a user runs it: the simulator and the service as two processes, a consumer as a third.
+#include <doctest/doctest.h>
+#include <signal.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include "process.h"
+
+namespace spreadwatch::test {
+namespace {
+
+using Json = nlohmann::json;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+const std::vector<std::string> kVenueNames = {"upbit", "bithumb", "korbit", "coinone", "okx",
+                                              "bybit", "gateio",  "binance", "kraken"};
+
+/// What a log line says behind `marker`, up to the next blank.
+std::string logged(const Process& process, const std::string& marker) {
+  const std::string log = process.err();
+  const std::size_t at = log.find(marker);
+  if (at == std::string::npos) return "";
+  const std::size_t start = at + marker.size();
+  return log.substr(start, log.find_first_of(" \n", start) - start);
+}
+
+/// The simulator and a service that watches it, both on free ports.
+class MainJob {
+ public:
+  MainJob()
+      : simulator_({program(), "simulate", "--seed", "7", "--config",
+                    folder_.write("simulate.yaml",
+                                  "assets: [BTC, ETH, XRP]\nvenues: {upbit: }\nsimulate: {base_port: 0}\n")}) {
+    REQUIRE(simulator_.wait_for([](const Process& p) { return p.out().find('\n') != std::string::npos; },
+                                seconds{20}));
+    ready_ = Json::parse(simulator_.out());
+    std::ostringstream config;
+    config << "assets: [BTC, ETH, XRP]\nvenues:\n";
+    for (const std::string& venue : kVenueNames) {
+      config << "  " << venue << ": { ws_url: \"" << ready_["venues"][venue]["ws_url"].get<std::string>()
+             << "\", rest_url: \"" << ready_["venues"][venue]["rest_url"].get<std::string>() << "\" }\n";
+    }
+    config << "fx:\n  bank:\n";
+    for (const Json& bank : ready_["bank"]) {
+      config << "    - { name: \"" << bank["name"].get<std::string>() << "\", url: \""
+             << bank["url"].get<std::string>() << "\", pointer: \"" << bank["pointer"].get<std::string>()
+             << "\", poll_s: 1 }\n";
+    }
+    config << "http: { port: 0 }\nmetrics: { port: 0 }\n";
+    service_.emplace(std::vector<std::string>{program(), "run", "--config",
+                                              folder_.write("run.yaml", config.str())});
+    REQUIRE(service_->wait_for([](const Process& p) { return !logged(p, "api: ").empty(); }, seconds{15}));
+    api_ = logged(*service_, "api: ");
+    metrics_ = logged(*service_, "metrics: ");
+    brokers_ = logged(*service_, "kafka: ");
+  }
+
+  Json get(const std::string& path) const {
+    const HttpAnswer answer = http_get(api_ + path);
+    return answer.status == 200 ? Json::parse(answer.body) : Json();
+  }
+  /// Every order book feed of every venue is synced.
+  bool synced() const {
+    const Json feeds = get("/api/v1/feeds");
+    if (!feeds.contains("feeds")) return false;
+    std::map<std::string, int> books;
+    for (const Json& feed : feeds["feeds"]) {
+      if (feed["channel"] != "orderbook") continue;
+      if (feed["state"] != "synced") return false;
+      ++books[feed["venue"].get<std::string>()];
+    }
+    return books.size() == kVenueNames.size();
+  }
+
+  Process& simulator() { return simulator_; }
+  Process& service() { return *service_; }
+  const Json& ready() const { return ready_; }
+  const std::string& metrics() const { return metrics_; }
+  const std::string& brokers() const { return brokers_; }
+
+ private:
+  TemporaryFolder folder_;
+  Process simulator_;
+  Json ready_;
+  std::optional<Process> service_;
+  std::string api_;
+  std::string metrics_;
+  std::string brokers_;
+};
+
+TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP and Prometheus") {
+  MainJob job;
+
+  // Nine venues synced within 15 s of the start, and everything that is watched is derived.
+  CHECK(eventually(seconds{15}, [&] { return job.synced(); }));
+  CHECK(eventually(seconds{15}, [&] { return job.get("/readyz").value("ready", false); }));
+  CHECK(eventually(seconds{15}, [&] {
+    std::set<std::string> ok;
+    for (const Json& p : job.get("/api/v1/premiums")["premiums"]) {
+      if (p["state"] == "ok") {
+        ok.insert(p["asset"].get<std::string>() + p["region"].get<std::string>() + p["over"].get<std::string>() +
+                  p["basis"].get<std::string>());
+      }
+    }
+    // per asset korea/asia, korea/europe, asia/europe in usdt, korea over both in bank; one usdt_premium
+    return ok.size() == 3 * 5 + 1;
+  }));
+
+  // What is shown is what the exchange has: the same sequence means the same book.
+  const std::string control = job.ready()["control_url"].get<std::string>();
+  for (const std::string venue : {"okx", "bybit", "binance", "gateio"}) {
+    CAPTURE(venue);
+    CHECK(eventually(seconds{10}, [&] {
+      const HttpAnswer truth = http_get(control + "/v1/books/" + venue + "/BTC-USDT");
+      const Json ours = job.get("/api/v1/orderbooks/" + venue + "/BTC-USDT");
+      if (truth.status != 200 || ours.is_null() || ours["state"] != "synced") return false;
+      const Json book = Json::parse(truth.body);
+      if (book["sequence"] != ours["sequence"]) return false;
+      const std::size_t levels = std::min(book["bids"].size(), ours["bids"].size());
+      for (std::size_t i = 0; i < levels; ++i) {
+        if (book["bids"][i] != ours["bids"][i] || book["asks"][i] != ours["asks"][i]) return false;
+      }
+      return levels > 0;
+    }));
+  }
+
+  // A consumer in another process reads every topic with the stated partitions and keys.
+  const Finished listed = run({"kcat", "-L", "-J", "-b", job.brokers()});
+  if (listed.code != 0 && listed.err.find("cannot start") != std::string::npos) {
+    MESSAGE("SKIPPED: kcat is not installed");
+    return;
+  }
+  REQUIRE(listed.code == 0);
+  std::map<std::string, std::size_t> partitions;
+  for (const Json& topic : Json::parse(listed.out)["topics"]) {
+    partitions[topic["topic"]] = topic["partitions"].size();
+  }
+  const std::map<std::string, std::size_t> stated = {
+      {"ticker.korea", 4},    {"ticker.asia", 3},    {"ticker.europe", 2}, {"orderbook.korea", 4},
+      {"orderbook.asia", 3},  {"orderbook.europe", 2}, {"fx", 1},          {"premium", 6},
+      {"spread", 6},          {"opportunity", 6},    {"alert", 1},         {"dead-letter", 1}};
+  for (const auto& [topic, count] : stated) {
+    CAPTURE(topic);
+    CHECK(partitions["spreadwatch." + topic] == count);
+  }
+  for (const std::string topic : {"ticker.korea", "ticker.asia", "ticker.europe", "orderbook.korea",
+                                  "orderbook.asia", "orderbook.europe", "fx", "premium", "spread"}) {
+    CAPTURE(topic);
+    const Finished consumed =
+        run({"kcat", "-C", "-b", job.brokers(), "-t", "spreadwatch." + topic, "-o", "beginning", "-c", "200",
+             "-e", "-q", "-f", R"({"partition":%p,"key":"%k","value":%s}\n)"});
+    REQUIRE(consumed.code == 0);
+    std::istringstream lines(consumed.out);
+    std::string line;
+    std::size_t count = 0;
+    while (std::getline(lines, line)) {
+      const Json record = Json::parse(line);
+      const Json& value = record["value"];
+      ++count;
+      if (topic.starts_with("ticker") || topic.starts_with("orderbook")) {
+        const std::string venue = value["exchange"];
+        CHECK(record["key"] == venue + ":" + value["base"].get<std::string>() + "-" +
+                                   value["quote"].get<std::string>());
+        static const std::map<std::string, int> kPlace = {
+            {"upbit", 0}, {"bithumb", 1}, {"korbit", 2},  {"coinone", 3}, {"okx", 0},
+            {"bybit", 1}, {"gateio", 2},  {"binance", 0}, {"kraken", 1}};
+        CHECK(record["partition"] == kPlace.at(venue));
+      } else if (topic == "fx") {
+        CHECK(record["key"] == value["pair"]);
+      } else {
+        CHECK(record["key"] == value["asset"]);
+      }
+    }
+    CHECK(count > 0);
+  }
+
+  // The metrics are well-formed.
+  const HttpAnswer scraped = http_get(job.metrics());
+  CHECK(scraped.status == 200);
+  CHECK(scraped.body.find("spreadwatch_ingest_connections") != std::string::npos);
+  const TemporaryFolder folder;
+  const auto file = folder.write("metrics.txt", scraped.body);
+  const Finished checked = run({"sh", "-c", "command -v promtool >/dev/null || exit 99; promtool check metrics <" + file.string()});
+  if (checked.code == 99) {
+    MESSAGE("SKIPPED: promtool is not installed");
+  } else {
+    CHECK_MESSAGE(checked.code == 0, checked.out + checked.err);
+  }
+
+  // We did nothing that a real exchange would punish.
+  const HttpAnswer violations = http_get(control + "/v1/violations");
+  CHECK(violations.status == 200);
+  CHECK_MESSAGE(Json::parse(violations.body).empty(), violations.body);
+
+  // SIGTERM ends it cleanly within 5 s.
+  job.service().signal(SIGTERM);
+  CHECK(job.service().wait(seconds{5}) == 0);
+  job.simulator().signal(SIGTERM);
+  CHECK(job.simulator().wait(seconds{5}) == 0);
+}
+
+TEST_CASE("a port that is taken exits with 3") {
+  MainJob job;
+  const std::string port = job.metrics().substr(job.metrics().rfind(':') + 1, job.metrics().rfind('/') - job.metrics().rfind(':') - 1);
+  const TemporaryFolder folder;
+  const auto config = folder.write("taken.yaml", "assets: [BTC]\nvenues: {upbit: {ws_url: \"ws://127.0.0.1:1\", rest_url: \"http://127.0.0.1:1\"}}\nhttp: {port: 0}\nmetrics: {port: " + port + "}\n");
+  const Finished finished = run({program(), "run", "--config", config}, seconds{20});
+  CHECK(finished.code == 3);
+  CHECK(finished.err.find(port) != std::string::npos);
+}
+
+}  // namespace
+}  // namespace spreadwatch::test

@@ -1,0 +1,185 @@
+// `replay` from outside: the same capture and configuration give the same bytes, and the numbers are those that
+// the documentation's formulas give by hand.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "process.h"
+
+namespace spreadwatch::test {
+namespace {
+
+using Json = nlohmann::json;
+
+std::vector<Json> lines_of(const std::string& text) {
+  std::vector<Json> records;
+  std::size_t start = 0;
+  while (start < text.size()) {
+    const std::size_t end = std::min(text.find('\n', start), text.size());
+    if (end > start) records.push_back(Json::parse(text.substr(start, end - start)));
+    start = end + 1;
+  }
+  return records;
+}
+
+std::string line(const std::string& exchange, const Json& raw, double recv_ts, const std::string& kind = "ws",
+                 const std::string& channel = "orderbook", const std::string& symbol = "") {
+  return Json{{"exchange", exchange}, {"kind", kind},       {"channel", channel},
+              {"symbol", symbol},     {"recv_ts", recv_ts}, {"raw", raw.dump()}}
+             .dump() +
+         "\n";
+}
+
+constexpr double kStart = 1'790'000'000;
+
+/// A whole book in Upbit's and Bithumb's shape; `us` = Bithumb's microseconds.
+Json korean_book(const std::string& code, double t, double bid, double bid_size, double ask, double ask_size,
+                 bool us = false) {
+  return {{"type", "orderbook"},
+          {"code", code},
+          {"timestamp", static_cast<std::int64_t>(t * (us ? 1e6 : 1e3))},
+          {"total_ask_size", ask_size},
+          {"total_bid_size", bid_size},
+          {"orderbook_units",
+           {{{"ask_price", ask}, {"bid_price", bid}, {"ask_size", ask_size}, {"bid_size", bid_size}}}},
+          {"stream_type", "REALTIME"},
+          {"level", us ? 1 : 0}};
+}
+
+Json okx_book(double t, const std::string& bid, const std::string& bid_size, const std::string& ask,
+              const std::string& ask_size, std::int64_t sequence) {
+  return {{"arg", {{"channel", "books"}, {"instId", "BTC-USDT"}}},
+          {"action", "snapshot"},
+          {"data",
+           {{{"asks", {{ask, ask_size, "0", "1"}}},
+             {"bids", {{bid, bid_size, "0", "1"}}},
+             {"ts", std::to_string(static_cast<std::int64_t>(t * 1e3))},
+             {"checksum", 0},
+             {"seqId", sequence},
+             {"prevSeqId", -1}}}}};
+}
+
+const std::string kConfig = R"(assets: [BTC]
+venues:
+  upbit: { taker_fee: 0.0005 }
+  bithumb: { taker_fee: 0.0004 }
+  okx: { taker_fee: 0.001 }
+fx:
+  bank: [{ name: bank, url: "http://127.0.0.1:1/", pointer: /rates/KRW }]
+spread: { modes: [inventory] }
+publish: { conflate_ms: 0 }
+)";
+
+/// Two Korean venues and one in Asia: everything needed for a premium of Korea over Asia.
+std::string capture() {
+  return line("bank", {{"rates", {{"KRW", 1390.0}}}}, kStart, "rest", "fx", "USD/KRW") +
+         line("upbit", korean_book("KRW-USDT", kStart, 1400, 1e6, 1401, 1e6), kStart + 0.01) +
+         line("bithumb", korean_book("KRW-USDT", kStart, 1399, 1e6, 1401, 1e6, true), kStart + 0.02) +
+         line("okx", okx_book(kStart, "99990", "2", "100000", "1.5", 10), kStart + 0.03) +
+         line("upbit", korean_book("KRW-BTC", kStart, 142'000'000, 1, 142'010'000, 1), kStart + 0.04) +
+         line("bithumb", korean_book("KRW-BTC", kStart, 141'900'000, 1, 141'950'000, 1, true), kStart + 0.05);
+}
+
+Json last(const std::vector<Json>& records, const Json& wanted) {
+  Json found;
+  for (const Json& r : records) {
+    bool match = true;
+    for (const auto& [key, value] : wanted.items()) match = match && r.contains(key) && r[key] == value;
+    if (match) found = r;
+  }
+  return found;
+}
+
+TEST_CASE("replayed numbers are those computed by hand") {
+  const TemporaryFolder folder;
+  const Finished finished = run({program(), "replay", "--config", folder.write("c.yaml", kConfig),
+                                 folder.write("c.jsonl", capture())});
+  REQUIRE_MESSAGE(finished.code == 0, finished.err);
+  const std::vector<Json> records = lines_of(finished.out);
+
+  const Json fx = last(records, {{"type", "fx"}, {"pair", "USDT/KRW"}, {"state", "ok"}});
+  REQUIRE_FALSE(fx.is_null());
+  const double mid = (1400.5 + 1400.0) / 2;  // median of the two mids
+  CHECK(fx["mid"].get<double>() == doctest::Approx(mid).epsilon(1e-12));
+  CHECK(fx["bid"].get<double>() == doctest::Approx(1399.5).epsilon(1e-12));
+  CHECK(fx["ask"].get<double>() == doctest::Approx(1401).epsilon(1e-12));
+  CHECK(fx["sources"].size() == 2);
+
+  const Json premium = last(records, {{"type", "premium"}, {"asset", "BTC"}, {"over", "asia"}, {"basis", "usdt"}});
+  REQUIRE_FALSE(premium.is_null());
+  const double korea = (142'005'000 + 141'925'000) / 2.0 / mid;
+  CHECK(premium["state"] == "ok");
+  CHECK(premium["premium"].get<double>() == doctest::Approx(korea / 99'995 - 1).epsilon(1e-9));
+  CHECK(premium["venues"] == Json{"upbit", "bithumb"});
+  CHECK(premium["over_venues"] == Json{"okx"});
+
+  // Buy at OKX, sell at Upbit. One level a side, so the optimal size is the smaller of the two.
+  const Json spread = last(records, {{"type", "spread"}, {"buy", "okx"}, {"sell", "upbit"}});
+  REQUIRE_FALSE(spread.is_null());
+  CHECK(spread["verdict"] == "tradable");
+  const double spent = 100'000 * 1.0 * 1.001;
+  const double received = 142'000'000 * 1.0 * (1 - 0.0005) / (1401 * (1 + 0.0005));
+  CHECK(spread["gross_ratio"].get<double>() == doctest::Approx(142'000'000 / 1401.0 / 100'000 - 1).epsilon(1e-9));
+  CHECK(spread["optimal"]["quantity"].get<double>() == doctest::Approx(1).epsilon(1e-12));
+  CHECK(spread["optimal"]["spent_usdt"].get<double>() == doctest::Approx(spent).epsilon(1e-9));
+  CHECK(spread["optimal"]["net_profit_usdt"].get<double>() == doctest::Approx(received - spent).epsilon(1e-9));
+  CHECK(spread["optimal"]["sell_vwap"].get<double>() == doctest::Approx(142'000'000).epsilon(1e-12));
+  const Json back = last(records, {{"type", "spread"}, {"buy", "upbit"}, {"sell", "okx"}});
+  CHECK(back["verdict"] == "not_tradable");
+  CHECK(back["optimal"].is_null());
+  CHECK(back["break_even_quantity"] == 0);
+  CHECK(back["reasons"] == Json{"unprofitable"});
+}
+
+TEST_CASE("the same capture and configuration give the same bytes") {
+  const TemporaryFolder folder;
+  const auto config = folder.write("c.yaml", kConfig);
+  const auto file = folder.write("c.jsonl", capture());
+  const Finished first = run({program(), "replay", "--config", config, file});
+  const Finished second = run({program(), "replay", "--config", config, file});
+  CHECK(first.code == 0);
+  CHECK_FALSE(first.out.empty());
+  CHECK(first.out == second.out);
+}
+
+TEST_CASE("a broken capture line is reported, loses nothing else, and ends with exit code 1") {
+  const TemporaryFolder folder;
+  const auto config = folder.write("c.yaml", kConfig);
+  const Finished whole = run({program(), "replay", "--config", config, folder.write("a.jsonl", capture())});
+  const Finished broken =
+      run({program(), "replay", "--config", config, folder.write("b.jsonl", "{oops\n" + capture())});
+  CHECK(whole.code == 0);
+  CHECK(broken.code == 1);
+  std::vector<Json> records = lines_of(broken.out);
+  REQUIRE_FALSE(records.empty());
+  CHECK(records.front()["code"] == "capture_line");
+  records.erase(records.begin());
+  CHECK(records == lines_of(whole.out));
+}
+
+TEST_CASE("the Binance recording is synced from its own snapshot, never crossed, and equal twice") {
+  const auto recordings = frames();
+  const auto file = recordings ? *recordings / "binance.spot-btcusdt.20240808.jsonl.gz" : std::filesystem::path{};
+  if (!recordings || !std::filesystem::exists(file)) {
+    MESSAGE("SKIPPED: the recorded frames are not here");
+    return;
+  }
+  const TemporaryFolder folder;
+  const auto config = folder.write("c.yaml", "assets: [BTC]\nvenues: {binance: }\n");
+  const Finished first = run({program(), "replay", "--config", config, file}, std::chrono::seconds{120});
+  const Finished second = run({program(), "replay", "--config", config, file}, std::chrono::seconds{120});
+  REQUIRE(first.code == 0);
+  CHECK(first.out == second.out);
+  std::size_t books = 0;
+  for (const Json& record : lines_of(first.out)) {
+    CHECK(record["type"] != "error");
+    if (record["type"] != "orderbook") continue;
+    ++books;
+    CHECK(record["highest_bid"].get<double>() < record["lowest_ask"].get<double>());
+  }
+  CHECK(books > 3000);
+}
+
+}  // namespace
+}  // namespace spreadwatch::test
