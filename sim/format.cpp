@@ -125,6 +125,21 @@ std::string quoted(std::string_view text) {
   return result + '"';
 }
 
+JsonObject& JsonObject::raw(std::string_view key, std::string_view json) {
+  if (body_.size() > 1) body_ += ',';
+  body_ += '"';
+  body_ += key;
+  body_ += "\":";
+  body_ += json;
+  return *this;
+}
+
+JsonArray& JsonArray::add(std::string_view json) {
+  if (body_.size() > 1) body_ += ',';
+  body_ += json;
+  return *this;
+}
+
 std::string to_lower(std::string_view text) {
   std::string result(text);
   for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));

@@ -38,6 +38,36 @@ std::string date_dashed(std::int64_t unix_ms);
 /// "abc" with quotes and JSON escapes.
 std::string quoted(std::string_view text);
 
+/// Writes one JSON object in the order of the calls; real venues have a key order and clients that
+/// depend on it.
+class JsonObject {
+ public:
+  /// `json` is written as it is.
+  JsonObject& raw(std::string_view key, std::string_view json);
+  JsonObject& text(std::string_view key, std::string_view value) { return raw(key, quoted(value)); }
+  JsonObject& number(std::string_view key, std::int64_t value) {
+    return raw(key, std::to_string(value));
+  }
+  JsonObject& boolean(std::string_view key, bool value) {
+    return raw(key, value ? "true" : "false");
+  }
+  /// The finished object.
+  [[nodiscard]] std::string str() const { return body_ + '}'; }
+
+ private:
+  std::string body_ = "{";
+};
+
+/// Writes one JSON array of finished elements.
+class JsonArray {
+ public:
+  JsonArray& add(std::string_view json);
+  [[nodiscard]] std::string str() const { return body_ + ']'; }
+
+ private:
+  std::string body_ = "[";
+};
+
 std::string to_lower(std::string_view text);
 std::string to_upper(std::string_view text);
 

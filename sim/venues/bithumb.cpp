@@ -1,0 +1,722 @@
+// Bithumb: public WebSocket v1 and REST v1 (docs v2.1.5), with the legacy /public routes.
+// Like Upbit to look at, and different in times, sizes, errors and options.
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "sim/format.h"
+#include "sim/venues.h"
+#include "sim/venues/ticket_request.h"
+
+namespace spreadwatch::sim {
+namespace {
+
+constexpr std::size_t kDepth = 15;
+constexpr std::size_t kRestDepth = 30;  // of a call for a single market
+constexpr std::size_t kLegacyAllDepth = 5;
+constexpr std::size_t kMaxRestMarkets = 200;
+constexpr std::size_t kMaxTarget = 4'200;
+constexpr std::int64_t kIdleMs = 60'000;
+constexpr std::int64_t kStatusPeriodMs = 10'000;
+constexpr std::int64_t kKstOffsetMs = 9 * 3'600'000;
+constexpr std::int64_t kRestBurst = 150;
+
+struct BookSubscription {
+  std::size_t depth;
+  std::int64_t level;  // 1 = ungrouped, else price units
+  bool live;
+};
+
+struct State : ConnectionState {
+  bool simple = false;
+  std::map<const Listing*, std::vector<BookSubscription>> books;
+  std::set<const Listing*> tickers;
+  std::int64_t last_activity_ms = 0;
+  std::int64_t next_status_ms = 0;
+};
+
+std::string market_code(const Instrument& instrument) {
+  return instrument.quote + "-" + instrument.base;
+}
+
+std::vector<Level> grouped(const std::vector<Level>& side, std::int64_t level, bool bids) {
+  if (level <= 1) return side;
+  std::vector<Level> result;
+  for (const Level& one : side) {
+    const std::int64_t price =
+        bids ? one.price / level * level : (one.price + level - 1) / level * level;
+    if (!result.empty() && result.back().price == price) {
+      result.back().size += one.size;
+    } else {
+      result.push_back({price, one.size});
+    }
+  }
+  return result;
+}
+
+struct Sides {
+  std::vector<Level> bids;
+  std::vector<Level> asks;
+  std::int64_t total_bid = 0;
+  std::int64_t total_ask = 0;
+};
+
+Sides view(const Book& book, std::size_t depth, std::int64_t level) {
+  Sides sides{grouped(book.bids, level, true), grouped(book.asks, level, false)};
+  sides.bids.resize(std::min(depth, sides.bids.size()));
+  sides.asks.resize(std::min(depth, sides.asks.size()));
+  for (const Level& one : sides.bids) sides.total_bid += one.size;
+  for (const Level& one : sides.asks) sides.total_ask += one.size;
+  return sides;
+}
+
+/// Orders below half of 0.0001 keep their price on the wire and lose their size, even at the best
+/// price. They belong to no book anyone could trade with, so the true book does not know them; they
+/// only use slots the fifteen levels leave free.
+void add_dust(Sides& sides, const Listing& listing, std::size_t depth) {
+  const std::int64_t tick = listing.instrument.tick;
+  const bool room = !sides.bids.empty() && !sides.asks.empty() &&
+                    sides.asks.front().price - sides.bids.front().price > tick;
+  if (!room) return;
+  const std::uint64_t pick = listing.book.last_id % 6;
+  if (pick == 0 && sides.asks.size() < depth) {
+    sides.asks.insert(sides.asks.begin(), {sides.asks.front().price - tick, 0});
+  } else if (pick == 1 && sides.bids.size() < depth) {
+    sides.bids.insert(sides.bids.begin(), {sides.bids.front().price + tick, 0});
+  }
+}
+
+std::string units_text(Sides sides, const Instrument& instrument, bool simple) {
+  const std::size_t count = std::max(sides.bids.size(), sides.asks.size());
+  sides.bids.resize(count);
+  sides.asks.resize(count);
+  const auto price = [&](const Level& l) { return trimmed(l.price, instrument.price_decimals); };
+  const auto size = [&](const Level& l) { return trimmed(l.size, instrument.size_decimals); };
+  JsonArray units;
+  for (std::size_t i = 0; i < count; ++i) {
+    units.add(JsonObject()
+                  .raw(simple ? "ap" : "ask_price", price(sides.asks[i]))
+                  .raw(simple ? "bp" : "bid_price", price(sides.bids[i]))
+                  .raw(simple ? "as" : "ask_size", size(sides.asks[i]))
+                  .raw(simple ? "bs" : "bid_size", size(sides.bids[i]))
+                  .str());
+  }
+  return units.str();
+}
+
+const char* change_word(std::int64_t change) {
+  return change > 0 ? "RISE" : change < 0 ? "FALL" : "EVEN";
+}
+
+std::string rate_text(std::int64_t change, std::int64_t base, int decimals) {
+  if (base == 0) return "0";
+  return trimmed(static_cast<double>(change) / static_cast<double>(base), decimals);
+}
+
+HttpAnswer answer(int status, std::string body) {
+  HttpAnswer result;
+  result.status = status;
+  result.body = std::move(body);
+  return result;
+}
+
+HttpAnswer error_answer(int status, std::string_view name, std::string_view message) {
+  return answer(status,
+                JsonObject()
+                    .raw("error", JsonObject().raw("name", name).text("message", message).str())
+                    .str());
+}
+
+HttpAnswer not_routed() {
+  return answer(404, R"({"name":"not_found","message":"No Route matched with those values"})");
+}
+
+HttpAnswer legacy(std::string data) {
+  return answer(200, R"({"status":"0000","data":)" + std::move(data) + "}");
+}
+
+class Bithumb final : public VenueProtocol {
+ public:
+  explicit Bithumb(const VenueContext& context) : VenueProtocol(context) {
+    for (const Listing* listing : listings()) by_code_[market_code(listing->instrument)] = listing;
+  }
+
+  [[nodiscard]] std::string ws_path() const override { return "/websocket/v1"; }
+  [[nodiscard]] bool compresses() const override { return true; }
+
+  UpgradeAnswer on_upgrade(const HttpRequest& request) override {
+    if (request.path != ws_path() && request.path != ws_path() + "/") return {not_routed()};
+    if (!connects_[request.remote].admit(request.now_ms)) {
+      violation("connects_per_second", request.now_ms);
+      return {answer(429,
+                     R"({"error":{"name":"too_many_requests","message":"Too many connections"}})")};
+    }
+    return {};
+  }
+
+  void on_open(Connection& connection, std::int64_t now_ms) override {
+    auto state = std::make_unique<State>();
+    state->last_activity_ms = now_ms;
+    connection.state = std::move(state);
+  }
+
+  void on_text(Connection& connection, std::string_view text, std::int64_t now_ms) override {
+    State& state = state_of(connection);
+    state.last_activity_ms = now_ms;
+    if (text == "PING" || text == "ping") {
+      if (state.next_status_ms == 0) state.next_status_ms = now_ms + kStatusPeriodMs;
+      return;
+    }
+    const TicketRequest request = parse_ticket_request(text);
+    if (!request.well_formed) {
+      fail(connection, "WRONG_FORMAT", "Format이 맞지 않습니다.");
+    } else if (!request.ticket || request.ticket->empty()) {
+      fail(connection, "NO_TICKET", "티켓이 존재하지 않거나, 유효하지 않습니다.");
+    } else {
+      subscribe(connection, state, request);
+    }
+  }
+
+  void on_ping(Connection& connection, std::string_view, std::int64_t now_ms) override {
+    state_of(connection).last_activity_ms = now_ms;
+  }
+
+  void on_book(const BookEvent& event) override {
+    std::map<std::tuple<bool, std::size_t, std::int64_t>, Frame> built;
+    for (Connection* connection : connections()) {
+      State& state = state_of(*connection);
+      const auto found = state.books.find(&event.listing);
+      if (found == state.books.end()) continue;
+      for (const BookSubscription& one : found->second) {
+        if (!one.live) continue;
+        Frame& frame = built[{state.simple, one.depth, one.level}];
+        if (!frame.payload) {
+          frame = make_frame(book_text(event.listing, state.simple, one, "REALTIME"),
+                             FrameKind::kBook, &event.listing);
+        }
+        state.last_activity_ms = event.after.ts_ms;
+        connection->send(frame);
+      }
+    }
+  }
+
+  void on_ticker(const Listing& listing) override {
+    std::map<bool, Frame> built;
+    for (Connection* connection : connections()) {
+      State& state = state_of(*connection);
+      if (!state.tickers.contains(&listing)) continue;
+      Frame& frame = built[state.simple];
+      if (!frame.payload) {
+        frame = make_frame(ticker_text(listing, state.simple, "REALTIME"), FrameKind::kTicker,
+                           &listing);
+      }
+      state.last_activity_ms = listing.ticker.ts_ms;
+      connection->send(frame);
+    }
+  }
+
+  void on_timer(std::int64_t now_ms) override {
+    for (Connection* connection : connections()) {
+      State& state = state_of(*connection);
+      if (state.next_status_ms != 0 && now_ms >= state.next_status_ms) {
+        state.next_status_ms += kStatusPeriodMs;
+        state.last_activity_ms = now_ms;
+        connection->send(make_frame(R"({"status":"UP"})", FrameKind::kHeartbeat, nullptr));
+      }
+      if (now_ms - state.last_activity_ms >= kIdleMs) {
+        violation("idle_timeout", now_ms);
+        connection->drop();
+        state.last_activity_ms = now_ms;
+      }
+    }
+  }
+
+  HttpAnswer on_http(const HttpRequest& request) override {
+    if (request.target.size() > kMaxTarget) {
+      violation("request_uri_too_long", request.now_ms);
+      return answer(414, "");
+    }
+    const std::string category = request.path.find("orderbook") != std::string::npos ? "orderbook"
+                                 : request.path.find("ticker") != std::string::npos  ? "ticker"
+                                                                                     : "other";
+    RateWindow& rate = rest_[request.remote + ' ' + category];
+    if (!rate.admit(request.now_ms)) {
+      violation("rest_requests_per_second", request.now_ms);
+      return error_answer(429, "429", "Too many requests");
+    }
+    HttpAnswer result = route(request);
+    result.headers.emplace_back("x-ratelimit-remaining",
+                                std::to_string(kRestBurst - rate.used(request.now_ms)));
+    result.headers.emplace_back("x-ratelimit-burst-capacity", std::to_string(kRestBurst));
+    result.headers.emplace_back("x-ratelimit-replenish-rate", std::to_string(kRestBurst));
+    return result;
+  }
+
+ private:
+  static State& state_of(Connection& connection) { return static_cast<State&>(*connection.state); }
+
+  static Frame make_frame(std::string text, FrameKind kind, const Listing* listing) {
+    return {std::make_shared<const std::string>(std::move(text)), true, kind, listing};
+  }
+
+  static void fail(Connection& connection, std::string_view name, std::string_view message) {
+    connection.send(
+        make_frame(JsonObject()
+                       .raw("error", JsonObject().text("name", name).text("message", message).str())
+                       .str(),
+                   FrameKind::kControl, nullptr));
+    connection.close(1000);
+  }
+
+  static std::optional<std::int64_t> find_level(const Instrument& instrument, double level) {
+    if (level == 1) return 1;
+    const auto units =
+        static_cast<std::int64_t>(std::llround(level * std::pow(10.0, instrument.price_decimals)));
+    for (const std::int64_t factor : {10, 100, 1000}) {
+      if (units == instrument.tick * factor) return units;
+    }
+    return std::nullopt;
+  }
+
+  void subscribe(Connection& connection, State& state, const TicketRequest& request) {
+    if (request.types.empty()) {
+      fail(connection, "WRONG_FORMAT", "Format이 맞지 않습니다.");
+      return;
+    }
+    for (const TicketRequest::Type& type : request.types) {
+      if (!type.type || type.bad_level) {
+        fail(connection, "WRONG_FORMAT", "Format이 맞지 않습니다.");
+        return;
+      }
+      if (*type.type != "ticker" && *type.type != "orderbook" && *type.type != "trade") {
+        fail(connection, "INVALID_PARAM", *type.type + "은 지원하지 않는 타입입니다.");
+        return;
+      }
+      if (!type.codes) {
+        fail(connection, "NO_CODES", "codes 필드가 존재하지 않습니다.");
+        return;
+      }
+      if (type.codes->empty()) {
+        fail(connection, "INVALID_PARAM", "codes 필드가 비어 있습니다.");
+        return;
+      }
+      for (const std::string& code : *type.codes) {
+        const auto found = by_code_.find(code.substr(0, code.find('.')));
+        if (found == by_code_.end() || !type.level || *type.type != "orderbook") continue;
+        if (!find_level(found->second->instrument, *type.level)) {
+          fail(connection, "WRONG_FORMAT", "Format이 맞지 않습니다.");
+          return;
+        }
+      }
+    }
+    // A later request replaces the earlier one.
+    state.books.clear();
+    state.tickers.clear();
+    state.simple = request.format == "SIMPLE";
+    for (const TicketRequest::Type& type : request.types) subscribe_type(connection, state, type);
+  }
+
+  void subscribe_type(Connection& connection, State& state, const TicketRequest::Type& type) {
+    // The snake_case spelling, documented for Upbit, is ignored here.
+    const bool only_snapshot = type.camel_only_snapshot;
+    const bool only_realtime = type.camel_only_realtime;
+    for (const std::string& code : *type.codes) {
+      std::string name = code;
+      BookSubscription book{kDepth, 1, !only_snapshot};
+      if (const std::size_t dot = code.rfind('.');
+          dot != std::string::npos && *type.type == "orderbook") {
+        name = code.substr(0, dot);
+        const std::string count = code.substr(dot + 1);
+        const bool digits =
+            !count.empty() && count.size() < 4 &&
+            std::all_of(count.begin(), count.end(), [](char c) { return c >= '0' && c <= '9'; });
+        if (digits && std::stoul(count) > 0)
+          book.depth = std::min<std::size_t>(kDepth, std::stoul(count));
+      }
+      const auto found = by_code_.find(name);
+      if (found == by_code_.end()) continue;  // silence
+      const Listing& listing = *found->second;
+      if (*type.type == "orderbook") {
+        book.level = find_level(listing.instrument, type.level.value_or(1)).value_or(1);
+        if (book.live) state.books[&listing].push_back(book);
+        if (!only_realtime) {
+          connection.send(make_frame(book_text(listing, state.simple, book, "SNAPSHOT"),
+                                     FrameKind::kBook, &listing));
+        }
+      } else if (*type.type == "ticker") {
+        if (!only_snapshot) state.tickers.insert(&listing);
+        if (!only_realtime) {
+          connection.send(make_frame(ticker_text(listing, state.simple, "SNAPSHOT"),
+                                     FrameKind::kTicker, &listing));
+        }
+      }
+    }
+  }
+
+  static std::string book_text(const Listing& listing, bool simple, const BookSubscription& one,
+                               std::string_view stream) {
+    const Instrument& instrument = listing.instrument;
+    Sides sides = view(listing.book, one.depth, one.level);
+    if (one.level == 1) add_dust(sides, listing, one.depth);
+    // Microseconds here, milliseconds everywhere else.
+    const auto micros =
+        listing.book.ts_ms * 1000 + static_cast<std::int64_t>(listing.book.last_id * 37 % 1000);
+    return JsonObject()
+        .text(simple ? "ty" : "type", "orderbook")
+        .text(simple ? "cd" : "code", market_code(instrument))
+        .raw(simple ? "tas" : "total_ask_size", trimmed(sides.total_ask, instrument.size_decimals))
+        .raw(simple ? "tbs" : "total_bid_size", trimmed(sides.total_bid, instrument.size_decimals))
+        .raw(simple ? "obu" : "orderbook_units", units_text(std::move(sides), instrument, simple))
+        .raw(simple ? "lv" : "level",
+             one.level == 1 ? "1" : trimmed(one.level, instrument.price_decimals))
+        .number(simple ? "tms" : "timestamp", micros)
+        .text(simple ? "st" : "stream_type", stream)
+        .str();
+  }
+
+  static std::string ticker_text(const Listing& listing, bool s, std::string_view stream) {
+    const Instrument& instrument = listing.instrument;
+    const Ticker& t = listing.ticker;
+    const auto price = [&](std::int64_t v) { return trimmed(v, instrument.price_decimals); };
+    const auto size = [&](std::int64_t v) { return trimmed(v, instrument.size_decimals); };
+    const std::int64_t change = t.last - t.previous_close;
+    const std::int64_t kst = t.ts_ms + kKstOffsetMs;
+    return JsonObject()
+        .text(s ? "ty" : "type", "ticker")
+        .text(s ? "cd" : "code", market_code(instrument))
+        .raw(s ? "op" : "opening_price", price(t.open))
+        .raw(s ? "hp" : "high_price", price(t.high))
+        .raw(s ? "lp" : "low_price", price(t.low))
+        .raw(s ? "tp" : "trade_price", price(t.last))
+        .raw(s ? "pcp" : "prev_closing_price", price(t.previous_close))
+        .text(s ? "c" : "change", change_word(change))
+        .raw(s ? "cp" : "change_price", price(std::abs(change)))
+        .raw(s ? "scp" : "signed_change_price", price(change))
+        .raw(s ? "cr" : "change_rate", rate_text(std::abs(change), t.previous_close, 8))
+        .raw(s ? "scr" : "signed_change_rate", rate_text(change, t.previous_close, 8))
+        .raw(s ? "tv" : "trade_volume", size(t.last_size))
+        .raw(s ? "atv" : "acc_trade_volume", size(t.volume_day))
+        .raw(s ? "atv24h" : "acc_trade_volume_24h", size(t.volume_24h))
+        .raw(s ? "atp" : "acc_trade_price", trimmed(t.turnover_day, 4))
+        .raw(s ? "atp24h" : "acc_trade_price_24h", trimmed(t.turnover_24h, 4))
+        .text(s ? "tdt" : "trade_date", date_compact(kst))
+        .text(s ? "ttm" : "trade_time", time_compact(kst))
+        .number(s ? "ttms" : "trade_timestamp", t.ts_ms)
+        .text(s ? "ab" : "ask_bid", t.taker == Side::kAsk ? "ASK" : "BID")
+        .raw(s ? "aav" : "acc_ask_volume", size(t.ask_volume_day))
+        .raw(s ? "abv" : "acc_bid_volume", size(t.bid_volume_day))
+        .raw(s ? "h52wp" : "highest_52_week_price", price(t.year_high))
+        .text(s ? "h52wdt" : "highest_52_week_date", date_dashed(kst - 60LL * 86'400'000))
+        .raw(s ? "l52wp" : "lowest_52_week_price", price(t.year_low))
+        .text(s ? "l52wdt" : "lowest_52_week_date", date_dashed(kst - 200LL * 86'400'000))
+        .text(s ? "ms" : "market_state", "ACTIVE")
+        .boolean(s ? "its" : "is_trading_suspended", false)
+        .text(s ? "dd" : "delisting_date", "")
+        .text(s ? "mw" : "market_warning", "NONE")
+        .number(s ? "tms" : "timestamp", t.ts_ms)
+        .text(s ? "st" : "stream_type", stream)
+        .str();
+  }
+
+  /// Its two timestamps are the KST wall clock written as Unix time: nine hours ahead.
+  static std::string rest_ticker(const Listing& listing) {
+    const Instrument& instrument = listing.instrument;
+    const Ticker& t = listing.ticker;
+    const auto price = [&](std::int64_t v) { return trimmed(v, instrument.price_decimals); };
+    const auto size = [&](std::int64_t v) { return trimmed(v, instrument.size_decimals); };
+    const std::int64_t change = t.last - t.previous_close;
+    const std::int64_t kst = t.ts_ms + kKstOffsetMs;
+    return JsonObject()
+        .text("market", market_code(instrument))
+        .text("trade_date", date_compact(t.ts_ms))
+        .text("trade_time", time_compact(t.ts_ms))
+        .text("trade_date_kst", date_compact(kst))
+        .text("trade_time_kst", time_compact(kst))
+        .number("trade_timestamp", kst)
+        .raw("opening_price", price(t.open))
+        .raw("high_price", price(t.high))
+        .raw("low_price", price(t.low))
+        .raw("trade_price", price(t.last))
+        .raw("prev_closing_price", price(t.previous_close))
+        .text("change", change_word(change))
+        .raw("change_price", price(std::abs(change)))
+        .raw("change_rate", rate_text(std::abs(change), t.previous_close, 4))
+        .raw("signed_change_price", price(change))
+        .raw("signed_change_rate", rate_text(change, t.previous_close, 4))
+        .raw("trade_volume", size(t.last_size))
+        .raw("acc_trade_price", trimmed(t.turnover_day, 4))
+        .raw("acc_trade_price_24h", trimmed(t.turnover_24h, 4))
+        .raw("acc_trade_volume", size(t.volume_day))
+        .raw("acc_trade_volume_24h", size(t.volume_24h))
+        .raw("highest_52_week_price", price(t.year_high))
+        .text("highest_52_week_date", date_dashed(kst - 60LL * 86'400'000))
+        .raw("lowest_52_week_price", price(t.year_low))
+        .text("lowest_52_week_date", date_dashed(kst - 200LL * 86'400'000))
+        .number("timestamp", kst)
+        .str();
+  }
+
+  HttpAnswer route(const HttpRequest& request) {
+    const std::string& path = request.path;
+    if (path == "/v1/market/all") return market_all(request);
+    if (path == "/v1/market/virtual_asset_warning") return answer(200, "[]");
+    if (path == "/v1/ticker") return ticker(request);
+    if (path == "/v1/orderbook") return orderbook(request);
+    if (path.starts_with("/v2/fee/inout/")) return fees(path.substr(14));
+    if (path.starts_with("/public/ticker/")) return legacy_ticker(path.substr(15), request.now_ms);
+    if (path.starts_with("/public/orderbook/")) {
+      return legacy_orderbook(path.substr(18), request);
+    }
+    if (path.starts_with("/public/assetsstatus/multichain/")) {
+      return asset_status(path.substr(32), true);
+    }
+    if (path.starts_with("/public/assetsstatus/")) return asset_status(path.substr(21), false);
+    return not_routed();
+  }
+
+  /// The listings asked for, or the error the whole call fails with.
+  std::vector<const Listing*> markets_of(const HttpRequest& request,
+                                         std::optional<HttpAnswer>& error) {
+    const std::vector<std::string> names = request.parameter_list("markets");
+    std::vector<const Listing*> found;
+    if (names.empty()) {
+      error = error_answer(200, "400",
+                           "Missing request parameter error. Check the required parameters!");
+      return found;
+    }
+    for (const std::string& name : names) {
+      const auto at = by_code_.find(to_upper(name));
+      if (at == by_code_.end()) {
+        error = error_answer(200, "404", "Code not found");
+        return found;
+      }
+      found.push_back(at->second);
+    }
+    return found;
+  }
+
+  HttpAnswer ticker(const HttpRequest& request) {
+    if (request.parameter_list("markets").size() > kMaxRestMarkets) {
+      violation("too_many_markets", request.now_ms);
+      return error_answer(400, "\"400\"",
+                          "Parameter 'markets' must be less than or equal to 200 items.");
+    }
+    std::optional<HttpAnswer> error;
+    const std::vector<const Listing*> found = markets_of(request, error);
+    if (error) return *error;
+    JsonArray rows;
+    for (const Listing* listing : found) rows.add(rest_ticker(*listing));
+    return answer(200, rows.str());
+  }
+
+  HttpAnswer orderbook(const HttpRequest& request) {
+    std::optional<HttpAnswer> error;
+    const std::vector<const Listing*> found = markets_of(request, error);
+    if (error) return *error;
+    const std::size_t depth = found.size() == 1 ? kRestDepth : kDepth;
+    JsonArray rows;
+    for (const Listing* listing : found) {
+      const Sides sides = view(listing->book, depth, 1);
+      rows.add(
+          JsonObject()
+              .text("market", market_code(listing->instrument))
+              .number("timestamp", listing->book.ts_ms)
+              .raw("total_ask_size", trimmed(sides.total_ask, listing->instrument.size_decimals))
+              .raw("total_bid_size", trimmed(sides.total_bid, listing->instrument.size_decimals))
+              .raw("orderbook_units", units_text(sides, listing->instrument, false))
+              .str());
+    }
+    return answer(200, rows.str());
+  }
+
+  HttpAnswer market_all(const HttpRequest& request) {
+    const std::string details =
+        request.parameter("isDetails").value_or(request.parameter("is_details").value_or("false"));
+    JsonArray rows;
+    for (const Listing* listing : listings()) {
+      JsonObject row;
+      row.text("market", market_code(listing->instrument))
+          .text("korean_name", listing->instrument.base)
+          .text("english_name", listing->instrument.base);
+      if (to_lower(details) == "true") row.text("market_warning", "NONE");
+      rows.add(row.str());
+    }
+    return answer(200, rows.str());
+  }
+
+  static JsonObject legacy_ticker_row(const Listing& listing) {
+    const Instrument& instrument = listing.instrument;
+    const Ticker& t = listing.ticker;
+    const auto price = [&](std::int64_t v) { return trimmed(v, instrument.price_decimals); };
+    const auto size = [&](std::int64_t v) { return trimmed(v, instrument.size_decimals); };
+    const std::int64_t change = t.last - t.previous_close;
+    JsonObject row;
+    row.text("opening_price", price(t.open))
+        .text("closing_price", price(t.last))
+        .text("min_price", price(t.low))
+        .text("max_price", price(t.high))
+        .text("units_traded", size(t.volume_day))
+        .text("acc_trade_value", trimmed(t.turnover_day, 4))
+        .text("prev_closing_price", price(t.previous_close))
+        .text("units_traded_24H", size(t.volume_24h))
+        .text("acc_trade_value_24H", trimmed(t.turnover_24h, 4))
+        .text("fluctate_24H", price(change))
+        .text(
+            "fluctate_rate_24H",
+            fixed(100.0 * static_cast<double>(change) / static_cast<double>(t.previous_close), 2));
+    return row;
+  }
+
+  /// `name`: "ALL", "ALL_KRW", "BTC", "BTC_KRW".
+  HttpAnswer legacy_ticker(const std::string& name, std::int64_t now_ms) {
+    const auto [base, quote] = split_legacy(name);
+    if (base == "ALL") {
+      JsonObject data;
+      for (const Listing* listing : listings()) {
+        if (listing->instrument.quote == quote) {
+          data.raw(listing->instrument.base, legacy_ticker_row(*listing).str());
+        }
+      }
+      return legacy(data.text("date", std::to_string(now_ms)).str());
+    }
+    const Listing* const listing = market().find(VenueId::kBithumb, base, quote);
+    if (listing == nullptr) return not_listed();
+    return legacy(
+        legacy_ticker_row(*listing).text("date", std::to_string(listing->ticker.ts_ms)).str());
+  }
+
+  static HttpAnswer not_listed() {
+    return answer(200, R"({"status":"5500","message":"상장 코인 아님"})");
+  }
+
+  static std::pair<std::string, std::string> split_legacy(const std::string& name) {
+    const std::size_t mark = name.find('_');
+    return {to_upper(name.substr(0, mark)),
+            mark == std::string::npos ? "KRW" : to_upper(name.substr(mark + 1))};
+  }
+
+  static std::string legacy_side(const std::vector<Level>& side, const Instrument& instrument,
+                                 std::size_t depth) {
+    JsonArray rows;
+    for (std::size_t i = 0; i < std::min(depth, side.size()); ++i) {
+      rows.add(JsonObject()
+                   .text("price", trimmed(side[i].price, instrument.price_decimals))
+                   .text("quantity", trimmed(side[i].size, instrument.size_decimals))
+                   .str());
+    }
+    return rows.str();
+  }
+
+  HttpAnswer legacy_orderbook(const std::string& name, const HttpRequest& request) {
+    const auto [base, quote] = split_legacy(name);
+    JsonObject data;
+    if (base == "ALL") {
+      data.text("timestamp", std::to_string(request.now_ms)).text("payment_currency", quote);
+      for (const Listing* listing : listings()) {
+        const Instrument& instrument = listing->instrument;
+        if (instrument.quote != quote) continue;
+        data.raw(instrument.base,
+                 JsonObject()
+                     .text("order_currency", instrument.base)
+                     .raw("bids", legacy_side(listing->book.bids, instrument, kLegacyAllDepth))
+                     .raw("asks", legacy_side(listing->book.asks, instrument, kLegacyAllDepth))
+                     .str());
+      }
+      return legacy(data.str());
+    }
+    const Listing* const listing = market().find(VenueId::kBithumb, base, quote);
+    if (listing == nullptr) return not_listed();
+    std::size_t count = kRestDepth;
+    if (const auto text = request.parameter("count")) {
+      count = static_cast<std::size_t>(std::clamp(std::atoi(text->c_str()), 1, 30));
+    }
+    data.text("timestamp", std::to_string(listing->book.ts_ms))
+        .text("payment_currency", quote)
+        .text("order_currency", base)
+        .raw("bids", legacy_side(listing->book.bids, listing->instrument, count))
+        .raw("asks", legacy_side(listing->book.asks, listing->instrument, count));
+    return legacy(data.str());
+  }
+
+  /// Networks of a coin: its own, and a second one for the dollar.
+  static std::vector<std::string> networks(const std::string& base) {
+    if (base == "USDT" || base == "USDC") return {"ETH", "TRX"};
+    return {base};
+  }
+
+  HttpAnswer asset_status(const std::string& currency, bool chains) {
+    const std::string wanted = to_upper(currency);
+    JsonArray rows;
+    JsonObject coins;
+    bool any = false;
+    for (const Listing* listing : listings()) {
+      const std::string& base = listing->instrument.base;
+      if (wanted != "ALL" && wanted != base) continue;
+      any = true;
+      for (const std::string& network : networks(base)) {
+        rows.add(JsonObject()
+                     .text("currency", base)
+                     .text("net_type", network)
+                     .number("deposit_status", 1)
+                     .number("withdrawal_status", 1)
+                     .str());
+      }
+      const std::string status = R"({"withdrawal_status":1,"deposit_status":1})";
+      if (wanted != "ALL" && !chains) return legacy(status);
+      coins.raw(base, status);
+    }
+    if (!any) return not_listed();
+    return legacy(chains ? rows.str() : coins.str());
+  }
+
+  /// A withdrawal costs about two dollars' worth of the coin, whichever network.
+  static std::string withdrawal_fee(const Listing& listing) {
+    const double won = to_double(listing.ticker.open, listing.instrument.price_decimals);
+    const double fee = 2800.0 / won;
+    const int digits = std::clamp(1 - static_cast<int>(std::floor(std::log10(fee))), 0, 8);
+    return trimmed(fee, digits);
+  }
+
+  HttpAnswer fees(const std::string& currency) {
+    const std::string wanted = to_upper(currency);
+    JsonArray rows;
+    bool any = false;
+    for (const Listing* listing : listings()) {
+      const std::string& base = listing->instrument.base;
+      if (wanted != "ALL" && wanted != base) continue;
+      any = true;
+      JsonArray list;
+      for (const std::string& network : networks(base)) {
+        list.add(JsonObject()
+                     .text("net_name", network)
+                     .text("net_type", network)
+                     .text("deposit_fee_quantity", "0")
+                     .text("deposit_minimum_quantity", "0")
+                     .text("withdraw_fee_quantity", withdrawal_fee(*listing))
+                     .raw("withdraw_rate", "null")
+                     .raw("withdraw_fee_min", "null")
+                     .raw("withdraw_fee_max", "null")
+                     .text("withdraw_minimum_quantity", withdrawal_fee(*listing))
+                     .str());
+      }
+      rows.add(
+          JsonObject().text("name", base).text("currency", base).raw("networks", list.str()).str());
+    }
+    if (!any) return error_answer(200, "404", "Code not found");
+    return answer(200, rows.str());
+  }
+
+  std::map<std::string, const Listing*> by_code_;
+  KeyedRate connects_{10, 1'000};
+  KeyedRate rest_{kRestBurst, 1'000};
+};
+
+}  // namespace
+
+std::unique_ptr<VenueProtocol> make_bithumb(const VenueContext& context) {
+  return std::make_unique<Bithumb>(context);
+}
+
+}  // namespace spreadwatch::sim

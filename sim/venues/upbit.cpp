@@ -1,0 +1,655 @@
+// Upbit: public WebSocket v1 and REST v1 (docs v1.6.4). Whole books in binary frames, no acks.
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "sim/format.h"
+#include "sim/venues.h"
+#include "sim/venues/ticket_request.h"
+
+namespace spreadwatch::sim {
+namespace {
+
+constexpr std::size_t kDepth = 30;
+constexpr std::int64_t kIdleMs = 60'500;          // measured; the documentation says 120 s
+constexpr std::int64_t kStatusPeriodMs = 10'000;  // {"status":"UP"} after a text PING
+constexpr std::int64_t kFirstStatusMs = 6'500;
+constexpr std::int64_t kKstOffsetMs = 9 * 3'600'000;
+
+enum class Format : std::uint8_t { kDefault, kSimple, kJsonList, kSimpleList };
+
+bool is_simple(Format format) { return format == Format::kSimple || format == Format::kSimpleList; }
+bool is_list(Format format) { return format == Format::kJsonList || format == Format::kSimpleList; }
+
+struct BookSubscription {
+  std::size_t depth;
+  std::int64_t level;  // in price units, 0 = none
+  bool live;
+};
+
+struct State : ConnectionState {
+  Format format = Format::kDefault;
+  std::map<const Listing*, std::vector<BookSubscription>> books;
+  std::set<const Listing*> tickers;
+  std::string listing;  // what LIST_SUBSCRIPTIONS answers
+  std::int64_t last_activity_ms = 0;
+  std::int64_t next_status_ms = 0;  // 0 = the client sent no PING
+  RateWindow per_second{5, 1'000};
+  RateWindow per_minute{100, 60'000};
+};
+
+std::string market_code(const Instrument& instrument) {
+  return instrument.quote + "-" + instrument.base;
+}
+
+/// Prices as the socket writes them: DEFAULT turns large ones into Java's exponent form.
+std::string price_text(std::int64_t price, const Instrument& instrument, Format format) {
+  if (!is_simple(format) && to_double(price, instrument.price_decimals) >= 1e7) {
+    return java_double(price, instrument.price_decimals);
+  }
+  return trimmed(price, instrument.price_decimals);
+}
+
+/// DEFAULT keeps trailing zeros, SIMPLE writes small sizes with an exponent.
+std::string size_text(std::int64_t size, const Instrument& instrument, Format format) {
+  if (size == 0) return "0";
+  if (!is_simple(format)) return fixed(size, instrument.size_decimals, 8);
+  const std::string plain = trimmed(size, instrument.size_decimals);
+  return plain.starts_with("0.000") ? java_double(size, instrument.size_decimals) : plain;
+}
+
+std::string plain_size(std::int64_t size, const Instrument& instrument, Format) {
+  return trimmed(size, instrument.size_decimals);
+}
+std::string plain_price(std::int64_t price, const Instrument& instrument, Format) {
+  return trimmed(price, instrument.price_decimals);
+}
+
+/// Grouped levels: bids round down, asks round up to the next multiple.
+std::vector<Level> grouped(const std::vector<Level>& side, std::int64_t level, bool bids) {
+  if (level == 0) return side;
+  std::vector<Level> result;
+  for (const Level& one : side) {
+    const std::int64_t price =
+        bids ? one.price / level * level : (one.price + level - 1) / level * level;
+    if (!result.empty() && result.back().price == price) {
+      result.back().size += one.size;
+    } else {
+      result.push_back({price, one.size});
+    }
+  }
+  return result;
+}
+
+struct Sides {
+  std::vector<Level> bids;
+  std::vector<Level> asks;
+  std::int64_t total_bid = 0;
+  std::int64_t total_ask = 0;
+};
+
+Sides view(const Book& book, std::size_t depth, std::int64_t level) {
+  Sides sides{grouped(book.bids, level, true), grouped(book.asks, level, false)};
+  sides.bids.resize(std::min(depth, sides.bids.size()));
+  sides.asks.resize(std::min(depth, sides.asks.size()));
+  for (const Level& one : sides.bids) sides.total_bid += one.size;
+  for (const Level& one : sides.asks) sides.total_ask += one.size;
+  // A side with fewer levels is padded with zeros.
+  const std::size_t units = std::max(sides.bids.size(), sides.asks.size());
+  sides.bids.resize(units);
+  sides.asks.resize(units);
+  return sides;
+}
+
+const char* change_word(std::int64_t change) {
+  return change > 0 ? "RISE" : change < 0 ? "FALL" : "EVEN";
+}
+
+/// -0.0082180744: ten digits, no trailing zeros.
+std::string rate_text(std::int64_t change, std::int64_t base) {
+  if (base == 0) return "0";
+  return trimmed(static_cast<double>(change) / static_cast<double>(base), 10);
+}
+
+HttpAnswer answer(int status, std::string body) {
+  HttpAnswer result;
+  result.status = status;
+  result.body = std::move(body);
+  return result;
+}
+
+HttpAnswer error_answer(int status, int name, std::string_view message) {
+  return answer(status,
+                JsonObject()
+                    .raw("error", JsonObject().number("name", name).text("message", message).str())
+                    .str());
+}
+
+class Upbit final : public VenueProtocol {
+ public:
+  explicit Upbit(const VenueContext& context) : VenueProtocol(context) {
+    for (const Listing* listing : listings()) by_code_[market_code(listing->instrument)] = listing;
+  }
+
+  [[nodiscard]] std::string ws_path() const override { return "/websocket/v1"; }
+  [[nodiscard]] bool compresses() const override { return true; }
+
+  UpgradeAnswer on_upgrade(const HttpRequest& request) override {
+    if (auto refused = check_origin(request)) return {std::move(refused)};
+    if (request.path != ws_path() && request.path != ws_path() + "/") {
+      return {answer(
+          404, R"({"error":{"name":"not_found","message":"no Route matched with those values"}})")};
+    }
+    RateWindow& connects = connects_[request.remote];
+    if (!connects.admit(request.now_ms)) {
+      violation("connects_per_second", request.now_ms);
+      return {answer(429, R"({"error":{"name":"too_many_requests"}})")};
+    }
+    const std::int64_t left = connects.limit() - connects.used(request.now_ms);
+    return {{}, {{"remaining-req", "group=websocket; min=300; sec=" + std::to_string(left)}}};
+  }
+
+  void on_open(Connection& connection, std::int64_t now_ms) override {
+    auto state = std::make_unique<State>();
+    state->last_activity_ms = now_ms;
+    connection.state = std::move(state);
+  }
+
+  void on_text(Connection& connection, std::string_view text, std::int64_t now_ms) override {
+    State& state = state_of(connection);
+    state.last_activity_ms = now_ms;
+    if (!state.per_second.admit(now_ms)) violation("messages_per_second", now_ms);
+    if (!state.per_minute.admit(now_ms)) violation("messages_per_minute", now_ms);
+    if (text == "PING" || text == "ping") {
+      if (state.next_status_ms == 0) state.next_status_ms = now_ms + kFirstStatusMs;
+      return;
+    }
+    const TicketRequest request = parse_ticket_request(text);
+    if (!request.well_formed) {
+      fail(connection, "WRONG_FORMAT", "Format 이 맞지 않습니다.");
+      return;
+    }
+    if (!request.ticket || request.ticket->empty()) {
+      fail(connection, "NO_TICKET", "티켓이 존재하지 않거나, 유효하지 않습니다.");
+      return;
+    }
+    if (request.method == "LIST_SUBSCRIPTIONS") {
+      send_binary(connection,
+                  JsonObject()
+                      .text("method", *request.method)
+                      .raw("result", state.listing.empty() ? "[]" : state.listing)
+                      .text("ticket", *request.ticket)
+                      .str(),
+                  FrameKind::kControl, nullptr);
+      return;
+    }
+    subscribe(connection, state, request);
+  }
+
+  void on_ping(Connection& connection, std::string_view, std::int64_t now_ms) override {
+    state_of(connection).last_activity_ms = now_ms;
+  }
+
+  void on_book(const BookEvent& event) override {
+    std::map<std::tuple<Format, std::size_t, std::int64_t>, Frame> built;
+    for (Connection* connection : connections()) {
+      State& state = state_of(*connection);
+      const auto found = state.books.find(&event.listing);
+      if (found == state.books.end()) continue;
+      for (const BookSubscription& one : found->second) {
+        if (!one.live) continue;
+        Frame& frame = built[{state.format, one.depth, one.level}];
+        if (!frame.payload) {
+          frame = make_frame(book_text(event.listing, state.format, one, "REALTIME"),
+                             FrameKind::kBook, &event.listing);
+        }
+        state.last_activity_ms = event.after.ts_ms;
+        connection->send(frame);
+      }
+    }
+  }
+
+  void on_ticker(const Listing& listing) override {
+    std::map<Format, Frame> built;
+    for (Connection* connection : connections()) {
+      State& state = state_of(*connection);
+      if (!state.tickers.contains(&listing)) continue;
+      Frame& frame = built[state.format];
+      if (!frame.payload) {
+        frame = make_frame(ticker_text(listing, state.format, "REALTIME"), FrameKind::kTicker,
+                           &listing);
+      }
+      state.last_activity_ms = listing.ticker.ts_ms;
+      connection->send(frame);
+    }
+  }
+
+  void on_timer(std::int64_t now_ms) override {
+    for (Connection* connection : connections()) {
+      State& state = state_of(*connection);
+      if (state.next_status_ms != 0 && now_ms >= state.next_status_ms) {
+        state.next_status_ms += kStatusPeriodMs;
+        state.last_activity_ms = now_ms;
+        send_binary(*connection, R"({"status":"UP"})", FrameKind::kHeartbeat, nullptr);
+      }
+      if (now_ms - state.last_activity_ms >= kIdleMs) {
+        violation("idle_timeout", now_ms);
+        connection->drop();
+        state.last_activity_ms = now_ms;
+      }
+    }
+  }
+
+  HttpAnswer on_http(const HttpRequest& request) override {
+    if (auto refused = check_origin(request)) return *refused;
+    const std::string group = request.path.starts_with("/v1/ticker")      ? "ticker"
+                              : request.path.starts_with("/v1/orderbook") ? "orderbook"
+                              : request.path == "/v1/market/all"          ? "market"
+                                                                          : "";
+    if (group.empty()) {
+      if (request.path == "/v1/status/wallet") {
+        return answer(
+            401, R"({"error":{"name":"jwt_verification","message":"잘못된 엑세스 키입니다."}})");
+      }
+      return answer(
+          404, R"({"error":{"name":"not_found","message":"no Route matched with those values"}})");
+    }
+    RateWindow& rate = rest_[request.remote + ' ' + group];
+    if (!rate.admit(request.now_ms)) return over_limit(request, group);
+    HttpAnswer result = route(request);
+    result.headers.emplace_back("Remaining-Req",
+                                "group=" + group + "; min=600; sec=" +
+                                    std::to_string(rate.limit() - rate.used(request.now_ms)));
+    return result;
+  }
+
+ private:
+  static State& state_of(Connection& connection) { return static_cast<State&>(*connection.state); }
+
+  static Frame make_frame(std::string text, FrameKind kind, const Listing* listing) {
+    return {std::make_shared<const std::string>(std::move(text)), true, kind, listing};
+  }
+  static void send_binary(Connection& connection, std::string text, FrameKind kind,
+                          const Listing* listing) {
+    connection.send(make_frame(std::move(text), kind, listing));
+  }
+
+  static void fail(Connection& connection, std::string_view name, std::string_view message) {
+    send_binary(connection,
+                JsonObject()
+                    .raw("error", JsonObject().text("message", message).text("name", name).str())
+                    .str(),
+                FrameKind::kControl, nullptr);
+    connection.close(1000);
+  }
+
+  /// Any request with an Origin header shares one slot in ten seconds.
+  std::optional<HttpAnswer> check_origin(const HttpRequest& request) {
+    if (!request.header("origin")) return std::nullopt;
+    violation("origin_header", request.now_ms);
+    if (origin_[request.remote].admit(request.now_ms)) return std::nullopt;
+    return answer(429, R"({"error":{"name":"too_many_requests"}})");
+  }
+
+  HttpAnswer over_limit(const HttpRequest& request, const std::string& group) {
+    violation("rest_requests_per_second", request.now_ms);
+    // Going on after 429 earns a block.
+    if (!abuse_[request.remote].admit(request.now_ms)) {
+      violation("ignored_429", request.now_ms);
+      return answer(418, R"({"error":{"name":"blocked"}})");
+    }
+    HttpAnswer result = answer(429, R"({"error":{"name":"too_many_requests"}})");
+    result.headers.emplace_back("Remaining-Req", "group=" + group + "; min=600; sec=0");
+    return result;
+  }
+
+  static std::vector<std::int64_t> supported_levels(const Instrument& instrument) {
+    if (instrument.quote != "KRW") return {0};
+    return {0, instrument.tick * 10, instrument.tick * 100, instrument.tick * 1000};
+  }
+
+  /// The grouping in price units, or nothing when it is not offered.
+  static std::optional<std::int64_t> find_level(const Instrument& instrument, double level) {
+    const auto units =
+        static_cast<std::int64_t>(std::llround(level * std::pow(10.0, instrument.price_decimals)));
+    const std::vector<std::int64_t> offered = supported_levels(instrument);
+    if (std::find(offered.begin(), offered.end(), units) == offered.end()) return std::nullopt;
+    return units;
+  }
+
+  void subscribe(Connection& connection, State& state, const TicketRequest& request) {
+    if (request.types.empty()) {
+      fail(connection, "NO_TYPE", "타입 필드가 존재하지 않습니다.");
+      return;
+    }
+    for (const TicketRequest::Type& type : request.types) {
+      if (!type.type) {
+        fail(connection, "NO_TYPE", "타입 필드가 존재하지 않습니다.");
+        return;
+      }
+      const bool known = *type.type == "ticker" || *type.type == "orderbook" ||
+                         *type.type == "trade" || type.type->starts_with("candle.");
+      if (!known) {
+        fail(connection, "INVALID_PARAM", *type.type + " 은 지원하지 않는 타입입니다.");
+        return;
+      }
+      if (!type.codes || type.codes->empty()) {
+        fail(connection, "NO_CODES", "codes 필드가 존재하지 않습니다.");
+        return;
+      }
+    }
+    // A later request replaces the earlier one.
+    state.books.clear();
+    state.tickers.clear();
+    state.format = parse_format(request.format.value_or("DEFAULT"));
+    JsonArray listed;
+    for (const TicketRequest::Type& type : request.types) {
+      JsonArray codes;
+      for (const std::string& code : *type.codes) codes.add(quoted(code));
+      JsonObject row;
+      row.text("type", *type.type).raw("codes", codes.str());
+      if (type.level) row.raw("level", trimmed(*type.level, 8));
+      listed.add(row.str());
+      subscribe_type(connection, state, type);
+    }
+    state.listing = listed.str();
+  }
+
+  void subscribe_type(Connection& connection, State& state, const TicketRequest::Type& type) {
+    const bool only_snapshot = type.snake_only_snapshot || type.camel_only_snapshot;
+    const bool only_realtime = type.snake_only_realtime || type.camel_only_realtime;
+    for (const std::string& code : *type.codes) {
+      std::string name = code;
+      BookSubscription book{kDepth, 0, !only_snapshot};
+      if (*type.type == "orderbook") {
+        if (const std::size_t dot = code.rfind('.'); dot != std::string::npos) {
+          name = code.substr(0, dot);
+          const std::string count = code.substr(dot + 1);
+          if (count == "1" || count == "5" || count == "15")
+            book.depth = static_cast<std::size_t>(std::stoi(count));
+        }
+      }
+      const auto found = by_code_.find(name);
+      if (found == by_code_.end()) continue;  // silence
+      const Listing& listing = *found->second;
+      if (*type.type == "orderbook") {
+        if (type.bad_level) continue;
+        const std::optional<std::int64_t> level =
+            find_level(listing.instrument, type.level.value_or(0));
+        if (!level) continue;
+        book.level = *level;
+        if (book.live) state.books[&listing].push_back(book);
+        if (!only_realtime) {
+          send_binary(connection, book_text(listing, state.format, book, "SNAPSHOT"),
+                      FrameKind::kBook, &listing);
+        }
+      } else if (*type.type == "ticker") {
+        if (!only_snapshot) state.tickers.insert(&listing);
+        if (!only_realtime) {
+          send_binary(connection, ticker_text(listing, state.format, "SNAPSHOT"),
+                      FrameKind::kTicker, &listing);
+        }
+      }
+    }
+  }
+
+  static Format parse_format(std::string_view name) {
+    if (name == "SIMPLE") return Format::kSimple;
+    if (name == "JSON_LIST") return Format::kJsonList;
+    if (name == "SIMPLE_LIST") return Format::kSimpleList;
+    return Format::kDefault;
+  }
+
+  static std::string wrapped(const JsonObject& object, Format format) {
+    return is_list(format) ? "[" + object.str() + "]" : object.str();
+  }
+
+  static std::string book_text(const Listing& listing, Format format, const BookSubscription& one,
+                               std::string_view stream) {
+    const Instrument& instrument = listing.instrument;
+    const bool s = is_simple(format);
+    const Sides sides = view(listing.book, one.depth, one.level);
+    JsonObject object;
+    object.text(s ? "ty" : "type", "orderbook")
+        .text(s ? "cd" : "code", market_code(instrument))
+        .number(s ? "tms" : "timestamp", listing.book.ts_ms)
+        .raw(s ? "tas" : "total_ask_size", size_text(sides.total_ask, instrument, format))
+        .raw(s ? "tbs" : "total_bid_size", size_text(sides.total_bid, instrument, format))
+        .raw(s ? "obu" : "orderbook_units",
+             units_text(sides, instrument, format, price_text, size_text))
+        .text(s ? "st" : "stream_type", stream)
+        .raw(s ? "lv" : "level", trimmed(one.level, instrument.price_decimals));
+    return wrapped(object, format);
+  }
+
+  using Spelling = std::string (*)(std::int64_t, const Instrument&, Format);
+
+  static std::string units_text(const Sides& sides, const Instrument& instrument, Format format,
+                                Spelling price, Spelling size) {
+    const bool s = is_simple(format);
+    JsonArray units;
+    for (std::size_t i = 0; i < sides.bids.size(); ++i) {
+      const Level& ask = sides.asks[i];
+      const Level& bid = sides.bids[i];
+      units.add(JsonObject()
+                    .raw(s ? "ap" : "ask_price", price(ask.price, instrument, format))
+                    .raw(s ? "bp" : "bid_price", price(bid.price, instrument, format))
+                    .raw(s ? "as" : "ask_size", size(ask.size, instrument, format))
+                    .raw(s ? "bs" : "bid_size", size(bid.size, instrument, format))
+                    .str());
+    }
+    return units.str();
+  }
+
+  static std::string ticker_text(const Listing& listing, Format format, std::string_view stream) {
+    const Instrument& instrument = listing.instrument;
+    const Ticker& t = listing.ticker;
+    const bool s = is_simple(format);
+    const auto price = [&](std::int64_t value) { return price_text(value, instrument, format); };
+    const auto size = [&](std::int64_t value) { return plain_size(value, instrument, format); };
+    const std::int64_t change = t.last - t.previous_close;
+    JsonObject object;
+    object.text(s ? "ty" : "type", "ticker")
+        .text(s ? "cd" : "code", market_code(instrument))
+        .raw(s ? "op" : "opening_price", price(t.open))
+        .raw(s ? "hp" : "high_price", price(t.high))
+        .raw(s ? "lp" : "low_price", price(t.low))
+        .raw(s ? "tp" : "trade_price", price(t.last))
+        .raw(s ? "pcp" : "prev_closing_price", price(t.previous_close))
+        .raw(s ? "atp" : "acc_trade_price", trimmed(t.turnover_day, 4))
+        .text(s ? "c" : "change", change_word(change))
+        .raw(s ? "cp" : "change_price", trimmed(std::abs(change), instrument.price_decimals))
+        .raw(s ? "scp" : "signed_change_price", trimmed(change, instrument.price_decimals))
+        .raw(s ? "cr" : "change_rate", rate_text(std::abs(change), t.previous_close))
+        .raw(s ? "scr" : "signed_change_rate", rate_text(change, t.previous_close))
+        .text(s ? "ab" : "ask_bid", t.taker == Side::kAsk ? "ASK" : "BID")
+        .raw(s ? "tv" : "trade_volume", size_text(t.last_size, instrument, Format::kSimple))
+        .raw(s ? "atv" : "acc_trade_volume", size(t.volume_day))
+        .text(s ? "tdt" : "trade_date", date_compact(t.ts_ms))
+        .text(s ? "ttm" : "trade_time", time_compact(t.ts_ms))
+        .number(s ? "ttms" : "trade_timestamp", t.ts_ms)
+        .raw(s ? "aav" : "acc_ask_volume", size(t.ask_volume_day))
+        .raw(s ? "abv" : "acc_bid_volume", size(t.bid_volume_day))
+        .raw(s ? "h52wp" : "highest_52_week_price", price(t.year_high))
+        .text(s ? "h52wdt" : "highest_52_week_date", date_dashed(t.ts_ms - 60LL * 86'400'000))
+        .raw(s ? "l52wp" : "lowest_52_week_price", price(t.year_low))
+        .text(s ? "l52wdt" : "lowest_52_week_date", date_dashed(t.ts_ms - 200LL * 86'400'000))
+        .text(s ? "ms" : "market_state", "ACTIVE")
+        .boolean(s ? "its" : "is_trading_suspended", false)
+        .raw(s ? "dd" : "delisting_date", "null")
+        .text(s ? "mw" : "market_warning", "NONE")
+        .number(s ? "tms" : "timestamp", t.ts_ms)
+        .raw(s ? "atp24h" : "acc_trade_price_24h", trimmed(t.turnover_24h, 4))
+        .raw(s ? "atv24h" : "acc_trade_volume_24h", size(t.volume_24h))
+        .text(s ? "st" : "stream_type", stream);
+    return wrapped(object, format);
+  }
+
+  static std::string rest_ticker(const Listing& listing) {
+    const Instrument& instrument = listing.instrument;
+    const Ticker& t = listing.ticker;
+    // Whole KRW-USDT prices carry eight zeros there.
+    const int shown = instrument.base == "USDT" ? 8 : -1;
+    const auto price = [&](std::int64_t value) {
+      return shown > 0 ? fixed(value, instrument.price_decimals, shown)
+                       : trimmed(value, instrument.price_decimals);
+    };
+    const auto size = [&](std::int64_t value) { return trimmed(value, instrument.size_decimals); };
+    const std::int64_t change = t.last - t.previous_close;
+    const std::int64_t kst = t.ts_ms + kKstOffsetMs;
+    return JsonObject()
+        .text("market", market_code(instrument))
+        .text("trade_date", date_compact(t.ts_ms))
+        .text("trade_time", time_compact(t.ts_ms))
+        .text("trade_date_kst", date_compact(kst))
+        .text("trade_time_kst", time_compact(kst))
+        .number("trade_timestamp", t.ts_ms)
+        .raw("opening_price", price(t.open))
+        .raw("high_price", price(t.high))
+        .raw("low_price", price(t.low))
+        .raw("trade_price", price(t.last))
+        .raw("prev_closing_price", price(t.previous_close))
+        .text("change", change_word(change))
+        .raw("change_price", price(std::abs(change)))
+        .raw("change_rate", rate_text(std::abs(change), t.previous_close))
+        .raw("signed_change_price", price(change))
+        .raw("signed_change_rate", rate_text(change, t.previous_close))
+        .raw("trade_volume", size(t.last_size))
+        .raw("acc_trade_price", trimmed(t.turnover_day, 4))
+        .raw("acc_trade_price_24h", trimmed(t.turnover_24h, 4))
+        .raw("acc_trade_volume", size(t.volume_day))
+        .raw("acc_trade_volume_24h", size(t.volume_24h))
+        .raw("highest_52_week_price", price(t.year_high))
+        .text("highest_52_week_date", date_dashed(t.ts_ms - 60LL * 86'400'000))
+        .raw("lowest_52_week_price", price(t.year_low))
+        .text("lowest_52_week_date", date_dashed(t.ts_ms - 200LL * 86'400'000))
+        .number("timestamp", t.ts_ms)
+        .str();
+  }
+
+  HttpAnswer route(const HttpRequest& request) {
+    if (request.path == "/v1/market/all") return market_all(request);
+    if (request.path == "/v1/ticker/all") return ticker_all(request);
+    if (request.path == "/v1/ticker") {
+      return for_markets(request, [](const Listing& listing) { return rest_ticker(listing); });
+    }
+    if (request.path == "/v1/orderbook/instruments") {
+      return for_markets(request, [](const Listing& listing) { return instrument_row(listing); });
+    }
+    if (request.path == "/v1/orderbook") return orderbook(request);
+    return answer(
+        404, R"({"error":{"name":"not_found","message":"no Route matched with those values"}})");
+  }
+
+  template <class Row>
+  HttpAnswer for_markets(const HttpRequest& request, Row row) {
+    const std::vector<std::string> markets = request.parameter_list("markets");
+    if (markets.empty()) {
+      return error_answer(400, 400,
+                          "Missing request parameter error. Check the required parameters!");
+    }
+    JsonArray rows;
+    for (const std::string& market : markets) {
+      const auto found = by_code_.find(to_upper(market));
+      if (found == by_code_.end()) return error_answer(404, 404, "Code not found");
+      const std::string text = row(*found->second);
+      if (!text.empty()) rows.add(text);
+    }
+    return answer(200, rows.str());
+  }
+
+  HttpAnswer ticker_all(const HttpRequest& request) {
+    std::vector<std::string> quotes = request.parameter_list("quote_currencies");
+    if (quotes.empty()) quotes = request.parameter_list("quoteCurrencies");
+    if (quotes.empty()) {
+      return error_answer(400, 400,
+                          "Missing request parameter error. Check the required parameters!");
+    }
+    JsonArray rows;
+    for (const Listing* listing : listings()) {
+      for (const std::string& quote : quotes) {
+        if (to_upper(quote) == listing->instrument.quote) rows.add(rest_ticker(*listing));
+      }
+    }
+    return answer(200, rows.str());
+  }
+
+  HttpAnswer orderbook(const HttpRequest& request) {
+    std::size_t count = kDepth;
+    double level = 0;
+    try {
+      if (const auto text = request.parameter("count")) {
+        count = static_cast<std::size_t>(std::clamp(std::stoi(*text), 1, 30));
+      }
+      if (const auto text = request.parameter("level")) level = std::stod(*text);
+    } catch (const std::exception&) {
+      return error_answer(400, 400, "Type mismatch error. Check the parameters type!");
+    }
+    return for_markets(request, [&](const Listing& listing) -> std::string {
+      const Instrument& instrument = listing.instrument;
+      const std::optional<std::int64_t> group = find_level(instrument, level);
+      if (!group) return {};
+      const Sides sides = view(listing.book, count, *group);
+      return JsonObject()
+          .text("market", market_code(instrument))
+          .number("timestamp", listing.book.ts_ms)
+          .raw("total_ask_size", trimmed(sides.total_ask, instrument.size_decimals))
+          .raw("total_bid_size", trimmed(sides.total_bid, instrument.size_decimals))
+          .raw("orderbook_units",
+               units_text(sides, instrument, Format::kDefault, plain_price, plain_size))
+          .raw("level", trimmed(*group, instrument.price_decimals))
+          .str();
+    });
+  }
+
+  static std::string instrument_row(const Listing& listing) {
+    const Instrument& instrument = listing.instrument;
+    JsonArray levels;
+    for (const std::int64_t level : supported_levels(instrument)) {
+      levels.add(quoted(trimmed(level, instrument.price_decimals)));
+    }
+    return JsonObject()
+        .text("market", market_code(instrument))
+        .text("quote_currency", instrument.quote)
+        .text("tick_size", trimmed(instrument.tick, instrument.price_decimals))
+        .raw("supported_levels", levels.str())
+        .str();
+  }
+
+  HttpAnswer market_all(const HttpRequest& request) {
+    const std::string details =
+        request.parameter("is_details").value_or(request.parameter("isDetails").value_or("false"));
+    JsonArray rows;
+    for (const Listing* listing : listings()) {
+      JsonObject row;
+      row.text("market", market_code(listing->instrument))
+          .text("korean_name", listing->instrument.base)
+          .text("english_name", listing->instrument.base);
+      if (to_lower(details) == "true") {
+        row.raw(
+            "market_event",
+            R"({"warning":false,"caution":{"PRICE_FLUCTUATIONS":false,"TRADING_VOLUME_SOARING":false,)"
+            R"("DEPOSIT_AMOUNT_SOARING":false,"GLOBAL_PRICE_DIFFERENCES":false,)"
+            R"("CONCENTRATION_OF_SMALL_ACCOUNTS":false}})");
+      }
+      rows.add(row.str());
+    }
+    return answer(200, rows.str());
+  }
+
+  std::map<std::string, const Listing*> by_code_;
+  KeyedRate connects_{5, 1'000};
+  KeyedRate rest_{10, 1'000};
+  KeyedRate origin_{1, 10'000};
+  KeyedRate abuse_{30, 10'000};
+};
+
+}  // namespace
+
+std::unique_ptr<VenueProtocol> make_upbit(const VenueContext& context) {
+  return std::make_unique<Upbit>(context);
+}
+
+}  // namespace spreadwatch::sim
