@@ -49,6 +49,16 @@
     not_tradable: 'no longer tradable',
     shutdown: 'the service stopped',
   };
+  // The same reasons where they are about one source of a rate.
+  const SOURCE_WORDS = {
+    fx_stale: 'too old',
+    fx_disagree: 'disagrees with the others',
+    fx_unavailable: 'nothing received',
+    book_not_synced: 'book not synced',
+    stale_leg: 'book stale',
+    crossed: 'book crossed',
+    one_sided: 'book one-sided',
+  };
   const VERDICTS = { tradable: ['good', 'tradable'], not_tradable: ['plain', 'not tradable'], unknown: ['warn', 'unknown'] };
   const STATES = { synced: 'good', syncing: 'warn', stale: 'warn', faulted: 'bad', down: 'bad' };
   const COLUMNS = [['korea', 'europe', 'usdt'], ['korea', 'europe', 'bank'], ['korea', 'asia', 'usdt'],
@@ -324,7 +334,7 @@
       const rows = rate.sources.map((s) => el('tr', s.used ? '' : 'out', rowHeader(s.venue),
         ...(bank ? [cell('num', amount(isNumber(s.bid) ? s.bid : s.mid, digits))] : [cell('num', amount(s.bid, digits)), cell('num', amount(s.ask, digits))]),
         cell('num', isNumber(s.age_ms) ? duration(s.age_ms) : '–'),
-        cell('', s.used ? 'yes' : 'no: ' + (s.reason ? words(s.reason) : 'no reason given'))));
+        cell('', s.used ? 'yes' : 'no: ' + (SOURCE_WORDS[s.reason] || (s.reason ? words(s.reason) : 'no reason given')))));
       const table = el('table', '', el('thead', '', head), el('tbody', '', ...rows));
       table.setAttribute('aria-label', 'Sources of ' + rate.pair);
       card.append(table);
@@ -371,7 +381,7 @@
       cell('num', isNumber(s.net_ratio) ? percent(s.net_ratio, 3) : 'unavailable'),
       cell('num', ...(o ? [quantity(o.quantity) + ' ' + asset, el('br'), el('small', '', amount(o.spent_usdt, 0) + ' USDT')] : [isNumber(s.net_ratio) ? 'none' : '–'])),
       cell('num' + (o ? ' up' : ''), o ? amount(o.net_profit_usdt, 2) : '–'),
-      cell('', pill(kind, name), ' ', el('small', '', wordsOf(s.reasons) + (s.fx_venue_fallback ? (s.reasons.length ? '; ' : '') + 'converted at the consensus rate' : '') +
+      cell('why', pill(kind, name), ' ', el('small', '', wordsOf(s.reasons) + (s.fx_venue_fallback ? (s.reasons.length ? '; ' : '') + 'converted at the consensus rate' : '') +
         (old ? ' (' + duration(ageOf(s)) + ' old)' : ''))));
     if (old) for (const td of row.querySelectorAll('td')) td.classList.add('stale');
     return row;

@@ -83,7 +83,7 @@ TEST_CASE("the board shows premiums, rates, pairs and feeds, and says why a numb
   CHECK(contains(page, "−0.27&nbsp;%"));                       // XRP at the bank rate
   CHECK(contains(page, "too few exchange rate sources, an order book is stale"));
   CHECK(contains(page, "1,392.00"));                           // the consensus
-  CHECK(contains(page, "no: exchange rate sources disagree"));  // an excluded source
+  CHECK(contains(page, "no: disagrees with the others"));  // an excluded source
   CHECK(contains(page, "the exchange rate is too old"));
   CHECK(contains(page, "412.77"));                             // profit of the best pair
   CHECK(contains(page, "costs exceed the premium, not enough depth"));
