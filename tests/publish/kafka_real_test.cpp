@@ -14,6 +14,8 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "publish/encode.h"
 #include "tests/publish/kafka_fixture.h"
@@ -42,7 +44,9 @@ class RealBroker {
     close(output[1]);
     input_ = input[1];
     output_ = fdopen(output[0], "r");
-    read_bootstrap();
+    constexpr std::string_view kPrefix = "bootstrap=";
+    const std::string line = read_line(kPrefix);
+    if (!line.empty()) bootstrap_ = line.substr(kPrefix.size());
   }
   ~RealBroker() {
     if (child_ > 0 && status_ < 0) kill(child_, SIGTERM);
@@ -55,6 +59,16 @@ class RealBroker {
 
   /// Empty when it did not start.
   const std::string& bootstrap() const { return bootstrap_; }
+  /// Kills the broker's process; returns when it is gone.
+  void kill_process() {
+    say("kill\n");
+    read_line("killed");
+  }
+  /// Starts it again with its data, on the same port; returns when it accepts connections.
+  bool start_again() {
+    say("start\n");
+    return !read_line("bootstrap=").empty();
+  }
   /// There is nothing here to run a broker with.
   bool unavailable() {
     if (!bootstrap_.empty()) return false;
@@ -64,17 +78,18 @@ class RealBroker {
   }
 
  private:
-  void read_bootstrap() {
-    constexpr std::string_view kPrefix = "bootstrap=";
+  void say(const std::string& line) const {
+    CHECK(write(input_, line.data(), line.size()) == static_cast<ssize_t>(line.size()));
+  }
+  /// The next line with `part` in it, from there on; empty at the end of the output.
+  std::string read_line(std::string_view part) {
     std::array<char, 256> line{};
     while (std::fgets(line.data(), line.size(), output_) != nullptr) {
-      std::string text = line.data();
-      const auto at = text.find(kPrefix);
-      if (at == std::string::npos) continue;
-      text.erase(0, at + kPrefix.size());
-      bootstrap_ = text.substr(0, text.find('\n'));
-      return;
+      const std::string text = line.data();
+      const auto at = text.find(part);
+      if (at != std::string::npos) return text.substr(at, text.find('\n') - at);
     }
+    return "";
   }
   void wait_for_end() {
     if (child_ > 0 && status_ < 0) waitpid(child_, &status_, 0);
@@ -177,6 +192,41 @@ void refuses_too_few_partitions(const std::string& brokers) {
   }
 }
 
+void loses_nothing_when_it_is_killed(RealBroker& broker) {
+  Publishing p(broker.bootstrap(), "outage.");
+  p.publisher.start();
+  constexpr int kRecords = 10'000;
+  constexpr int kKilledAt = 3000;
+  for (int i = 0; i < kRecords; ++i) {
+    if (i == kKilledAt) {
+      broker.kill_process();
+      CHECK(eventually([&] { return p.publisher.state().status == KafkaPublisher::Status::kDown; },
+                       seconds{30}));
+    }
+    KafkaRecord record;
+    record.topic = TopicId::kOpportunity;
+    record.type = "opportunity";
+    record.key = "A" + std::to_string(i % 20);
+    record.value = std::to_string(i);
+    REQUIRE(p.publisher.publish(std::move(record)));
+  }
+  REQUIRE(broker.start_again());
+  REQUIRE(p.publisher.flush(seconds{60}));
+  Consumer consumer(broker.bootstrap(), {{"outage.opportunity", 6}});
+  const std::vector<Consumed> got = consumer.read(kRecords, seconds{60});
+  CHECK(got.size() == kRecords);
+  CHECK(consumer.read(1, milliseconds{500}).empty());
+  std::map<std::string, int> last;
+  int out_of_order = 0;
+  for (const Consumed& c : got) {
+    const int i = std::stoi(c.value);
+    const auto [entry, first] = last.try_emplace(c.key, i);
+    if (!first && i != entry->second + 20) ++out_of_order;
+    entry->second = i;
+  }
+  CHECK(out_of_order == 0);
+}
+
 TEST_CASE("a real broker") {
   RealBroker broker;
   if (broker.unavailable()) {
@@ -188,6 +238,7 @@ TEST_CASE("a real broker") {
   creates_topics_and_delivers(broker.bootstrap());
   takes_existing_topics_as_they_are(broker.bootstrap());
   refuses_too_few_partitions(broker.bootstrap());
+  loses_nothing_when_it_is_killed(broker);
 }
 
 }  // namespace

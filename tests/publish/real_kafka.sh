@@ -5,7 +5,9 @@
 #
 # Fetches the broker's jars with Maven into a cache (once), formats DIR (default: a temporary directory) and
 # runs one KRaft node on free loopback ports. Prints `bootstrap=127.0.0.1:PORT` when it accepts connections.
-# SIGTERM, SIGINT or the end of its standard input stops it; a temporary directory is then removed.
+# SIGTERM, SIGINT or the end of its standard input stops it; a temporary directory is then removed. Lines on its
+# standard input: `kill` kills the broker at once and answers `killed`; `start` starts it again on the same
+# port with its data and answers as at first.
 #
 # Exit codes: 0 stopped as asked, 1 the broker did not start, 77 java or mvn is missing or the jars cannot be
 # fetched (nothing to test with).
@@ -42,10 +44,7 @@ else
   temporary="$dir"
 fi
 broker=""
-reader=""
-exec 3<&0  # a background command would read /dev/null
 stop() {
-  if [[ -n "$reader" ]]; then kill "$reader" 2>/dev/null || true; fi
   if [[ -n "$broker" ]]; then
     kill -TERM "$broker" 2>/dev/null || true
     wait "$broker" 2>/dev/null || true
@@ -63,6 +62,49 @@ free_port() {
     if ! answers "$port"; then
       echo "$port"
       return
+    fi
+  done
+}
+# Starts the broker on $port; false when it ended or was not there within a minute.
+start() {
+  java -Xmx512m -cp "$libs/*" kafka.Kafka "$dir/server.properties" </dev/null \
+    >>"$dir/broker.log" 2>&1 &
+  broker=$!
+  for _ in $(seq 600); do
+    if answers "$port"; then
+      echo "bootstrap=127.0.0.1:$port"
+      return 0
+    fi
+    kill -0 "$broker" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill_broker
+  return 1
+}
+kill_broker() {
+  kill -KILL "$broker" 2>/dev/null || true
+  wait "$broker" 2>/dev/null || true
+  broker=""
+}
+# Obeys standard input until it ends.
+serve() {
+  local line status
+  while :; do
+    # The time limit lets the traps run and a broker that ended be noticed.
+    status=0
+    read -r -t 1 line || status=$?
+    if [[ $status -gt 128 ]]; then
+      if [[ -n "$broker" ]] && ! kill -0 "$broker" 2>/dev/null; then
+        echo "real_kafka.sh: the broker ended" >&2
+        return 1
+      fi
+    elif [[ $status -ne 0 ]]; then
+      return 0
+    elif [[ "$line" == kill ]]; then
+      kill_broker
+      echo killed
+    elif [[ "$line" == start ]]; then
+      start || return 1
     fi
   done
 }
@@ -91,25 +133,10 @@ EOF
   id="$(java -cp "$libs/*" kafka.tools.StorageTool random-uuid 2>/dev/null | tail -1)"
   java -cp "$libs/*" kafka.tools.StorageTool format -t "$id" -c "$dir/server.properties" \
     >"$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; exit 1; }
-  java -Xmx512m -cp "$libs/*" kafka.Kafka "$dir/server.properties" </dev/null \
-    >"$dir/broker.log" 2>&1 &
-  broker=$!
-  for _ in $(seq 600); do
-    if answers "$port"; then
-      echo "bootstrap=127.0.0.1:$port"
-      # Reading in the foreground would hold up the traps until the next line.
-      cat <&3 >/dev/null &
-      reader=$!
-      wait -n "$broker" "$reader" || true
-      kill -0 "$broker" 2>/dev/null || { echo "real_kafka.sh: the broker ended" >&2; exit 1; }
-      exit 0
-    fi
-    kill -0 "$broker" 2>/dev/null || break
-    sleep 0.1
-  done
-  kill -KILL "$broker" 2>/dev/null || true
-  wait "$broker" 2>/dev/null || true
-  broker=""
+  if start; then
+    serve
+    exit
+  fi
 done
 tail -n 20 "$dir/broker.log" >&2
 exit 1
