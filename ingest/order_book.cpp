@@ -59,10 +59,11 @@ void change_side(std::vector<Level>& side, const std::vector<Level>& changes, Be
   }
 }
 
-void append_mantissa(std::string& out, const Decimal& value) {
+void append_mantissa(std::string& out, const Decimal& value, int scale) {
   std::array<char, 24> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value.mantissa());
   out.append(digits.data(), end.ptr);
+  if (value.scale() < scale) out.append(static_cast<std::size_t>(scale - value.scale()), '0');
 }
 
 std::uint32_t crc32_of(const std::string& text) {
@@ -390,15 +391,32 @@ bool MaintainedBook::checksum_of_okx_matches(std::uint32_t expected) {
 }
 
 bool MaintainedBook::checksum_of_kraken_matches(std::uint32_t expected) {
+  kraken_text(0, 0);
+  if (crc32_of(text_) == expected) return true;
+  // The text has the market's full decimals. Whoever wrote the numbers shorter dropped zeros only, and the
+  // longest number of the book tells how many belong there.
+  int price_scale = 0;
+  int size_scale = 0;
+  for (const std::vector<Level>* side : {&book_.asks, &book_.bids}) {
+    for (const Level& level : *side) {
+      price_scale = std::max(price_scale, level.price.scale());
+      size_scale = std::max(size_scale, level.size.scale());
+    }
+  }
+  kraken_text(price_scale, size_scale);
+  return crc32_of(text_) == expected;
+}
+
+/// The ten best asks, then bids: digits without point and leading zeros, padded to at least the scales given.
+void MaintainedBook::kraken_text(int price_scale, int size_scale) {
   text_.clear();
   for (const std::vector<Level>* side : {&book_.asks, &book_.bids}) {
     const std::size_t levels = std::min(kKrakenChecksumLevels, side->size());
     for (std::size_t i = 0; i < levels; ++i) {
-      append_mantissa(text_, (*side)[i].price);
-      append_mantissa(text_, (*side)[i].size);
+      append_mantissa(text_, (*side)[i].price, price_scale);
+      append_mantissa(text_, (*side)[i].size, size_scale);
     }
   }
-  return crc32_of(text_) == expected;
 }
 
 }  // namespace spreadwatch::ingest

@@ -84,6 +84,7 @@ class MaintainedBook {
   void empty(FeedState state, std::optional<ErrorCode> reason);
   bool checksum_of_okx_matches(std::uint32_t expected);
   bool checksum_of_kraken_matches(std::uint32_t expected);
+  void kraken_text(int price_scale, int size_scale);
 
   OrderBook book_;
   int depth_ = 0;
