@@ -108,11 +108,8 @@ void FakeBybit::serve(Peer& peer) {
       peer.close(1001, "on purpose");
       return;
     }
-    if (peer.readable(10ms)) {
-      const auto message = peer.read();
-      if (!message) return;
-      answer(peer, *message, books);
-    }
+    if (const auto message = peer.read_for(10ms)) answer(peer, *message, books);
+    if (peer.ended()) return;
     push_updates(peer, books);
   }
 }

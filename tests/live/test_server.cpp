@@ -5,7 +5,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -87,7 +86,7 @@ tcp::socket& socket_of(asio::ssl::stream<tcp::socket>& stream) { return stream.n
 template <class Stream>
 class StreamPeer final : public Peer {
  public:
-  explicit StreamPeer(Stream stream) : ws_(std::move(stream)) {
+  StreamPeer(asio::io_context& io, Stream stream) : io_(io), ws_(std::move(stream)) {
     ws_.control_callback([this](websocket::frame_type kind, beast::string_view payload) {
       if (kind == websocket::frame_type::pong) pongs_.emplace_back(payload);
     });
@@ -126,10 +125,21 @@ class StreamPeer final : public Peer {
     if (ec) return std::nullopt;
     return beast::buffers_to_string(message.data());
   }
-  bool readable(std::chrono::milliseconds wait) override {
-    pollfd fd{socket_of(stream()).native_handle(), POLLIN, 0};
-    return ::poll(&fd, 1, static_cast<int>(wait.count())) != 0;
+  std::optional<std::string> read_for(std::chrono::milliseconds wait) override {
+    if (!reading_) {
+      reading_ = true;
+      ws_.async_read(message_, [this](const error_code& ec, std::size_t) {
+        reading_ = false;
+        ended_ = static_cast<bool>(ec);
+      });
+    }
+    run_while_reading(wait);
+    if (reading_ || ended_) return std::nullopt;
+    std::string out = beast::buffers_to_string(message_.data());
+    message_.clear();
+    return out;
   }
+  bool ended() const override { return ended_; }
   bool send(std::string_view text) override { return write(text, true); }
   bool send_binary(std::string_view bytes) override { return write(bytes, false); }
   bool ping(const std::string& payload) override {
@@ -138,8 +148,14 @@ class StreamPeer final : public Peer {
     return !ec;
   }
   void close(std::uint16_t code, const std::string& reason) override {
+    const websocket::close_reason why(static_cast<websocket::close_code>(code), reason);
     error_code ec;
-    ws_.close(websocket::close_reason(static_cast<websocket::close_code>(code), reason), ec);
+    if (!reading_) {
+      ws_.close(why, ec);
+      return;
+    }
+    ws_.async_close(why, [](const error_code&) {});
+    run_while_reading(std::chrono::seconds{1});
   }
   std::vector<std::string> pongs() const override { return pongs_; }
   void reset() override {
@@ -154,6 +170,11 @@ class StreamPeer final : public Peer {
 
  private:
   Stream& stream() { return ws_.next_layer(); }
+  void run_while_reading(std::chrono::milliseconds wait) {
+    const auto end = std::chrono::steady_clock::now() + wait;
+    io_.restart();
+    while (reading_ && std::chrono::steady_clock::now() < end) io_.run_one_until(end);
+  }
   bool write(std::string_view bytes, bool text) {
     error_code ec;
     ws_.text(text);
@@ -161,10 +182,14 @@ class StreamPeer final : public Peer {
     return !ec;
   }
 
+  asio::io_context& io_;
   websocket::stream<Stream> ws_;
   beast::flat_buffer buffer_;
   http::request<http::string_body> request_;
   std::vector<std::string> pongs_;
+  beast::flat_buffer message_;
+  bool reading_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace
@@ -237,7 +262,9 @@ class TestServer::Impl {
   void accept() {
     while (!stopping_) {
       error_code ec;
-      tcp::socket socket(io_);
+      // A loop of its own, for the one thread that serves it.
+      auto io = std::make_unique<asio::io_context>();
+      tcp::socket socket(*io);
       acceptor_.accept(socket, ec);
       if (ec) continue;
       ++connections_;
@@ -247,8 +274,8 @@ class TestServer::Impl {
         const std::lock_guard lock(mutex_);
         open_.push_back(fd);
       }
-      threads_.emplace_back([this, fd, s = std::move(socket)]() mutable {
-        serve(std::move(s));
+      threads_.emplace_back([this, fd, own_io = std::move(io), s = std::move(socket)]() mutable {
+        serve(*own_io, std::move(s));
         const std::lock_guard lock(mutex_);
         open_.remove(fd);
         ::close(fd);
@@ -256,11 +283,11 @@ class TestServer::Impl {
     }
   }
 
-  void serve(tcp::socket socket) {
+  void serve(asio::io_context& io, tcp::socket socket) {
     if (tls_ != nullptr) {
-      run(StreamPeer<asio::ssl::stream<tcp::socket>>({std::move(socket), *tls_}));
+      run(StreamPeer<asio::ssl::stream<tcp::socket>>(io, {std::move(socket), *tls_}));
     } else {
-      run(StreamPeer<tcp::socket>(std::move(socket)));
+      run(StreamPeer<tcp::socket>(io, std::move(socket)));
     }
   }
 

@@ -47,8 +47,10 @@ class Peer {
   virtual bool accept() = 0;
   /// The next message; nullopt when the connection has ended.
   virtual std::optional<std::string> read() = 0;
-  /// Whether bytes have come in, after at most this time; true, too, when the connection has ended.
-  virtual bool readable(std::chrono::milliseconds wait) = 0;
+  /// The next message if there is one within this time. A peer that uses this does not use read().
+  virtual std::optional<std::string> read_for(std::chrono::milliseconds wait) = 0;
+  /// read_for() has found the end of the connection.
+  virtual bool ended() const = 0;
   virtual bool send(std::string_view text) = 0;
   virtual bool send_binary(std::string_view bytes) = 0;
   virtual bool ping(const std::string& payload) = 0;
