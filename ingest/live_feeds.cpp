@@ -52,6 +52,15 @@ std::string or_default(const std::string& set, std::string_view venue_default) {
   return set.empty() ? std::string{venue_default} : set;
 }
 
+// The address to connect to: the venue's own path where the setting names only a host.
+std::string websocket_url(const std::string& set, std::string_view venue_default) {
+  std::string out = or_default(set, venue_default);
+  const Result<Url> url = Url::parse(out);
+  const Result<Url> own = Url::parse(venue_default);
+  if (!url || !own || url->target != "/" || own->target == "/") return out;
+  return without_slash(std::move(out)) + own->target;
+}
+
 }  // namespace
 
 std::vector<VenueInstruments> wanted_instruments(const config::Settings& settings,
@@ -273,7 +282,7 @@ class VenueFeed final : private MarketSink {
     SessionSettings s;
     s.venue = settings_.id;
     s.connection = static_cast<std::uint32_t>(place);
-    s.ws_url = or_default(settings_.ws_url, normalizer_.adapter().profile().ws_url);
+    s.ws_url = websocket_url(settings_.ws_url, normalizer_.adapter().profile().ws_url);
     s.rest_url = rest_url_;
     s.liveness = settings_.liveness;
     s.quiet = quiet_;

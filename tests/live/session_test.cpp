@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <memory>
@@ -329,6 +330,98 @@ TEST_CASE("a venue that announces its close is left and met again without an err
   REQUIRE(rig.until([&] { return rig.session->up(); }));
   CHECK(rig.sink.count<FeedError>([](const FeedError&) { return true; }) == 0);
   CHECK(rig.status().front().reconnects == 1);
+}
+
+// Binance: deltas over the websocket, the first book over REST. Each REST answer is one of
+// `answers`, in order, the last one for ever: an HTTP status, or the lastUpdateId of a book.
+class FakeBinance {
+ public:
+  explicit FakeBinance(std::vector<std::string> answers)
+      : answers_(std::move(answers)), server_([this](Peer& peer) { serve(peer); }) {}
+
+  std::string url(const std::string& scheme) const { return server_.url(scheme); }
+  std::vector<std::string> asked() const { return asked_.lines(); }
+
+ private:
+  void serve(Peer& peer) {
+    if (peer.header("Upgrade").empty()) return serve_rest(peer);
+    if (!peer.accept()) return;
+    std::int64_t u = 1000;
+    bool subscribed = false;
+    while (!peer.ended()) {
+      if (peer.read_for(20ms)) {
+        subscribed = true;
+        peer.send(R"({"result":null,"id":1})");
+      }
+      if (!subscribed) continue;
+      const std::string first = std::to_string(u + 1);
+      u += 2;
+      peer.send(
+          R"({"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1786538729776,"s":"BTCUSDT","U":)" +
+          first + R"(,"u":)" + std::to_string(u) + R"(,"b":[["64000.00","1.)" +
+          std::to_string(u % 9) + R"("]],"a":[["64001.00","2.0"]]}})");
+      latest_ = u;
+    }
+  }
+
+  void serve_rest(Peer& peer) {
+    const std::string answer = answers_[std::min(asked_.size(), answers_.size() - 1)];
+    asked_.add(peer.target());
+    if (answer == "429") {
+      peer.respond("{}", "429 Too Many Requests", "Retry-After: 1\r\n");
+      return;
+    }
+    const std::int64_t id = answer == "now" ? latest_.load() : std::stoll(answer);
+    peer.respond(R"({"lastUpdateId":)" + std::to_string(id) +
+                 R"(,"bids":[["63999.00","1.0"]],"asks":[["64002.00","1.0"]]})");
+  }
+
+  const std::vector<std::string> answers_;
+  test::Log asked_;
+  std::atomic<std::int64_t> latest_{0};
+  TestServer server_;  // last: its threads use the rest
+};
+
+SessionSettings settings_for(const FakeBinance& venue) {
+  SessionSettings s;
+  s.ws_url = venue.url("ws") + "/stream";
+  s.rest_url = venue.url("http");
+  return s;
+}
+
+TEST_CASE("a book of deltas is seeded over REST, again while the answer is too old") {
+  FakeBinance venue({"5", "6", "now"});
+  Rig rig(VenueId::kBinance, settings_for(venue));
+  rig.subscribe({kBtc}, 1000);
+  REQUIRE(rig.until([&] { return rig.sink.synced(kBtc) > 3; }));
+  const auto asked = venue.asked();
+  REQUIRE(asked.size() == 3);
+  CHECK(asked[0].find("symbol=BTCUSDT") != std::string::npos);
+  CHECK(rig.sink.status(false) == 0);
+}
+
+TEST_CASE("a refused snapshot waits for Retry-After and the deltas are kept meanwhile") {
+  FakeBinance venue({"429", "now"});
+  Rig rig(VenueId::kBinance, settings_for(venue));
+  rig.subscribe({kBtc}, 1000);
+  REQUIRE(rig.until([&] { return rig.sink.errors(ErrorCode::kRateLimited) == 1; }));
+  const auto start = std::chrono::steady_clock::now();
+  REQUIRE(rig.until([&] { return rig.sink.synced(kBtc) > 0; }));
+  CHECK(std::chrono::steady_clock::now() - start >= 900ms);
+  CHECK(venue.asked().size() == 2);
+  CHECK(rig.sink.status(false) == 0);
+}
+
+TEST_CASE("snapshots that never fit are asked for ever more slowly") {
+  FakeBinance venue({"5"});
+  Rig rig(VenueId::kBinance, settings_for(venue));
+  rig.subscribe({kBtc}, 1000);
+  const auto start = std::chrono::steady_clock::now();
+  rig.until([&] { return std::chrono::steady_clock::now() - start > 2500ms; });
+  // At once, then after 0.2, 0.4, 0.8 and 1.6 s.
+  CHECK(venue.asked().size() >= 3);
+  CHECK(venue.asked().size() <= 5);
+  CHECK(rig.sink.synced(kBtc) == 0);
 }
 
 TEST_CASE("no event comes after stop, connected or connecting") {
