@@ -14,6 +14,9 @@ std::string fixed(std::int64_t value, int decimals, int shown = -1);
 
 /// The same without trailing zeros: (1200, 2) = "12", (1230, 2) = "12.3", (0, 8) = "0".
 std::string trimmed(std::int64_t value, int decimals);
+inline std::string trimmed(int value, int decimals) {
+  return trimmed(static_cast<std::int64_t>(value), decimals);
+}
 
 /// As Java's Double.toString after trimming: plain below 10^7 ("12.3", "116539.0"), else an
 /// exponent
@@ -35,7 +38,8 @@ std::string date_compact(std::int64_t unix_ms);
 std::string time_compact(std::int64_t unix_ms);
 std::string date_dashed(std::int64_t unix_ms);
 
-/// "abc" with quotes and JSON escapes.
+/// "abc" with quotes and JSON escapes. Write sim::quoted for a std::string where <iomanip> is
+/// about.
 std::string quoted(std::string_view text);
 
 /// Writes one JSON object in the order of the calls; real venues have a key order and clients that

@@ -67,9 +67,9 @@ std::string_view channel_name(Channel channel) {
 }
 
 std::string level_text(const LevelChange& change, const Instrument& instrument, bool rpi) {
-  const std::string price = quoted(trimmed(change.level.price, instrument.price_decimals));
+  const std::string price = sim::quoted(trimmed(change.level.price, instrument.price_decimals));
   if (change.kind != ChangeKind::kSet) return "[" + price + R"(,"0","0","0"])";
-  const std::string size = quoted(trimmed(change.level.size, instrument.size_decimals));
+  const std::string size = sim::quoted(trimmed(change.level.size, instrument.size_decimals));
   const std::string orders = std::to_string(1 + change.level.size % 9);
   return "[" + price + "," + size + "," + (rpi ? size : "\"0\"") + ",\"" + orders + "\"]";
 }
@@ -158,7 +158,7 @@ std::string instrument_row(const Listing& listing) {
       .text("state", "live")
       .text("stk", "")
       .text("tickSz", trimmed(instrument.tick, instrument.price_decimals))
-      .raw("tradeQuoteCcyList", JsonArray().add(quoted(instrument.quote)).str())
+      .raw("tradeQuoteCcyList", JsonArray().add(sim::quoted(instrument.quote)).str())
       .text("uly", "")
       .raw("upcChg", "[]");
   return row.str();
