@@ -7,7 +7,8 @@
 namespace spreadwatch::api {
 namespace {
 
-/// Events are collected for so long at most, so that a busy moment costs one write per client, not many.
+/// Events are collected for so long at most, so that a busy moment costs one write per client, not
+/// many.
 constexpr std::chrono::milliseconds kWake{200};
 
 void append_event(std::string& out, std::string_view topic, std::uint64_t id,
@@ -40,8 +41,8 @@ void Broadcaster::publish(Topic topic, std::string_view record) {
   while (!record.empty() && (record.back() == '\n' || record.back() == '\r')) {
     record.remove_suffix(1);  // a line end inside an event would end it
   }
-  events_.try_push(Event{topic, next_id_.fetch_add(1, std::memory_order_relaxed),
-                         std::string{record}});
+  events_.try_push(
+      Event{topic, next_id_.fetch_add(1, std::memory_order_relaxed), std::string{record}});
 }
 
 bool Broadcaster::add(std::shared_ptr<StreamSink> sink, TopicMask topics) {

@@ -19,8 +19,8 @@ namespace spreadwatch::api {
 
 /// What a stream client can ask for: the record types of the same name.
 enum class Topic : std::uint8_t { kTicker, kOrderBook, kFx, kPremium, kSpread, kOpportunity };
-inline constexpr std::array<std::string_view, 6> kTopicNames = {"ticker",  "orderbook", "fx",
-                                                                "premium", "spread",    "opportunity"};
+inline constexpr std::array<std::string_view, 6> kTopicNames = {
+    "ticker", "orderbook", "fx", "premium", "spread", "opportunity"};
 constexpr std::string_view to_string(Topic t) { return kTopicNames[static_cast<std::size_t>(t)]; }
 std::optional<Topic> topic_from_name(std::string_view name);
 
@@ -42,11 +42,12 @@ class StreamSink {
   virtual void finish(bool cut) = 0;
 };
 
-/// Fans events out to the clients of `/api/v1/stream`: each event is written out once, however many listen.
+/// Fans events out to the clients of `/api/v1/stream`: each event is written out once, however many
+/// listen.
 ///
-/// publish() is cheap and never waits: events go through a bounded queue to one thread. Past the bound they
-/// are dropped and counted; a client that does not keep up is cut and counted.
-/// Threads: any.
+/// publish() is cheap and never waits: events go through a bounded queue to one thread. Past the
+/// bound they are dropped and counted; a client that does not keep up is cut and counted. Threads:
+/// any.
 class Broadcaster {
  public:
   Broadcaster(std::size_t max_clients, std::chrono::milliseconds heartbeat);
@@ -70,7 +71,9 @@ class Broadcaster {
   void close();
 
   std::size_t clients() const;
-  std::uint64_t cut() const { return cut_.load(std::memory_order_relaxed); }  ///< clients cut as too slow
+  std::uint64_t cut() const {
+    return cut_.load(std::memory_order_relaxed);
+  }                                                            ///< clients cut as too slow
   std::uint64_t dropped() const { return events_.refused(); }  ///< events refused by the full queue
   std::uint64_t published() const { return next_id_.load(std::memory_order_relaxed) - 1; }
 
@@ -89,7 +92,7 @@ class Broadcaster {
   void fan_out(const std::vector<Event>& batch);
   void heartbeat();
   void drop_slow(const std::vector<std::size_t>& slow);  // REQUIRES: mutex_ held; rising
-  void clients_changed();                               // REQUIRES: mutex_ held
+  void clients_changed();                                // REQUIRES: mutex_ held
 
   static constexpr std::size_t kQueuedEvents = 20'000;
 

@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::chrono::seconds kEvery{1};
 
-/// Owns a duplicate of a descriptor: the library may close its own at any moment, and a number that was
-/// closed and handed out again must not be shut down in its place.
+/// Owns a duplicate of a descriptor: the library may close its own at any moment, and a number that
+/// was closed and handed out again must not be shut down in its place.
 class Duplicate {
  public:
   explicit Duplicate(int fd) : fd_(::fcntl(fd, F_DUPFD_CLOEXEC, 0)) {}
@@ -54,7 +54,8 @@ std::uint16_t local_port(int fd) {
 
 struct Connection {
   Duplicate socket;
-  std::chrono::milliseconds unanswered{};  ///< since we last sent something, or since it was accepted
+  std::chrono::milliseconds
+      unanswered{};  ///< since we last sent something, or since it was accepted
 };
 
 std::vector<Connection> connections_to(std::uint16_t port) {
@@ -80,7 +81,9 @@ std::vector<Connection> connections_to(std::uint16_t port) {
 
 ConnectionGuard::ConnectionGuard(std::uint16_t port, std::size_t max_connections,
                                  std::chrono::seconds idle)
-    : port_(port), max_connections_(max_connections), idle_(idle),
+    : port_(port),
+      max_connections_(max_connections),
+      idle_(idle),
       thread_([this](const std::stop_token& stop) {
         std::mutex mutex;
         std::condition_variable_any wake;

@@ -7,13 +7,13 @@
 
 namespace spreadwatch::api {
 
-/// Keeps the connections to one listening port within limits that cpprest's http_listener does not enforce:
-/// how many there are, and how long one may go without being answered anything (a header or body that never
-/// ends, a stream client that stopped reading, an idle keep-alive).
+/// Keeps the connections to one listening port within limits that cpprest's http_listener does not
+/// enforce: how many there are, and how long one may go without being answered anything (a header
+/// or body that never ends, a stream client that stopped reading, an idle keep-alive).
 ///
-/// The library hides its sockets, so the guard looks at this process's own descriptors about once a second
-/// and shuts down the offending ones; the library then sees an ordinary disconnect.
-/// Threads: owns one; construct and destroy by any.
+/// The library hides its sockets, so the guard looks at this process's own descriptors about once a
+/// second and shuts down the offending ones; the library then sees an ordinary disconnect. Threads:
+/// owns one; construct and destroy by any.
 class ConnectionGuard {
  public:
   /// REQUIRES: a socket of this process listens on `port`.

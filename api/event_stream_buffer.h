@@ -12,11 +12,12 @@
 
 namespace spreadwatch::api {
 
-/// One client's share of the event stream: a bounded queue of shared chunks on one side, an asynchronous
-/// read-only stream buffer for cpprestsdk's reply body on the other.
+/// One client's share of the event stream: a bounded queue of shared chunks on one side, an
+/// asynchronous read-only stream buffer for cpprestsdk's reply body on the other.
 ///
-/// The library's own producer_consumer_buffer grows without bound and copies every event for every client.
-/// Threads: offer() and finish() by the broadcaster, the rest by the library; locked inside.
+/// The library's own producer_consumer_buffer grows without bound and copies every event for every
+/// client. Threads: offer() and finish() by the broadcaster, the rest by the library; locked
+/// inside.
 class EventStreamBuffer final
     : public StreamSink,
       public concurrency::streams::details::streambuf_state_manager<std::uint8_t> {
@@ -63,12 +64,12 @@ class EventStreamBuffer final
 
   const std::size_t max_bytes_;
   mutable std::mutex mutex_;
-  std::deque<StreamChunk> chunks_;   // guarded by mutex_
-  std::size_t offset_ = 0;           // guarded by mutex_; read of the front chunk
-  std::size_t bytes_ = 0;            // guarded by mutex_; unread
-  bool finished_ = false;            // guarded by mutex_
-  std::uint8_t* waiting_ = nullptr;  // guarded by mutex_; a read without data yet
-  std::size_t waiting_size_ = 0;     // guarded by mutex_
+  std::deque<StreamChunk> chunks_;                    // guarded by mutex_
+  std::size_t offset_ = 0;                            // guarded by mutex_; read of the front chunk
+  std::size_t bytes_ = 0;                             // guarded by mutex_; unread
+  bool finished_ = false;                             // guarded by mutex_
+  std::uint8_t* waiting_ = nullptr;                   // guarded by mutex_; a read without data yet
+  std::size_t waiting_size_ = 0;                      // guarded by mutex_
   pplx::task_completion_event<size_t> waiting_done_;  // guarded by mutex_
 };
 

@@ -8,7 +8,7 @@
 #include <memory>
 #include <utility>
 
-#include "api/board_files.h"
+#include "api/embedded.h"
 #include "ingest/venue_adapter.h"
 #include "publish/encode.h"
 #include "publish/json_writer.h"
@@ -16,7 +16,6 @@
 namespace spreadwatch::api {
 namespace {
 
-constexpr std::string_view kText = "text/plain; charset=utf-8";
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kMarketPattern = "^[A-Za-z0-9]{1,20}-[A-Za-z0-9]{1,20}$";
 constexpr std::string_view kAssetPattern = "^[A-Za-z0-9]{1,20}$";
@@ -38,14 +37,50 @@ std::vector<Route> make_routes() {
       .name = "asset", .description = "canonical asset, e.g. BTC", .pattern = kAssetPattern};
   return {
       {Id::kBoard, "/", "board", "The live board", "text/html; charset=utf-8", "", {}},
-      {Id::kBoardScript, "/app.js", "boardScript", "The board's script", "text/javascript; charset=utf-8", "", {}},
-      {Id::kBoardStream, "/stream.js", "boardStream", "The board's worker that follows the stream", "text/javascript; charset=utf-8", "", {}},
-      {Id::kBoardStyle, "/style.css", "boardStyle", "The board's style", "text/css; charset=utf-8", "", {}},
+      {Id::kBoardScript,
+       "/app.js",
+       "boardScript",
+       "The board's script",
+       "text/javascript; charset=utf-8",
+       "",
+       {}},
+      {Id::kBoardStream,
+       "/stream.js",
+       "boardStream",
+       "The board's worker that follows the stream",
+       "text/javascript; charset=utf-8",
+       "",
+       {}},
+      {Id::kBoardStyle,
+       "/style.css",
+       "boardStyle",
+       "The board's style",
+       "text/css; charset=utf-8",
+       "",
+       {}},
       {Id::kHealth, "/healthz", "health", "The process answers", kJson, "Health", {}},
-      {Id::kReady, "/readyz", "readiness", "Whether the service can do its job, and why not", kJson, "Readiness", {}},
+      {Id::kReady,
+       "/readyz",
+       "readiness",
+       "Whether the service can do its job, and why not",
+       kJson,
+       "Readiness",
+       {}},
       {Id::kOpenApi, "/openapi.json", "openapi", "This document", kJson, "OpenApi", {}},
-      {Id::kVenues, "/api/v1/venues", "listVenues", "The watched venues and their fees", kJson, "Venues", {}},
-      {Id::kFeeds, "/api/v1/feeds", "listFeeds", "State of every stream, and each venue's integrity contract", kJson, "Feeds", {}},
+      {Id::kVenues,
+       "/api/v1/venues",
+       "listVenues",
+       "The watched venues and their fees",
+       kJson,
+       "Venues",
+       {}},
+      {Id::kFeeds,
+       "/api/v1/feeds",
+       "listFeeds",
+       "State of every stream, and each venue's integrity contract",
+       kJson,
+       "Feeds",
+       {}},
       {Id::kTickers,
        "/api/v1/tickers",
        "listTickers",
@@ -53,18 +88,40 @@ std::vector<Route> make_routes() {
        kJson,
        "Tickers",
        {venue("venue", "only this venue's"),
-        {.name = "symbol", .description = "only this market, BASE-QUOTE", .pattern = kMarketPattern}}},
+        {.name = "symbol",
+         .description = "only this market, BASE-QUOTE",
+         .pattern = kMarketPattern}}},
       {Id::kOrderBook,
        "/api/v1/orderbooks/{venue}/{symbol}",
        "getOrderBook",
        "One maintained order book, or why there is none to show",
        kJson,
        "OrderBook",
-       {{.name = "venue", .in = Parameter::In::kPath, .description = "the venue", .values = venue_names()},
-        {.name = "symbol", .in = Parameter::In::kPath, .description = "the market, BASE-QUOTE", .pattern = kMarketPattern},
-        {.name = "depth", .description = "levels a side at most; 15 when left out", .pattern = kDepthPattern}}},
-      {Id::kFx, "/api/v1/fx", "listRates", "The exchange rates with their sources", kJson, "Rates", {}},
-      {Id::kPremiums, "/api/v1/premiums", "listPremiums", "The premium of each asset between regions", kJson, "Premiums", {asset}},
+       {{.name = "venue",
+         .in = Parameter::In::kPath,
+         .description = "the venue",
+         .values = venue_names()},
+        {.name = "symbol",
+         .in = Parameter::In::kPath,
+         .description = "the market, BASE-QUOTE",
+         .pattern = kMarketPattern},
+        {.name = "depth",
+         .description = "levels a side at most; 15 when left out",
+         .pattern = kDepthPattern}}},
+      {Id::kFx,
+       "/api/v1/fx",
+       "listRates",
+       "The exchange rates with their sources",
+       kJson,
+       "Rates",
+       {}},
+      {Id::kPremiums,
+       "/api/v1/premiums",
+       "listPremiums",
+       "The premium of each asset between regions",
+       kJson,
+       "Premiums",
+       {asset}},
       {Id::kSpreads,
        "/api/v1/spreads",
        "listSpreads",
@@ -74,28 +131,49 @@ std::vector<Route> make_routes() {
        {asset,
         venue("buy", "only pairs that buy here"),
         venue("sell", "only pairs that sell here"),
-        {.name = "mode", .description = "only this mode", .values = {config::kModeNames.begin(), config::kModeNames.end()}},
-        {.name = "verdict", .description = "only this verdict", .values = {kVerdicts.begin(), kVerdicts.end()}}}},
-      {Id::kOpportunities, "/api/v1/opportunities", "listOpportunities", "Open and recent opportunities, newest first", kJson, "Opportunities", {}},
+        {.name = "mode",
+         .description = "only this mode",
+         .values = {config::kModeNames.begin(), config::kModeNames.end()}},
+        {.name = "verdict",
+         .description = "only this verdict",
+         .values = {kVerdicts.begin(), kVerdicts.end()}}}},
+      {Id::kOpportunities,
+       "/api/v1/opportunities",
+       "listOpportunities",
+       "Open and recent opportunities, newest first",
+       kJson,
+       "Opportunities",
+       {}},
       {Id::kStream,
        "/api/v1/stream",
        "stream",
-       "Server-Sent Events: each record as it changes. No replay: take the state from the other routes first",
+       "Server-Sent Events: each record as it changes. No replay: take the state from the other "
+       "routes first",
        "text/event-stream",
        "",
-       {{.name = "topics", .description = "which records; all when left out", .values = {kTopicNames.begin(), kTopicNames.end()}, .list = true}}},
+       {{.name = "topics",
+         .description = "which records; all when left out",
+         .values = {kTopicNames.begin(), kTopicNames.end()},
+         .list = true}}},
   };
 }
 
 std::string_view title_of(int status) {
   switch (status) {
-    case 400: return "Bad Request";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 503: return "Service Unavailable";
-    default: return "Internal Server Error";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 413:
+      return "Content Too Large";
+    case 414:
+      return "URI Too Long";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Internal Server Error";
   }
 }
 
@@ -134,7 +212,8 @@ std::string upper(std::string text) {
   return text;
 }
 
-/// A name of up to 20 letters and digits: the part of a market's name that the patterns above describe.
+/// A name of up to 20 letters and digits: the part of a market's name that the patterns above
+/// describe.
 bool is_name(std::string_view text) {
   return !text.empty() && text.size() <= 20 && std::all_of(text.begin(), text.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0;
@@ -152,7 +231,8 @@ bool matches(std::string_view pattern, std::string_view value) {
   return parts.size() == 2 && is_name(parts[0]) && is_name(parts[1]);
 }
 
-/// The template's `{name}` segments taken from a path; nullopt when the path is not of the template.
+/// The template's `{name}` segments taken from a path; nullopt when the path is not of the
+/// template.
 std::optional<std::vector<std::pair<std::string_view, std::string_view>>> match_path(
     std::string_view path_template, std::string_view path) {
   const auto wanted = split(path_template, '/');
@@ -171,7 +251,7 @@ std::optional<std::vector<std::pair<std::string_view, std::string_view>>> match_
 }
 
 Response text_file(std::string_view name, std::string_view content_type) {
-  for (const BoardFile& file : board_files()) {
+  for (const EmbeddedFile& file : board_files()) {
     if (file.name == name) {
       return {.content_type = std::string{content_type}, .body = std::string{file.content}};
     }
@@ -343,9 +423,8 @@ class Router::Parameters {
  private:
   static std::optional<Response> check(const Parameter& parameter, std::string_view value) {
     const std::string name{parameter.name};
-    if (!parameter.values.empty() &&
-        std::find(parameter.values.begin(), parameter.values.end(), value) ==
-            parameter.values.end()) {
+    if (!parameter.values.empty() && std::find(parameter.values.begin(), parameter.values.end(),
+                                               value) == parameter.values.end()) {
       if (parameter.in == Parameter::In::kPath) {
         return problem(404, "unknown_venue", "there is no venue '" + std::string{value} + "'");
       }
@@ -395,8 +474,7 @@ Response Router::answer(const Request& request) const {
       if (pair.empty()) continue;
       const std::size_t equals = std::min(pair.find('='), pair.size());
       const std::string_view value = pair.substr(std::min(equals + 1, pair.size()));
-      if (auto bad =
-              parameters.add(route, Parameter::In::kQuery, pair.substr(0, equals), value)) {
+      if (auto bad = parameters.add(route, Parameter::In::kQuery, pair.substr(0, equals), value)) {
         return *bad;
       }
     }
@@ -408,24 +486,38 @@ Response Router::answer(const Request& request) const {
 Response Router::dispatch(const Route& route, const Parameters& parameters) const {
   using Id = Route::Id;
   switch (route.id) {
-    case Id::kBoard: return text_file("index.html", route.content_type);
-    case Id::kBoardScript: return text_file("app.js", route.content_type);
-    case Id::kBoardStream: return text_file("stream.js", route.content_type);
-    case Id::kBoardStyle: return text_file("style.css", route.content_type);
-    case Id::kHealth: return {.body = R"({"status":"ok"})"};
-    case Id::kReady: return ready();
+    case Id::kBoard:
+      return text_file("index.html", route.content_type);
+    case Id::kBoardScript:
+      return text_file("app.js", route.content_type);
+    case Id::kBoardStream:
+      return text_file("stream.js", route.content_type);
+    case Id::kBoardStyle:
+      return text_file("style.css", route.content_type);
+    case Id::kHealth:
+      return {.body = R"({"status":"ok"})"};
+    case Id::kReady:
+      return ready();
     case Id::kOpenApi: {
       static const std::string kDocument = openapi_document();
       return {.body = kDocument};
     }
-    case Id::kVenues: return venue_list();
-    case Id::kFeeds: return feeds();
-    case Id::kTickers: return tickers(parameters);
-    case Id::kOrderBook: return order_book(parameters);
-    case Id::kFx: return fx();
-    case Id::kPremiums: return premiums(parameters);
-    case Id::kSpreads: return spreads(parameters);
-    case Id::kOpportunities: return opportunities();
+    case Id::kVenues:
+      return venue_list();
+    case Id::kFeeds:
+      return feeds();
+    case Id::kTickers:
+      return tickers(parameters);
+    case Id::kOrderBook:
+      return order_book(parameters);
+    case Id::kFx:
+      return fx();
+    case Id::kPremiums:
+      return premiums(parameters);
+    case Id::kSpreads:
+      return spreads(parameters);
+    case Id::kOpportunities:
+      return opportunities();
     case Id::kStream: {
       Response response{.content_type = std::string{route.content_type}, .stream = kAllTopics};
       if (const std::string* topics = parameters.find("topics")) {

@@ -21,7 +21,8 @@ struct Request {
   std::string query;
 };
 
-/// What to answer. When `stream` is set the body is the event stream of those topics instead of `body`.
+/// What to answer. When `stream` is set the body is the event stream of those topics instead of
+/// `body`.
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
@@ -30,7 +31,8 @@ struct Response {
   std::optional<TopicMask> stream{};
 };
 
-/// An `application/problem+json` answer (RFC 9457). `code` is one of the closed list in the OpenAPI document.
+/// An `application/problem+json` answer (RFC 9457). `code` is one of the closed list in the OpenAPI
+/// document.
 Response problem(int status, std::string_view code, std::string_view detail);
 
 /// A path or query parameter of a route.
@@ -41,11 +43,11 @@ struct Parameter {
   std::string_view description{};
   std::vector<std::string_view> values{};  ///< the closed list; empty = see `pattern`
   std::string_view pattern{};              ///< what it looks like, ECMA-262; empty = free
-  bool list = false;                     ///< several, separated by commas
+  bool list = false;                       ///< several, separated by commas
 };
 
-/// One thing the server answers to GET. The routing, the parameter checks and the OpenAPI document are made from
-/// the same table, so none can know a route that another does not.
+/// One thing the server answers to GET. The routing, the parameter checks and the OpenAPI document
+/// are made from the same table, so none can know a route that another does not.
 struct Route {
   enum class Id : std::uint8_t {
     kBoard,

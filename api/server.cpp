@@ -37,16 +37,18 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kSecurity
     {"Cross-Origin-Resource-Policy", "same-origin"},
     {"Cross-Origin-Opener-Policy", "same-origin"},
     {"Content-Security-Policy",
-     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' "
+     "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; connect-src "
+     "'self'; img-src 'self' "
      "data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
 }};
 
-/// The port that `address` can be listened on: `port` itself, or a free one when it is 0. cpprest's listener
-/// can neither report an ephemeral port nor say clearly why it could not bind, so a socket of our own tries
-/// first. Throws std::runtime_error.
+/// The port that `address` can be listened on: `port` itself, or a free one when it is 0. cpprest's
+/// listener can neither report an ephemeral port nor say clearly why it could not bind, so a socket
+/// of our own tries first. Throws std::runtime_error.
 std::uint16_t probe_port(const std::string& address, std::uint16_t port) {
   const auto fail = [&](const std::string& why) -> std::runtime_error {
-    return std::runtime_error("cannot listen on " + address + ":" + std::to_string(port) + ": " + why);
+    return std::runtime_error("cannot listen on " + address + ":" + std::to_string(port) + ": " +
+                              why);
   };
   sockaddr_in wanted{};
   wanted.sin_family = AF_INET;
@@ -81,8 +83,8 @@ void add_headers(http::http_response& reply, const Response& response) {
   if (!response.allow.empty()) headers.add("Allow", response.allow);
 }
 
-/// Reads a body nobody wants and forgets it: the library sends no answer before the body has ended, and
-/// would keep all of it in memory.
+/// Reads a body nobody wants and forgets it: the library sends no answer before the body has ended,
+/// and would keep all of it in memory.
 void drain(const http::http_request& request) {
   auto scratch = std::make_shared<std::array<std::uint8_t, 16384>>();
   auto body = request.body().streambuf();
@@ -114,7 +116,8 @@ class Server::Impl {
  public:
   Impl(config::HttpSettings http, std::vector<config::VenueSettings> venues, const Store& store,
        const Clock& clock, Providers providers, ServerLimits limits)
-      : http_(std::move(http)), limits_(limits),
+      : http_(std::move(http)),
+        limits_(limits),
         shared_(std::make_shared<Shared>(
             Router(std::move(venues), store, clock, std::move(providers)), limits)) {}
 
@@ -125,7 +128,8 @@ class Server::Impl {
         listen(port);
         break;
       } catch (const std::exception& error) {
-        // Another program may take a free port between the probe and us; a configured one is just taken.
+        // Another program may take a free port between the probe and us; a configured one is just
+        // taken.
         if (http_.port == 0 && attempt < kPortAttempts) continue;
         throw std::runtime_error("cannot listen on " + http_.address + ":" + std::to_string(port) +
                                  ": " + error.what());
@@ -190,14 +194,14 @@ class Server::Impl {
   static Response answer(const Shared& shared, const http::http_request& request) {
     const web::uri& target = request.request_uri();
     if (target.path().size() + target.query().size() > shared.limits.uri_bytes) {
-      return problem(414, "uri_too_long",
-                     "the request target may have " + std::to_string(shared.limits.uri_bytes) +
-                         " bytes");
+      return problem(
+          414, "uri_too_long",
+          "the request target may have " + std::to_string(shared.limits.uri_bytes) + " bytes");
     }
     if (request.headers().content_length() > shared.limits.body_bytes) {
-      return problem(413, "payload_too_large",
-                     "the request body may have " + std::to_string(shared.limits.body_bytes) +
-                         " bytes");
+      return problem(
+          413, "payload_too_large",
+          "the request body may have " + std::to_string(shared.limits.body_bytes) + " bytes");
     }
     return shared.router.answer({request.method(), target.path(), target.query()});
   }

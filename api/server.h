@@ -17,23 +17,26 @@ namespace spreadwatch::api {
 
 /// Limits of one server. The defaults suit loopback and a reverse proxy in front.
 struct ServerLimits {
-  std::size_t uri_bytes = 4096;              ///< a longer target is answered 414
-  std::size_t body_bytes = 64U << 10U;       ///< a longer request body is answered 413
-  std::size_t connections = 512;             ///< beyond it the connection that was idle longest is closed
-  std::chrono::seconds idle{30};             ///< a connection that got nothing for so long is closed
-  std::size_t stream_clients = 200;          ///< beyond it /api/v1/stream answers 503
-  std::size_t stream_queue_bytes = 1U << 20U;  ///< unsent bytes at which a slow stream client is cut
+  std::size_t uri_bytes = 4096;         ///< a longer target is answered 414
+  std::size_t body_bytes = 64U << 10U;  ///< a longer request body is answered 413
+  std::size_t connections = 512;     ///< beyond it the connection that was idle longest is closed
+  std::chrono::seconds idle{30};     ///< a connection that got nothing for so long is closed
+  std::size_t stream_clients = 200;  ///< beyond it /api/v1/stream answers 503
+  std::size_t stream_queue_bytes = 1U
+                                   << 20U;  ///< unsent bytes at which a slow stream client is cut
   std::chrono::milliseconds heartbeat{15'000};  ///< comment line on a quiet stream; below `idle`
 };
 
-/// The HTTP surface: board, health, REST, Server-Sent Events and the OpenAPI document that describes them.
+/// The HTTP surface: board, health, REST, Server-Sent Events and the OpenAPI document that
+/// describes them.
 ///
-/// Read-only: it changes nothing of the service. Requests run on the process-wide pool of cpprestsdk; call
-/// `crossplat::threadpool::initialize_with_threads(4)` before anything of that library is used.
-/// Threads: start() and stop() by one thread; the others any.
+/// Read-only: it changes nothing of the service. Requests run on the process-wide pool of
+/// cpprestsdk; call `crossplat::threadpool::initialize_with_threads(4)` before anything of that
+/// library is used. Threads: start() and stop() by one thread; the others any.
 class Server {
  public:
-  /// `store`, `clock` and what `providers` capture must outlive the server. `venues` are the watched ones.
+  /// `store`, `clock` and what `providers` capture must outlive the server. `venues` are the
+  /// watched ones.
   Server(config::HttpSettings http, std::vector<config::VenueSettings> venues, const Store& store,
          const Clock& clock, Providers providers, ServerLimits limits = {});
   ~Server();  ///< stops

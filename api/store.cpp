@@ -64,26 +64,6 @@ void Store::update_opportunity(std::string_view id, bool open, Record record) {
   opportunity_by_id_.emplace(id, opportunities_.begin());
 }
 
-void Store::update(const fx::FxEvent& event, Record record) {
-  update_rate(to_string(event.rate.pair), std::move(record));
-}
-
-void Store::update(const spread::PremiumEvent& event, Record record) {
-  update_premium({event.asset, std::string{to_string(event.region)},
-                  std::string{event.over_name()}, std::string{to_string(event.basis)}},
-                 std::move(record));
-}
-
-void Store::update(const spread::SpreadEvent& event, Record record) {
-  update_spread({event.asset, event.buy, event.sell, event.mode}, to_string(event.verdict),
-                std::move(record));
-}
-
-void Store::update(const spread::OpportunityEvent& event, Record record) {
-  update_opportunity(event.id, event.kind != spread::OpportunityEvent::Kind::kClose,
-                     std::move(record));
-}
-
 void Store::forget(VenueId venue, const Instrument& instrument) {
   const std::lock_guard lock(mutex_);
   tickers_.erase({venue, instrument});
@@ -124,8 +104,8 @@ std::vector<Record> Store::premiums(std::string_view asset) const {
 std::vector<Record> Store::spreads(const SpreadFilter& filter) const {
   std::vector<Record> all;
   const std::lock_guard lock(mutex_);
-  auto at = filter.asset.empty() ? spreads_.begin()
-                                 : spreads_.lower_bound({filter.asset, {}, {}, {}});
+  auto at =
+      filter.asset.empty() ? spreads_.begin() : spreads_.lower_bound({filter.asset, {}, {}, {}});
   for (; at != spreads_.end(); ++at) {
     const SpreadKey& key = at->first;
     if (!filter.asset.empty() && key.asset != filter.asset) break;

@@ -16,13 +16,12 @@
 
 #include "config/settings.h"
 #include "core/market_data.h"
-#include "fx/rate.h"
-#include "spread/event.h"
 
 namespace spreadwatch::api {
 
-/// A record as publish/encode.h writes it: one JSON object. Encoded once by the pipeline and shared by the store,
-/// the stream and Kafka, so that a reader sees the same bytes everywhere and a request encodes nothing.
+/// A record as publish/encode.h writes it: one JSON object. Encoded once by the pipeline and shared
+/// by the store, the stream and Kafka, so that a reader sees the same bytes everywhere and a
+/// request encodes nothing.
 using Record = std::shared_ptr<const std::string>;
 
 /// Which premium: of `asset`, in `region` over `over` ("asia", "europe", "bank"), on `basis`.
@@ -45,11 +44,11 @@ struct SpreadKey {
 
 /// The latest of everything that the HTTP API answers from. Fed by the pipeline, read by requests.
 ///
-/// A writer holds the lock for one map operation; readers copy pointers under it and look at the values, which
-/// never change, afterwards. So each value a reader gets is whole, and writers never wait for a reader's work.
-/// Bounds: kMaxMarkets tickers and order books, kMaxPairs spreads, kMaxPremiums premiums, kMaxRates rates,
-/// kMaxOpportunities opportunities (the longest ended go first). What is new beyond a bound is counted and left
-/// out; what is known stays up to date.
+/// A writer holds the lock for one map operation; readers copy pointers under it and look at the
+/// values, which never change, afterwards. So each value a reader gets is whole, and writers never
+/// wait for a reader's work. Bounds: kMaxMarkets tickers and order books, kMaxPairs spreads,
+/// kMaxPremiums premiums, kMaxRates rates, kMaxOpportunities opportunities (the longest ended go
+/// first). What is new beyond a bound is counted and left out; what is known stays up to date.
 /// Threads: any.
 class Store {
  public:
@@ -67,13 +66,9 @@ class Store {
   void update_premium(const PremiumKey& key, Record record);
   /// `verdict` as in the record: "tradable", "not_tradable" or "unknown". Static storage.
   void update_spread(const SpreadKey& key, std::string_view verdict, Record record);
-  /// `open` is false with the event that ends the opportunity. A repeated event replaces the earlier one.
+  /// `open` is false with the event that ends the opportunity. A repeated event replaces the
+  /// earlier one.
   void update_opportunity(std::string_view id, bool open, Record record);
-  /// The same by the values the records were made from.
-  void update(const fx::FxEvent& event, Record record);
-  void update(const spread::PremiumEvent& event, Record record);
-  void update(const spread::SpreadEvent& event, Record record);
-  void update(const spread::OpportunityEvent& event, Record record);
   /// Nothing is known of this market any more (it is no longer watched).
   void forget(VenueId venue, const Instrument& instrument);
 
@@ -125,8 +120,8 @@ class Store {
   std::map<SpreadKey, Spread> spreads_;                             // guarded by mutex_
   std::list<Opportunity> opportunities_;  // guarded by mutex_; the newest first
   std::unordered_map<std::string, std::list<Opportunity>::iterator>
-      opportunity_by_id_;                 // guarded by mutex_
-  std::uint64_t refused_ = 0;             // guarded by mutex_
+      opportunity_by_id_;      // guarded by mutex_
+  std::uint64_t refused_ = 0;  // guarded by mutex_
 };
 
 }  // namespace spreadwatch::api

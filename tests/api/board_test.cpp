@@ -13,7 +13,7 @@
 #include <sstream>
 #include <string>
 
-#include "api/board_files.h"
+#include "api/embedded.h"
 #include "tests/api/sample.h"
 
 namespace spreadwatch::api {
@@ -73,26 +73,33 @@ TEST_CASE("the board shows premiums, rates, pairs and feeds, and says why a numb
   SystemClock clock;
   Store store;
   test::fill(store, clock.now());
+  const std::int64_t two_minutes_ago = to_ms(clock.now()) - 125'000;
+  store.update_premium(
+      {"ETH", "asia", "europe", "usdt"},
+      test::record(test::premium("ETH", "asia", "europe", "usdt", 0.0456, two_minutes_ago)));
   Server server({.address = "127.0.0.1", .port = 0}, test::sample_venues(), store, clock,
                 test::sample_providers());
   server.start();
   const std::string page = rendered(browser, server.url() + "/", 4000);
   if (const char* keep = std::getenv("SPREADWATCH_KEEP_BOARD")) std::ofstream(keep) << page;
 
-  CHECK(contains(page, "+1.23&nbsp;%"));                       // BTC korea/europe at the USDT rate
-  CHECK(contains(page, "−0.27&nbsp;%"));                       // XRP at the bank rate
+  CHECK(contains(page, "+1.23&nbsp;%"));  // BTC korea/europe at the USDT rate
+  CHECK(contains(page, "−0.27&nbsp;%"));  // XRP at the bank rate
   CHECK(contains(page, "too few exchange rate sources, an order book is stale"));
-  CHECK(contains(page, "1,392.00"));                           // the consensus
+  CHECK(contains(page, "+4.56&nbsp;%"));  // not current: shown with its age
+  CHECK(contains(page, "2&nbsp;min old"));
+  CHECK(contains(page, "class=\"up stale\""));
+  CHECK(contains(page, "1,392.00"));                       // the consensus
   CHECK(contains(page, "no: disagrees with the others"));  // an excluded source
   CHECK(contains(page, "the exchange rate is too old"));
-  CHECK(contains(page, "412.77"));                             // profit of the best pair
+  CHECK(contains(page, "412.77"));  // profit of the best pair
   CHECK(contains(page, "costs exceed the premium, not enough depth"));
   CHECK(contains(page, "tradable"));
   CHECK(contains(page, "1 stale"));
   CHECK(contains(page, "messages were lost"));
   CHECK(contains(page, "Not ready: venue down: okx"));
   CHECK(contains(page, "broker embedded"));
-  CHECK(contains(page, "&lt;b&gt;bank&lt;/b&gt;"));            // data is text, never markup
+  CHECK(contains(page, "&lt;b&gt;bank&lt;/b&gt;"));  // data is text, never markup
   CHECK_FALSE(contains(page, "<b>bank</b>"));
   CHECK_FALSE(contains(page, "NaN"));
   CHECK_FALSE(contains(page, "undefined"));
@@ -100,7 +107,7 @@ TEST_CASE("the board shows premiums, rates, pairs and feeds, and says why a numb
 }
 
 TEST_CASE("the board loads nothing from elsewhere and never makes markup from data") {
-  for (const BoardFile& file : board_files()) {
+  for (const EmbeddedFile& file : board_files()) {
     const std::string content{file.content};
     CAPTURE(std::string{file.name});
     CHECK_FALSE(content.empty());

@@ -22,7 +22,8 @@ std::string read(const fs::path& path) {
 
 std::vector<fs::path> files_of(const char* folder, std::string_view extension) {
   std::vector<fs::path> found;
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(SPREADWATCH_SOURCE_DIR) / folder)) {
+  for (const auto& entry :
+       fs::recursive_directory_iterator(fs::path(SPREADWATCH_SOURCE_DIR) / folder)) {
     if (entry.path().extension() == extension) found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());
@@ -40,8 +41,8 @@ void collect(const nlohmann::json& node, const char* key, std::vector<std::strin
   }
 }
 
-/// The names that the sources of metrics/ register: each string literal that is one, and those that are put
-/// together from a prefix and a suffix ("spreadwatch_publish_queue" + "_records").
+/// The names that the sources of metrics/ register: each string literal that is one, and those that
+/// are put together from a prefix and a suffix ("spreadwatch_publish_queue" + "_records").
 std::set<std::string> registered_names() {
   static const std::regex kName("\"(spreadwatch_[a-z0-9_]+)\"");
   static const std::regex kSuffix("\"(_[a-z0-9_]+)\"");
@@ -77,7 +78,8 @@ TEST_CASE("every metric a dashboard asks for is registered") {
     for (const std::string& query : queries) {
       for (std::sregex_iterator at(query.begin(), query.end(), kMetric), end; at != end; ++at) {
         std::string name = at->str();
-        if (name.ends_with("_bucket")) name.resize(name.size() - std::string_view("_bucket").size());
+        if (name.ends_with("_bucket"))
+          name.resize(name.size() - std::string_view("_bucket").size());
         CAPTURE(file.filename().string());
         CHECK_MESSAGE(names.contains(name), name);
       }

@@ -84,7 +84,8 @@ TEST_CASE("the board and its files come with the headers a browser needs") {
   CHECK(page.headers.at("x-content-type-options") == "nosniff");
   CHECK(page.headers.at("x-frame-options") == "DENY");
   CHECK_FALSE(page.headers.contains("access-control-allow-origin"));
-  CHECK(get(f.server.port(), "/app.js").headers.at("content-type") == "text/javascript; charset=utf-8");
+  CHECK(get(f.server.port(), "/app.js").headers.at("content-type") ==
+        "text/javascript; charset=utf-8");
   CHECK(get(f.server.port(), "/style.css").headers.at("content-type") == "text/css; charset=utf-8");
 }
 
@@ -93,8 +94,9 @@ TEST_CASE("health and readiness") {
   CHECK(f.body("/healthz") == json{{"status", "ok"}});
   const Reply reply = get(f.server.port(), "/readyz");
   CHECK(reply.status == 503);
-  CHECK(json::parse(reply.body) ==
-        json::parse(R"({"ready":false,"reasons":["venue_down:okx"],"notices":["broker_embedded"]})"));
+  CHECK(
+      json::parse(reply.body) ==
+      json::parse(R"({"ready":false,"reasons":["venue_down:okx"],"notices":["broker_embedded"]})"));
   Fixture ready({}, {});
   CHECK(ready.body("/readyz") == json::parse(R"({"ready":true,"reasons":[],"notices":[]})"));
 }
@@ -111,7 +113,8 @@ TEST_CASE("venues and feeds with their integrity contracts") {
   const json feeds = f.body("/api/v1/feeds");
   REQUIRE(feeds.at("feeds").size() == 5);
   const json& stale = feeds.at("feeds")[2];
-  CHECK(stale == json::parse(R"({"venue":"okx","symbol":"BTC-USDT","channel":"orderbook","state":"stale",
+  CHECK(stale ==
+        json::parse(R"({"venue":"okx","symbol":"BTC-USDT","channel":"orderbook","state":"stale",
       "reason":"timeout","origin":"ws","age_ms":45000,"exchange_ts_ms":null,"gaps":1,
       "checksum_mismatches":0,"resyncs":2,"reconnects":0})"));
   CHECK(feeds.at("feeds")[0].at("reason").is_null());
@@ -129,7 +132,8 @@ TEST_CASE("tickers are filtered by venue and symbol") {
   CHECK(f.refused(400, "/api/v1/tickers?symbol=BTC") == "invalid_parameter");
   const Reply unknown = get(f.server.port(), "/api/v1/tickers?coin=BTC");
   CHECK(f.refused(400, unknown) == "unknown_parameter");
-  CHECK(json::parse(unknown.body).at("detail").get<std::string>().find("'coin'") != std::string::npos);
+  CHECK(json::parse(unknown.body).at("detail").get<std::string>().find("'coin'") !=
+        std::string::npos);
 }
 
 TEST_CASE("an order book is shown only while it may be believed") {
@@ -197,8 +201,9 @@ TEST_CASE("rates, premiums, spreads and opportunities are the records themselves
 TEST_CASE("what cannot be served is refused with a named problem") {
   Fixture f;
   const std::uint16_t port = f.server.port();
-  for (const std::string target : {"/nothing", "/api/v1/mutes", "/api/v1/profit", "/api/v1/kline", "/api/v1/alerts",
-                             "/api/v1/instruments", "/healthz/", "/api/v1/../v1/fx"}) {
+  for (const std::string target :
+       {"/nothing", "/api/v1/mutes", "/api/v1/profit", "/api/v1/kline", "/api/v1/alerts",
+        "/api/v1/instruments", "/healthz/", "/api/v1/../v1/fx"}) {
     CAPTURE(target);
     CHECK(f.refused(404, target) == "unknown_route");
   }
@@ -213,8 +218,8 @@ TEST_CASE("what cannot be served is refused with a named problem") {
   CHECK(f.refused(400, "/api/v1/tickers?venue=%4") == "malformed_uri");
   const std::string large(100'000, 'x');
   CHECK(f.refused(413, request(port, "POST", "/api/v1/fx",
-                               "Content-Length: " + std::to_string(large.size()) + "\r\n", large)) ==
-        "payload_too_large");
+                               "Content-Length: " + std::to_string(large.size()) + "\r\n",
+                               large)) == "payload_too_large");
   CHECK(get(port, "/healthz").status == 200);
 }
 
@@ -238,17 +243,19 @@ TEST_CASE("the OpenAPI document lists exactly the routes that answer") {
     CHECK(reply.status == (path == "/readyz" ? 503 : 200));
     const json& described = methods.at("get").at("responses").at(std::to_string(reply.status));
     REQUIRE(described.at("content").contains(reply.headers.at("content-type")));
-    // What the schema requires is there, so that the document cannot drift from the answers unnoticed.
+    // What the schema requires is there, so that the document cannot drift from the answers
+    // unnoticed.
     const json& schema = described.at("content").at(reply.headers.at("content-type")).at("schema");
     if (!schema.contains("$ref")) continue;
     const std::string name = schema.at("$ref").get<std::string>().substr(21);
     const json& component = document.at("components").at("schemas").at(name);
     const json body = json::parse(reply.body);
-    for (const auto& field : component.at("required")) CHECK(body.contains(field.get<std::string>()));
+    for (const auto& field : component.at("required"))
+      CHECK(body.contains(field.get<std::string>()));
   }
   CHECK(paths == std::set<std::string>{
-                     "/", "/app.js", "/stream.js", "/style.css", "/healthz", "/readyz", "/openapi.json",
-                     "/api/v1/venues", "/api/v1/feeds", "/api/v1/tickers",
+                     "/", "/app.js", "/stream.js", "/style.css", "/healthz", "/readyz",
+                     "/openapi.json", "/api/v1/venues", "/api/v1/feeds", "/api/v1/tickers",
                      "/api/v1/orderbooks/{venue}/{symbol}", "/api/v1/fx", "/api/v1/premiums",
                      "/api/v1/spreads", "/api/v1/opportunities", "/api/v1/stream"});
 }

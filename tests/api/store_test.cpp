@@ -59,10 +59,14 @@ TEST_CASE("the latest value of a key replaces the one before") {
 
 TEST_CASE("spreads are filtered by every part of their key and by verdict") {
   Store store;
-  store.update_spread({"BTC", VenueId::kBinance, VenueId::kUpbit, Mode::kInventory}, "tradable", record("1"));
-  store.update_spread({"BTC", VenueId::kUpbit, VenueId::kBinance, Mode::kInventory}, "not_tradable", record("2"));
-  store.update_spread({"BTC", VenueId::kBinance, VenueId::kUpbit, Mode::kTransfer}, "unknown", record("3"));
-  store.update_spread({"BTCX", VenueId::kBinance, VenueId::kUpbit, Mode::kInventory}, "tradable", record("4"));
+  store.update_spread({"BTC", VenueId::kBinance, VenueId::kUpbit, Mode::kInventory}, "tradable",
+                      record("1"));
+  store.update_spread({"BTC", VenueId::kUpbit, VenueId::kBinance, Mode::kInventory}, "not_tradable",
+                      record("2"));
+  store.update_spread({"BTC", VenueId::kBinance, VenueId::kUpbit, Mode::kTransfer}, "unknown",
+                      record("3"));
+  store.update_spread({"BTCX", VenueId::kBinance, VenueId::kUpbit, Mode::kInventory}, "tradable",
+                      record("4"));
   CHECK(store.spreads({}).size() == 4);
   CHECK(store.spreads({.asset = "BTC"}).size() == 3);
   CHECK(store.spreads({.asset = "BT"}).empty());
@@ -72,7 +76,8 @@ TEST_CASE("spreads are filtered by every part of their key and by verdict") {
   CHECK(*store.spreads({.mode = Mode::kTransfer}).at(0) == "3");
   CHECK(store.spreads({.verdict = "tradable"}).size() == 2);
   // A pair whose verdict changes is found under the new one only.
-  store.update_spread({"BTC", VenueId::kBinance, VenueId::kUpbit, Mode::kInventory}, "unknown", record("5"));
+  store.update_spread({"BTC", VenueId::kBinance, VenueId::kUpbit, Mode::kInventory}, "unknown",
+                      record("5"));
   CHECK(store.spreads({.verdict = "tradable"}).size() == 1);
 }
 
@@ -110,7 +115,8 @@ TEST_CASE("open opportunities come first, and the bound drops the oldest that en
 
 TEST_CASE("what is new beyond a bound is refused and counted, what is known goes on") {
   Store store;
-  for (std::size_t i = 0; i < Store::kMaxRates; ++i) store.update_rate(std::to_string(i), record("a"));
+  for (std::size_t i = 0; i < Store::kMaxRates; ++i)
+    store.update_rate(std::to_string(i), record("a"));
   store.update_rate("more", record("b"));
   store.update_rate("0", record("c"));
   CHECK(store.rates().size() == Store::kMaxRates);
