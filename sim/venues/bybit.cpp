@@ -413,7 +413,10 @@ class Bybit final : public VenueProtocol {
       text = ticker_text(name, *topic.listing);
       kind = FrameKind::kTicker;
     } else if (topic.kind == Topic::kBook) {
-      text = snapshot_text(name, *topic.listing, topic.depth);
+      // The touch as everybody else last got it, so that a repeat's `u` never goes back.
+      const std::uint64_t touch = touches_[topic.listing].revision;
+      text = topic.depth == 1 && touch != 0 ? touch_text(name, *topic.listing, touch)
+                                            : snapshot_text(name, *topic.listing, topic.depth);
     } else {
       return;
     }
