@@ -32,6 +32,15 @@ TickerMessage& Decoded::next_ticker() {
   return message;
 }
 
+void Decoded::add_error(ErrorCode code, std::string_view detail, std::string_view symbol,
+                        std::string_view stream) {
+  DecodeError& error = errors.emplace_back();
+  error.error.code = code;
+  error.error.detail = detail;
+  error.symbol = symbol;
+  error.stream = stream;
+}
+
 BookMessage& Decoded::next_book() {
   BookMessage& message = books.next();
   message.reset();

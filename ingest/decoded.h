@@ -126,6 +126,8 @@ struct Decoded {
   /// A ticker or book to fill in, empty, its memory reused.
   TickerMessage& next_ticker();
   BookMessage& next_book();
+  void add_error(ErrorCode code, std::string_view detail, std::string_view symbol = {},
+                 std::string_view stream = {});
 };
 
 }  // namespace spreadwatch::ingest

@@ -94,7 +94,7 @@ void add_ticker(Decoded& out, Read&& read) {
   try {
     read(message);
   } catch (const DecodeFailure& failure) {
-    out.errors.push_back({failure.error(), message.symbol, {}});
+    out.add_error(failure.error().code, failure.error().detail, message.symbol);
     out.tickers.pop();
   }
 }
@@ -107,7 +107,7 @@ void add_market(Decoded& out, Read&& read) {
     read(market);
     out.markets.push_back(std::move(market));
   } catch (const DecodeFailure& failure) {
-    out.errors.push_back({failure.error(), market.symbol, {}});
+    out.add_error(failure.error().code, failure.error().detail, market.symbol);
   }
 }
 

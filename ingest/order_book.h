@@ -4,11 +4,19 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/market_data.h"
 #include "ingest/decoded.h"
 
 namespace spreadwatch::ingest {
+
+/// Where levels go, noted before any is moved; reused from message to message.
+struct SideScratch {
+  std::vector<std::size_t> removed;
+  std::vector<std::pair<std::size_t, const Level*>> inserted;
+};
 
 /// Keeps one order book stream under its venue's integrity rule.
 ///
@@ -84,7 +92,6 @@ class MaintainedBook {
   void empty(FeedState state, std::optional<ErrorCode> reason);
   bool checksum_of_okx_matches(std::uint32_t expected);
   bool checksum_of_kraken_matches(std::uint32_t expected);
-  void kraken_text(int price_scale, int size_scale);
 
   OrderBook book_;
   int depth_ = 0;
@@ -96,7 +103,12 @@ class MaintainedBook {
   bool was_synced_ = false;
   std::deque<BookMessage> buffered_;
   std::uint64_t overflowed_ = 0;        ///< deltas dropped from a full buffer
+  SideScratch scratch_;
   std::string text_;                    ///< scratch for checksums
+  std::string bids_text_;               ///< Kraken: the bids' part of the checksum's text
+  std::uint32_t asks_crc_ = 0;          ///< Kraken: the checksum of the asks' part
+  bool bids_changed_ = true;            ///< since the checksum was last computed
+  bool asks_changed_ = true;
   std::uint64_t gaps_ = 0;
   std::uint64_t checksum_mismatches_ = 0;
   std::uint64_t duplicates_ = 0;

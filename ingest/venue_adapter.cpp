@@ -89,7 +89,7 @@ void VenueAdapter::decode(const Frame& frame, Decoded& out) {
   }
   // A payload that fails as a whole gives nothing: what was read before the fault may be half a message.
   out.clear();
-  out.errors.push_back({std::move(error), symbol_, stream_});
+  out.add_error(error.code, error.detail, symbol_, stream_);
 }
 
 void VenueAdapter::finish_tickers(const Frame& frame, Decoded& out) const {
@@ -99,12 +99,11 @@ void VenueAdapter::finish_tickers(const Frame& frame, Decoded& out) const {
     Ticker& ticker = message.ticker;
     std::optional<Instrument> canonical = instrument(message.symbol);
     if (!canonical) {
-      out.errors.push_back(
-          {{ErrorCode::kUnknownSymbol, "not a spot instrument"}, message.symbol, {}});
+      out.add_error(ErrorCode::kUnknownSymbol, "not a spot instrument", message.symbol);
       continue;
     }
     if (const char* const wrong = settle_numbers(ticker)) {
-      out.errors.push_back({{ErrorCode::kValueOutOfRange, wrong}, message.symbol, {}});
+      out.add_error(ErrorCode::kValueOutOfRange, wrong, message.symbol);
       continue;
     }
     ticker.venue = profile().id;

@@ -226,12 +226,11 @@ void BybitAdapter::parse(const Frame& frame, Decoded& out) {
       const bool limited = *envelope.code == 10006 || *envelope.code == 10018;
       const bool unknown = *envelope.code == 10001 &&
                            (envelope.message.find("ymbol") != std::string_view::npos);
-      out.errors.push_back({{limited   ? ErrorCode::kRateLimited
-                             : unknown ? ErrorCode::kUnknownSymbol
-                                       : ErrorCode::kVenueError,
-                             std::to_string(*envelope.code) + ": " + std::string{envelope.message}},
-                            std::string{frame.symbol},
-                            {}});
+      out.add_error(limited   ? ErrorCode::kRateLimited
+                    : unknown ? ErrorCode::kUnknownSymbol
+                              : ErrorCode::kVenueError,
+                    std::to_string(*envelope.code) + ": " + std::string{envelope.message},
+                    frame.symbol);
     } else {
       bool any = false;
       for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
@@ -296,7 +295,7 @@ void BybitAdapter::read_reply(const Envelope& envelope, Decoded& out) const {
     const auto dot = topic.rfind('.');
     if (dot != std::string_view::npos) symbol = topic.substr(dot + 1);
   }
-  out.errors.push_back({{code, std::string{envelope.message}}, std::move(symbol), {}});
+  out.add_error(code, envelope.message, symbol);
 }
 
 // {"symbol":"BTCUSDT","lastPrice":"64057.7","highPrice24h":"64500","lowPrice24h":"63232.1",

@@ -270,10 +270,8 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
     const ErrorCode code = envelope.label.starts_with("INVALID_CURRENCY") ? ErrorCode::kUnknownSymbol
                            : envelope.label == "TOO_MANY_REQUESTS"        ? ErrorCode::kRateLimited
                                                                           : ErrorCode::kVenueError;
-    out.errors.push_back(
-        {{code, std::string{envelope.label} + ": " + std::string{envelope.message}},
-         std::string{frame.symbol},
-         {}});
+    out.add_error(code, std::string{envelope.label} + ": " + std::string{envelope.message},
+                  frame.symbol);
   } else if (is_book && !envelope.has_result) {
     // {"id":6358826658,"current":1649769789574,"update":1649769789566,"asks":[…],"bids":[…]}
     // The id (only when asked for) makes it the base of spot.order_book_update.
@@ -332,11 +330,9 @@ void GateioAdapter::read_reply(const Envelope& envelope, Decoded& out) {
     if (const auto colon = message.rfind(": "); symbol.empty() && colon != std::string_view::npos) {
       symbol = message.substr(colon + 2);
     }
-    out.errors.push_back(
-        {{unknown ? ErrorCode::kUnknownSymbol : ErrorCode::kVenueError,
-          std::to_string(envelope.error_code.value_or(0)) + ": " + std::string{message}},
-         std::move(symbol),
-         {}});
+    out.add_error(unknown ? ErrorCode::kUnknownSymbol : ErrorCode::kVenueError,
+                  std::to_string(envelope.error_code.value_or(0)) + ": " + std::string{message},
+                  symbol);
     return;
   }
   ControlMessage control;

@@ -297,9 +297,7 @@ void KrakenAdapter::parse(const Frame& frame, Decoded& out) {
       });
     }
   } else if (!envelope.error.empty()) {
-    out.errors.push_back({{code_of_message(envelope.error), std::string{envelope.error}},
-                          std::string{envelope.symbol},
-                          {}});
+    out.add_error(code_of_message(envelope.error), envelope.error, envelope.symbol);
   } else {
     fail(ErrorCode::kSchemaMismatch, "neither channel, method nor REST answer");
   }
@@ -321,9 +319,7 @@ void KrakenAdapter::read_reply(const Envelope& envelope, Decoded& out) const {
     return;
   }
   if (!*envelope.success) {
-    out.errors.push_back({{code_of_message(envelope.error), std::string{envelope.error}},
-                          std::string{envelope.symbol},
-                          {}});
+    out.add_error(code_of_message(envelope.error), envelope.error, envelope.symbol);
     return;
   }
   ControlMessage control;
@@ -448,9 +444,7 @@ void KrakenAdapter::read_pair(od::value& row, Decoded& out) {
 // {"error":[],"result":{"XXBTZUSD":{…}}}
 void KrakenAdapter::read_rest(const Envelope& envelope, const Frame& frame, Decoded& out) {
   if (!envelope.rest_error.empty()) {
-    out.errors.push_back({{code_of_message(envelope.rest_error), envelope.rest_error},
-                          std::string{frame.symbol},
-                          {}});
+    out.add_error(code_of_message(envelope.rest_error), envelope.rest_error, frame.symbol);
     return;
   }
   std::size_t members = 0;

@@ -254,7 +254,7 @@ void OkxAdapter::parse(const Frame& frame, Decoded& out) {
     const ErrorCode code = envelope.code == "51001"   ? ErrorCode::kUnknownSymbol
                            : envelope.code == "50011" ? ErrorCode::kRateLimited
                                                       : ErrorCode::kVenueError;
-    out.errors.push_back({{code, detail}, std::string{frame.symbol}, {}});
+    out.add_error(code, detail, frame.symbol);
   } else if (!envelope.has_data) {
     fail(ErrorCode::kSchemaMismatch, "neither event nor data");
   } else if (!data_read) {
@@ -304,8 +304,7 @@ void OkxAdapter::read_event(const Envelope& envelope, Decoded& out) const {
     const ErrorCode code = envelope.code == "60018"   ? ErrorCode::kUnknownSymbol
                            : envelope.code == "60014" ? ErrorCode::kRateLimited
                                                       : ErrorCode::kVenueError;
-    out.errors.push_back(
-        {{code, std::string{envelope.code} + ": " + std::string{envelope.message}}, symbol, {}});
+    out.add_error(code, std::string{envelope.code} + ": " + std::string{envelope.message}, symbol);
     return;
   } else if (envelope.event != "unsubscribe" && envelope.event != "login" &&
              envelope.event.find("conn-count") == std::string_view::npos) {
