@@ -16,12 +16,12 @@ std::string quoted(std::string_view text) {
   return "\"" + std::string{text.substr(0, 40)} + "\"";
 }
 
+constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 /// The token without the white space that separates it from the next one.
 std::string_view token_of(od::value& value) {
   std::string_view token = value.raw_json_token();
-  while (!token.empty() && kWhitespace.find(token.back()) != std::string_view::npos) {
-    token.remove_suffix(1);
-  }
+  while (!token.empty() && is_space(token.back())) token.remove_suffix(1);
   return token;
 }
 
