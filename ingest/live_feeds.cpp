@@ -112,7 +112,9 @@ class VenueFeed final : private MarketSink {
   /// Adds to what is wanted.
   void want(const std::vector<Instrument>& instruments) {
     for (const Instrument& instrument : instruments) {
-      if (wanted_.insert(instrument).second) wanted_changed_ = true;
+      if (!wanted_.insert(instrument).second) continue;
+      wanted_changed_ = true;
+      if (const auto it = listed_.find(instrument); it != listed_.end()) emit(it->second);
     }
   }
 
@@ -172,7 +174,12 @@ class VenueFeed final : private MarketSink {
   // MarketSink of the market list
   void on_ticker(const Ticker&) override {}
   void on_order_book(const std::string&, const OrderBook&) override {}
-  void on_error(const FeedError& error) override { emit(error); }
+  void on_error(const FeedError& error) override {
+    if (error.error.code == ErrorCode::kRateLimited) {
+      budget_.refused_rest(context_.clock.now(), 429, std::nullopt);  // in the body of a 200
+    }
+    emit(error);
+  }
   void on_market(const MarketInfo& market) override { listing_.push_back(market); }
 
   void fetch_markets(SteadyTime now) {
@@ -197,9 +204,7 @@ class VenueFeed final : private MarketSink {
     if (!result) {
       const RestFailure& failure = result.error();
       context_.metrics.rest_request(failure.error.code);
-      if (failure.status == 429 || failure.status == 418 || failure.status == 403) {
-        budget_.refused_rest(wall, failure.status, failure.retry_after);
-      }
+      budget_.refused_rest(wall, failure.status, failure.retry_after);
       emit(FeedError{settings_.id, {}, failure.error, wall, {}});
       return markets_failed(failure.error.detail, now);
     }
@@ -224,13 +229,15 @@ class VenueFeed final : private MarketSink {
 
   void learn() {
     std::set<Instrument> active;
+    listed_.clear();
     for (const MarketInfo& market : listing_) {
       if (market.active) active.insert(market.instrument);
-      if (!wanted_.contains(market.instrument)) continue;
-      std::optional<double> min_notional;
-      if (market.min_notional) min_notional = market.min_notional->to_double();
-      emit(MarketStatus{settings_.id, market.instrument, market.active, min_notional});
+      MarketStatus status{settings_.id, market.instrument, market.active, std::nullopt};
+      if (market.min_notional) status.min_notional = market.min_notional->to_double();
+      if (wanted_.contains(market.instrument)) emit(status);
+      listed_.insert_or_assign(market.instrument, std::move(status));
     }
+    listing_.clear();
     if (!markets_known_ || active != active_) {
       active_ = std::move(active);
       markets_known_ = true;
@@ -329,6 +336,7 @@ class VenueFeed final : private MarketSink {
   bool markets_known_ = false;
   std::uint64_t list_version_ = 0;
   std::set<Instrument> active_;
+  std::map<Instrument, MarketStatus> listed_;  // active or not
 
   std::set<Instrument> wanted_;
   bool wanted_changed_ = false;
@@ -398,10 +406,11 @@ class LiveFeeds::Impl {
 
  private:
   void run() noexcept {
-    const SteadyTime now = std::chrono::steady_clock::now();
-    started_at_ = now;
-    for (const auto& feed : feeds_) feed->start(now);
-    tick();
+    asio::post(io_, [this] {
+      started_at_ = std::chrono::steady_clock::now();
+      for (const auto& feed : feeds_) feed->start(started_at_);
+      tick();
+    });
     for (;;) {
       try {
         io_.run();

@@ -28,6 +28,18 @@ milliseconds guess(int status, bool rest, int refusals) {
   return std::max(first, std::min(kLongestGuess, first * (1 << std::min(refusals, 10))));
 }
 
+bool is_refusal(int status, const std::optional<milliseconds>& retry_after) {
+  return status == 429 || status == 418 || status == 403 || retry_after.has_value();
+}
+
+milliseconds pause_for(int status, bool rest, int refusals,
+                       const std::optional<milliseconds>& retry_after) {
+  // Only a limit or a ban is believed to last for days.
+  const bool limit = status == 429 || status == 418 || status == 403;
+  return std::min(limit ? kLongestPause : kLongestGuess,
+                  retry_after.value_or(guess(status, rest, refusals)));
+}
+
 void extend(std::optional<Timestamp>& pause, Timestamp until) {
   if (!pause || *pause < until) pause = until;
 }
@@ -107,16 +119,16 @@ microseconds VenueBudget::take_rest(Timestamp now, int weight) {
 
 void VenueBudget::refused_connect(Timestamp now, int status,
                                   std::optional<milliseconds> retry_after) {
-  const milliseconds pause =
-      std::min(kLongestPause, retry_after.value_or(guess(status, false, connect_refusals_)));
+  if (!is_refusal(status, retry_after)) return;
+  const milliseconds pause = pause_for(status, false, connect_refusals_, retry_after);
   ++connect_refusals_;
   extend(connect_pause_, now + pause);
   if (status == 418) extend(rest_pause_, now + pause);
 }
 
 void VenueBudget::refused_rest(Timestamp now, int status, std::optional<milliseconds> retry_after) {
-  const milliseconds pause =
-      std::min(kLongestPause, retry_after.value_or(guess(status, true, rest_refusals_)));
+  if (!is_refusal(status, retry_after)) return;
+  const milliseconds pause = pause_for(status, true, rest_refusals_, retry_after);
   ++rest_refusals_;
   extend(rest_pause_, now + pause);
   if (status == 418) extend(connect_pause_, now + pause);

@@ -67,9 +67,9 @@ class VenueBudget {
   microseconds take_connect(Timestamp now);
   microseconds take_rest(Timestamp now, int weight = 1);
 
-  /// An HTTP answer of 429, 418 or 403 to a REST request or to a websocket upgrade. Pauses what was
-  /// refused for `retry_after`, or without it for a time that grows with each refusal; a ban (418)
-  /// pauses both.
+  /// What a REST request or a websocket upgrade was answered with. 429, 418, 403 and everything
+  /// with a Retry-After pause what was refused, without Retry-After for a time that grows with each
+  /// refusal; a ban (418) pauses both. Other statuses change nothing.
   void refused_connect(Timestamp now, int status, std::optional<milliseconds> retry_after);
   void refused_rest(Timestamp now, int status, std::optional<milliseconds> retry_after);
   /// Something worked again: refusals without Retry-After start small again.

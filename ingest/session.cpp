@@ -250,9 +250,7 @@ void Session::on_closed(const CloseInfo& info) {
                  info.detail, to_string(*info.code));
     emit(FeedError{settings_.venue, {}, {*info.code, info.detail}, wall, {}});
   }
-  if (info.http_status == 429 || info.http_status == 418 || info.http_status == 403) {
-    context_.budget.refused_connect(wall, info.http_status, info.retry_after);
-  }
+  context_.budget.refused_connect(wall, info.http_status, info.retry_after);
   // A renewal is no failure.
   const bool planned = std::exchange(renewing_, false) && !info.code;
   next_attempt_ = planned ? now : now + backoff_.next();
@@ -332,6 +330,7 @@ void Session::send_queued(SteadyTime now) {
 void Session::on_frame(std::string_view payload, bool) {
   if (stopping_) return;
   frame_at_ = steady_now();
+  reading_rest_ = false;
   frame_has_ticker_ = frame_has_book_ = false;
   const Frame frame{Origin::kWs, payload, {}, {}, context_.clock.now(), settings_.connection};
   context_.sink.on_raw(settings_.venue, frame, false);
@@ -412,8 +411,15 @@ void Session::on_error(const FeedError& error) {
                 to_string(error.error.code));
   if (error.error.code == ErrorCode::kUnknownSymbol && !error.symbol.empty()) {
     reject(error.symbol, now);
-  } else if (error.error.code == ErrorCode::kRateLimited) {
-    hold_until_ = now + kRateLimitHold;
+  } else if (error.error.code == ErrorCode::kRateLimited ||
+             error.error.code == ErrorCode::kBanned) {
+    if (reading_rest_) {
+      // Some venues say so in the body of a 200.
+      const int status = error.error.code == ErrorCode::kBanned ? 418 : 429;
+      context_.budget.refused_rest(context_.clock.now(), status, std::nullopt);
+    } else {
+      hold_until_ = now + kRateLimitHold;
+    }
   }
   emit(error);
 }
@@ -556,9 +562,7 @@ void Session::on_snapshot(const std::string& name, std::uint64_t generation, con
     const RestFailure& failure = result.error();
     context_.metrics.rest_request(failure.error.code);
     if (failure.used_weight) context_.budget.used_weight(wall, *failure.used_weight);
-    if (failure.status == 429 || failure.status == 418 || failure.status == 403) {
-      context_.budget.refused_rest(wall, failure.status, failure.retry_after);
-    }
+    context_.budget.refused_rest(wall, failure.status, failure.retry_after);
   }
   Stream* const stream = book_stream(name);
   // The deltas that waited for this snapshot are gone with their connection.
@@ -573,7 +577,9 @@ void Session::on_snapshot(const std::string& name, std::uint64_t generation, con
   const Frame frame{Origin::kRest, result->body, call.channel,
                     call.symbol,   wall,         settings_.connection};
   context_.sink.on_raw(settings_.venue, frame, false);
+  reading_rest_ = true;
   context_.normalizer.feed(frame, *this);
+  reading_rest_ = false;
   context_.metrics.frame(metrics::Channel::kOrderBook, result->body.size());
   if (!stream->synced) snapshot_failed(*stream, now);
 }

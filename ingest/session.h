@@ -195,6 +195,7 @@ class Session final : private WebsocketEvents, private MarketSink {
   bool frame_has_ticker_ = false;
   bool frame_has_book_ = false;
   bool snapshot_wanted_ = false;
+  bool reading_rest_ = false;
 
   std::shared_ptr<Session*>
       self_;  // REST answers reach the session through it, as long as there is one

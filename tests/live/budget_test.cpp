@@ -155,6 +155,19 @@ TEST_CASE("after HTTP 403 there are ten quiet minutes on REST") {
   CHECK(budget.take_rest(kStart) == 600s);
 }
 
+TEST_CASE("any status pauses with Retry-After, and without it only a refusal does") {
+  VenueBudget budget(profile_with({500, 300'000ms}, {600, 5'000ms}));
+  budget.refused_connect(kStart, 503, std::nullopt);
+  budget.refused_rest(kStart, 500, std::nullopt);
+  CHECK(budget.take_connect(kStart).count() == 0);
+  CHECK(budget.take_rest(kStart).count() == 0);
+  budget.refused_connect(kStart, 503, 5s);
+  CHECK(budget.take_connect(kStart) == 5s);
+  // A broken server does not lock itself out for days.
+  budget.refused_rest(kStart, 503, std::chrono::hours{48});
+  CHECK(budget.take_rest(kStart) <= std::chrono::minutes{16});
+}
+
 TEST_CASE("the venue's own count of used weight stops us") {
   VenueBudget budget(profile_with({300, 300'000ms}, {6'000, 60'000ms}));
   budget.used_weight(kStart, 1'000);
