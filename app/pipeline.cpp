@@ -77,7 +77,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       market_queue_(kQueueCapacity),
       event_queue_(kQueueCapacity),
       engine_(settings_, loaded.registry, *this),
-      kafka_(settings_.kafka, settings_, publish_metrics_, clock_),
+      kafka_(settings_, publish_metrics_, clock_),
       topics_(settings_),
       publish_state_(std::make_unique<PublishState>()),
       feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry), clock_,

@@ -1,4 +1,6 @@
 // `run`: the service until SIGINT or SIGTERM.
+#include <utility>  // before asio, which uses std::exchange without it
+
 #include <pplx/threadpool.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>

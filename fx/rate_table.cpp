@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <utility>
 
 namespace spreadwatch::fx {
 namespace {
 
-/// Why a source whose book is not usable is left out: too old is the rate's own reason.
+/// A source has one reason; of a book's several the first of the closed list.
 Reason first_reason(Reasons reasons) {
   std::optional<Reason> first;
   reasons.for_each([&first](Reason r) {
@@ -16,15 +17,60 @@ Reason first_reason(Reasons reasons) {
   return *first;
 }
 
+/// What a rate is made of, on the stack.
+struct Values {
+  std::array<double, kVenueCount> values{};
+  std::size_t count = 0;
+
+  void add(double value) { values[count++] = value; }
+  double median() { return fx::median({values.data(), count}); }
+};
+
+/// Fills in what a venue's book says now: numbers, age, and why it cannot be judged.
+void read_source(const std::optional<FxQuote>& quote, Timestamp now, milliseconds max_age,
+                 RateSource& source) {
+  source.bid.reset();
+  source.ask.reset();
+  source.mid.reset();
+  source.age.reset();
+  source.used = false;
+  source.reason.reset();
+  if (!quote) {
+    source.reason = Reason::kBookNotSynced;
+    return;
+  }
+  source.age = now - quote->updated;
+  if (!quote->unusable.empty()) {
+    source.reason = first_reason(quote->unusable);
+    return;
+  }
+  source.bid = quote->bid;
+  source.ask = quote->ask;
+  source.mid = (quote->bid + quote->ask) / 2;
+  if (*source.age > max_age) source.reason = Reason::kFxStale;
+}
+
+bool is_old(const std::optional<FxQuote>& quote, const RateSource& source) {
+  return source.reason == Reason::kFxStale ||
+         (quote && quote->unusable.contains(Reason::kStaleLeg));
+}
+
+void clear_value(Rate& rate) {
+  rate.reasons = {};
+  rate.bid.reset();
+  rate.ask.reset();
+  rate.mid.reset();
+  rate.age.reset();
+}
+
 }  // namespace
 
-double median(std::vector<double> values) {
+double median(std::span<double> values) {
   assert(!values.empty());
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::ranges::nth_element(values, middle);
-  if (values.size() % 2 == 1) return *middle;
-  const double below = *std::max_element(values.begin(), middle);
-  return (below + *middle) / 2;
+  std::ranges::sort(values);
+  const std::size_t middle = values.size() / 2;
+  if (values.size() % 2 == 1) return values[middle];
+  return (values[middle - 1] + values[middle]) / 2;
 }
 
 bool Rate::same_value(const Rate& other) const {
@@ -36,75 +82,101 @@ bool Rate::same_value(const Rate& other) const {
 }
 
 RateTable::RateTable(const config::FxSettings& settings, std::vector<VenueId> krw_venues)
-    : settings_(settings), krw_venues_(std::move(krw_venues)) {
+    : settings_(settings),
+      krw_venues_(std::move(krw_venues)),
+      bank_quotes_(settings.bank.size()) {
   for (std::size_t i = 0; i < kPairCount; ++i) rates_[i].pair = static_cast<Pair>(i);
+  const auto add = [this](Pair pair, std::string_view name, Reason reason) {
+    RateSource& source = rates_[static_cast<std::size_t>(pair)].sources.emplace_back();
+    source.name = name;
+    source.reason = reason;
+  };
+  for (const VenueId venue : krw_venues_) {
+    add(Pair::kUsdtKrw, to_string(venue), Reason::kBookNotSynced);
+  }
+  add(Pair::kUsdtUsd, to_string(VenueId::kKraken), Reason::kBookNotSynced);
+  for (const config::BankSettings& source : settings_.bank) {
+    add(Pair::kUsdKrw, source.name, Reason::kFxUnavailable);
+  }
+  scratch_ = rates_;
+  evaluate({});
 }
 
 void RateTable::set_quote(VenueId venue, const FxQuote& quote) { quotes_[index_of(venue)] = quote; }
 
 void RateTable::set_bank(const BankQuote& quote) {
-  const bool configured = std::ranges::any_of(
-      settings_.bank, [&quote](const config::BankSettings& b) { return b.name == quote.source; });
-  if (configured) bank_quotes_[quote.source] = quote;
+  if (!std::isfinite(quote.rate) || quote.rate <= 0) return;
+  for (std::size_t i = 0; i < settings_.bank.size(); ++i) {
+    if (settings_.bank[i].name == quote.source) bank_quotes_[i] = quote;
+  }
 }
 
 std::array<bool, kPairCount> RateTable::evaluate(Timestamp now) {
-  std::array<Rate, kPairCount> fresh = {consensus(now), usdt_usd(now), bank(now)};
+  evaluated_ = now;
+  consensus(now, scratch_[0]);
+  usdt_usd(now, scratch_[1]);
+  bank(now, scratch_[2]);
   std::array<bool, kPairCount> changed{};
   for (std::size_t i = 0; i < kPairCount; ++i) {
-    changed[i] = !fresh[i].same_value(rates_[i]);
-    rates_[i] = std::move(fresh[i]);
+    changed[i] = !scratch_[i].same_value(rates_[i]);
+    std::swap(scratch_[i], rates_[i]);
   }
   return changed;
 }
 
-Rate RateTable::consensus(Timestamp now) {
-  Rate rate{.pair = Pair::kUsdtKrw, .reasons = {}, .sources = {}};
-  std::vector<std::size_t> judged;  // positions in rate.sources
-  std::vector<VenueId> venues;
-  for (const VenueId venue : krw_venues_) {
-    const std::optional<FxQuote>& quote = quotes_[index_of(venue)];
-    RateSource source{.name = std::string{to_string(venue)}, .reason = {}};
-    if (!quote) {
-      source.reason = Reason::kBookNotSynced;
-    } else if (!quote->unusable.empty()) {
-      source.reason = first_reason(quote->unusable);
-    } else {
-      source.bid = quote->bid;
-      source.ask = quote->ask;
-      source.mid = (quote->bid + quote->ask) / 2;
-      source.age = now - quote->updated;
-      if (*source.age > settings_.max_age) source.reason = Reason::kFxStale;
-    }
-    venues.push_back(venue);
-    rate.sources.push_back(std::move(source));
-    if (!rate.sources.back().reason) judged.push_back(rate.sources.size() - 1);
+std::optional<Timestamp> RateTable::updated(Pair pair) const {
+  const std::optional<microseconds> age = rate(pair).age;
+  if (!age) return std::nullopt;
+  return evaluated_ - *age;
+}
+
+void RateTable::consensus(Timestamp now, Rate& rate) {
+  clear_value(rate);
+  std::array<std::size_t, kVenueCount> kept{};  // positions in rate.sources
+  std::size_t kept_count = 0;
+  bool any_old = false;
+  for (std::size_t i = 0; i < krw_venues_.size(); ++i) {
+    const std::optional<FxQuote>& quote = quotes_[index_of(krw_venues_[i])];
+    RateSource& source = rate.sources[i];
+    read_source(quote, now, settings_.max_age, source);
+    any_old = any_old || is_old(quote, source);
+    if (!source.reason) kept[kept_count++] = i;
   }
+  const std::size_t judged_count = kept_count;
 
   // Outliers go one at a time, the farthest first, since each one that goes moves the median.
-  std::vector<std::size_t> kept = judged;
-  const auto mid_of = [&rate](std::size_t i) { return *rate.sources[i].mid; };
   std::array<bool, kVenueCount> outlier{};
   const auto exclude = [&](std::size_t source) {
     rate.sources[source].reason = Reason::kFxDisagree;
-    outlier[index_of(venues[source])] = true;
+    outlier[index_of(krw_venues_[source])] = true;
   };
-  while (kept.size() >= 3) {
-    std::vector<double> mids;
-    for (const std::size_t i : kept) mids.push_back(mid_of(i));
-    const double middle = median(mids);
-    const auto farthest = std::ranges::max_element(
-        kept, {}, [&](std::size_t i) { return std::abs(mid_of(i) - middle); });
-    if (std::abs(mid_of(*farthest) - middle) <= settings_.max_deviation * middle) break;
-    exclude(*farthest);
-    kept.erase(farthest);
+  while (kept_count >= 3) {
+    Values mids;
+    for (std::size_t i = 0; i < kept_count; ++i) mids.add(*rate.sources[kept[i]].mid);
+    const double middle = mids.median();
+    std::size_t farthest = 0;
+    double distance = -1;
+    for (std::size_t i = 0; i < kept_count; ++i) {
+      const double off = std::abs(*rate.sources[kept[i]].mid - middle);
+      if (off > distance) {
+        distance = off;
+        farthest = i;
+      }
+    }
+    if (distance <= settings_.max_deviation * middle) break;
+    exclude(kept[farthest]);
+    std::copy(kept.begin() + static_cast<std::ptrdiff_t>(farthest) + 1,
+              kept.begin() + static_cast<std::ptrdiff_t>(kept_count),
+              kept.begin() + static_cast<std::ptrdiff_t>(farthest));
+    --kept_count;
   }
-  if (kept.size() == 2) {
-    const double a = mid_of(kept[0]);
-    const double b = mid_of(kept[1]);
+  if (kept_count == 2) {
+    const double a = *rate.sources[kept[0]].mid;
+    const double b = *rate.sources[kept[1]].mid;
     if (std::abs(a - b) > settings_.max_deviation * (a + b) / 2) {
-      for (const std::size_t i : kept) exclude(i);
-      kept.clear();
+      exclude(kept[0]);
+      exclude(kept[1]);
+      kept_count = 0;
     }
   }
   for (const VenueId venue : krw_venues_) {
@@ -113,90 +185,74 @@ Rate RateTable::consensus(Timestamp now) {
   }
   was_outlier_ = outlier;
 
-  if (!judged.empty() && kept.size() * 2 <= judged.size()) {
+  if (judged_count > 0 && kept_count * 2 <= judged_count) {
     rate.reasons.add(Reason::kFxDisagree);
-  } else if (kept.size() < static_cast<std::size_t>(settings_.quorum)) {
+  } else if (kept_count == 0 || kept_count < static_cast<std::size_t>(settings_.quorum)) {
     rate.reasons.add(Reason::kFxQuorum);
+    if (any_old) rate.reasons.add(Reason::kFxStale);
   }
-  if (!rate.reasons.empty()) return rate;
+  if (!rate.reasons.empty()) return;
 
-  std::vector<double> bids;
-  std::vector<double> asks;
-  std::vector<double> mids;
-  for (const std::size_t i : kept) {
-    RateSource& source = rate.sources[i];
+  Values bids;
+  Values asks;
+  Values mids;
+  for (std::size_t i = 0; i < kept_count; ++i) {
+    RateSource& source = rate.sources[kept[i]];
     source.used = true;
-    bids.push_back(*source.bid);
-    asks.push_back(*source.ask);
-    mids.push_back(*source.mid);
-    rate.age = std::max(rate.age.value_or(microseconds{0}), *source.age);
+    bids.add(*source.bid);
+    asks.add(*source.ask);
+    mids.add(*source.mid);
+    rate.age = std::max(rate.age.value_or(microseconds::min()), *source.age);
   }
-  rate.bid = median(std::move(bids));
-  rate.ask = median(std::move(asks));
-  rate.mid = median(std::move(mids));
-  return rate;
+  rate.bid = bids.median();
+  rate.ask = asks.median();
+  rate.mid = mids.median();
 }
 
-Rate RateTable::usdt_usd(Timestamp now) const {
-  Rate rate{.pair = Pair::kUsdtUsd, .reasons = {}, .sources = {}};
+void RateTable::usdt_usd(Timestamp now, Rate& rate) const {
+  clear_value(rate);
   const std::optional<FxQuote>& quote = quotes_[index_of(VenueId::kKraken)];
-  RateSource source{.name = std::string{to_string(VenueId::kKraken)}, .reason = {}};
-  if (!quote) {
-    source.reason = Reason::kBookNotSynced;
-    rate.reasons.add(Reason::kFxUnavailable);
-  } else if (!quote->unusable.empty()) {
-    source.reason = first_reason(quote->unusable);
-    rate.reasons.add(quote->unusable.contains(Reason::kStaleLeg) ? Reason::kFxStale
-                                                                 : Reason::kFxUnavailable);
-  } else {
-    source.bid = quote->bid;
-    source.ask = quote->ask;
-    source.mid = (quote->bid + quote->ask) / 2;
-    source.age = now - quote->updated;
-    if (*source.age > settings_.max_age) {
-      source.reason = Reason::kFxStale;
-      rate.reasons.add(Reason::kFxStale);
-    } else {
-      source.used = true;
-      rate.bid = source.bid;
-      rate.ask = source.ask;
-      rate.mid = source.mid;
-      rate.age = source.age;
-    }
+  RateSource& source = rate.sources.front();
+  read_source(quote, now, settings_.max_age, source);
+  if (source.reason) {
+    rate.reasons.add(is_old(quote, source) ? Reason::kFxStale : Reason::kFxUnavailable);
+    return;
   }
-  rate.sources.push_back(std::move(source));
-  return rate;
+  source.used = true;
+  rate.bid = source.bid;
+  rate.ask = source.ask;
+  rate.mid = source.mid;
+  rate.age = source.age;
 }
 
-Rate RateTable::bank(Timestamp now) const {
-  Rate rate{.pair = Pair::kUsdKrw, .reasons = {}, .sources = {}};
+void RateTable::bank(Timestamp now, Rate& rate) const {
+  clear_value(rate);
   std::vector<double> fresh;
   bool any_old = false;
-  for (const config::BankSettings& settings : settings_.bank) {
-    RateSource source{.name = settings.name, .reason = {}};
-    const auto quote = bank_quotes_.find(settings.name);
-    if (quote == bank_quotes_.end()) {
+  for (std::size_t i = 0; i < settings_.bank.size(); ++i) {
+    RateSource& source = rate.sources[i];
+    source.used = false;
+    source.reason.reset();
+    if (!bank_quotes_[i]) {
       source.reason = Reason::kFxUnavailable;
-    } else {
-      source.mid = quote->second.rate;
-      source.age = now - quote->second.time;
-      if (*source.age > settings.max_age) {
-        source.reason = Reason::kFxStale;
-        any_old = true;
-      } else {
-        source.used = true;
-        fresh.push_back(quote->second.rate);
-        rate.age = std::max(rate.age.value_or(microseconds{0}), *source.age);
-      }
+      continue;
     }
-    rate.sources.push_back(std::move(source));
+    source.mid = bank_quotes_[i]->rate;
+    source.age = now - bank_quotes_[i]->time;
+    if (*source.age > settings_.bank[i].max_age) {
+      source.reason = Reason::kFxStale;
+      any_old = true;
+    } else {
+      source.used = true;
+      fresh.push_back(bank_quotes_[i]->rate);
+      rate.age = std::max(rate.age.value_or(microseconds::min()), *source.age);
+    }
   }
   if (fresh.empty()) {
     rate.reasons.add(any_old ? Reason::kFxStale : Reason::kFxUnavailable);
   } else {
-    rate.mid = median(std::move(fresh));
+    rate.mid = median(fresh);
   }
-  return rate;
 }
 
 std::optional<Timestamp> RateTable::next_expiry(Timestamp now) const {
@@ -209,9 +265,8 @@ std::optional<Timestamp> RateTable::next_expiry(Timestamp now) const {
   for (const std::optional<FxQuote>& quote : quotes_) {
     if (quote && quote->unusable.empty()) consider(quote->updated, settings_.max_age);
   }
-  for (const config::BankSettings& settings : settings_.bank) {
-    const auto quote = bank_quotes_.find(settings.name);
-    if (quote != bank_quotes_.end()) consider(quote->second.time, settings.max_age);
+  for (std::size_t i = 0; i < bank_quotes_.size(); ++i) {
+    if (bank_quotes_[i]) consider(bank_quotes_[i]->time, settings_.bank[i].max_age);
   }
   return next;
 }

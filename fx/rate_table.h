@@ -2,9 +2,9 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <string>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "config/settings.h"
@@ -23,18 +23,29 @@ struct FxQuote {
   Reasons unusable;     ///< empty = synced, fresh, uncrossed, two-sided
 };
 
-/// Computes the rates. This is the only place where a currency becomes another.
+/// Computes the rates. It fails closed: what is missing, too old or in disagreement makes the rate
+/// unavailable with the reason; no constant and no earlier value ever stands in.
 ///
-/// USDT/KRW: medians over the Korean venues' own books after outliers are out; see the documentation for the
-/// exact rule. USDT/USD: Kraken's book. USD/KRW: the median of the fresh bank sources. It fails closed: what is
-/// missing, too old or in disagreement makes the rate unavailable with the reason.
+/// USDT/KRW: the Korean venues' own books, those that are usable and at most `max_age` old ("judged").
+/// While the one farthest from the median of all is more than `max_deviation` off it, that one is out; two
+/// that disagree by more than that, of their mean, are both out. Of equally far ones the first in the
+/// configuration's order goes. Bid, ask and mid are the medians over the remaining sources. Unavailable as
+/// `fx_disagree` when not more than half of the judged remain, else as `fx_quorum` when fewer than
+/// `quorum` remain or none was judged, with `fx_stale` beside it when a source is missing for being old
+/// or silent.
+/// USDT/USD: Kraken's book; `fx_stale` when it is old or silent, else `fx_unavailable`.
+/// USD/KRW: the median of the bank sources that are fresh; `fx_stale` when all that answered are old,
+/// `fx_unavailable` when none answered.
+/// A source whose book is not usable shows no numbers; an old one or an outlier shows its own.
 /// Threads: one at a time; pure, time is passed in.
 class RateTable {
  public:
+  /// `krw_venues` in the order of `sources`.
   RateTable(const config::FxSettings& settings, std::vector<VenueId> krw_venues);
 
   /// The state of a venue's FX book (KRW-USDT in Korea, USDT-USD at Kraken).
   void set_quote(VenueId venue, const FxQuote& quote);
+  /// Ignored unless the source is configured and the rate is a number above 0.
   void set_bank(const BankQuote& quote);
 
   /// Computes all rates as of `now`. Returns which differ in more than an age from before.
@@ -42,28 +53,35 @@ class RateTable {
 
   /// As of the last evaluate(), with ages of then.
   const Rate& rate(Pair pair) const { return rates_[static_cast<std::size_t>(pair)]; }
+  /// When evaluate() was last called.
+  Timestamp evaluated() const { return evaluated_; }
+  /// The update that is the rate's age; nullopt while it is unavailable.
+  std::optional<Timestamp> updated(Pair pair) const;
 
   /// When the next source becomes too old; nullopt when none will.
   std::optional<Timestamp> next_expiry(Timestamp now) const;
 
-  /// Sources put out as outliers since the start, per venue.
+  /// Times a venue's book became an outlier since the start.
   std::uint64_t outliers(VenueId venue) const { return outliers_[index_of(venue)]; }
 
  private:
-  Rate consensus(Timestamp now);
-  Rate usdt_usd(Timestamp now) const;
-  Rate bank(Timestamp now) const;
+  void consensus(Timestamp now, Rate& rate);
+  void usdt_usd(Timestamp now, Rate& rate) const;
+  void bank(Timestamp now, Rate& rate) const;
 
   const config::FxSettings settings_;
   const std::vector<VenueId> krw_venues_;
   std::array<std::optional<FxQuote>, kVenueCount> quotes_;
   std::array<bool, kVenueCount> was_outlier_{};
   std::array<std::uint64_t, kVenueCount> outliers_{};
-  std::map<std::string, BankQuote> bank_quotes_;
+  std::vector<std::optional<BankQuote>> bank_quotes_;  // by place in settings_.bank
   std::array<Rate, kPairCount> rates_;
+  std::array<Rate, kPairCount> scratch_;
+  Timestamp evaluated_{};
 };
 
-/// The median of a list, the mean of the two in the middle when it is even. REQUIRES: not empty.
-double median(std::vector<double> values);
+/// The median, the mean of the two in the middle when there is an even number. Reorders `values`.
+/// REQUIRES: not empty.
+double median(std::span<double> values);
 
 }  // namespace spreadwatch::fx

@@ -1,244 +1,282 @@
 #include "spread/arithmetic.h"
 
 #include <algorithm>
-#include <cassert>
-#include <cmath>
 #include <limits>
 
 namespace spreadwatch::spread {
 namespace {
 
-using Real = long double;
+/// Two slopes closer than this are one: what is left between them is rounding, and the smallest
+/// quantity with the highest profit must not depend on it.
+constexpr Real kSameSlope = 1e-16L;
+/// How far beyond the end of a book a quantity may be and still count as its end, for the same
+/// reason.
+constexpr Real kSameDepth = 1e-15L;
 
-/// A place in one side of a book: what is left of the present step.
-class Cursor {
+Real buy_factor(const Leg& leg) { return (1 + leg.fee) / (1 - leg.fx_fee); }
+Real sell_factor(const Leg& leg) { return (1 - leg.fee) / (1 + leg.fx_fee); }
+
+/// USDT as a function of the quantity traded on one leg: piecewise linear, with a kink wherever the
+/// asset's book or the FX book goes on to its next level. Each kink comes from the books' own sums,
+/// not from the kink before, so that rounding does not add up.
+class Segments {
  public:
-  explicit Cursor(std::span<const Step> steps) : steps_(steps), left_(steps.front().size) {}
+  Segments(const Leg& leg, Real factor) : book_(*leg.book), fx_(*leg.fx), factor_(factor) {
+    load();
+  }
 
-  bool done() const { return index_ == steps_.size(); }
-  Real price() const { return static_cast<Real>(steps_[index_].price); }
-  Real left() const { return left_; }
+  bool done() const { return done_; }
+  /// USDT for one more unit inside this segment.
+  Real slope() const { return slope_; }
+  /// Quantity at the end of this segment.
+  Real end() const { return end_; }
+  Real usdt_at(Real quantity) const {
+    return quantity == end_ ? end_usdt_ : begin_usdt_ + (quantity - begin_) * slope_;
+  }
 
-  /// REQUIRES: amount <= left(). Taking everything goes on to the next step.
-  void take(Real amount, bool all) {
-    left_ -= amount;
-    if (all || left_ <= 0) {
-      if (++index_ < steps_.size()) left_ = static_cast<Real>(steps_[index_].size);
+  void next() {
+    begin_ = end_;
+    begin_usdt_ = end_usdt_;
+    if (book_ends_) before_ = book_[step_++];
+    if (fx_ends_) fx_before_ = fx_[fx_step_++];
+    load();
+  }
+
+ private:
+  void load() {
+    if (!book_.has(step_) || !fx_.has(fx_step_)) {
+      done_ = true;
+      return;
     }
+    const Ladder::Step& step = book_[step_];
+    const Ladder::Step& fx = fx_[fx_step_];
+    slope_ = factor_ * step.price / fx.price;
+    const Real amount = factor_ * step.amount;
+    book_ends_ = amount <= fx.amount;
+    fx_ends_ = amount >= fx.amount;
+    end_ = book_ends_ ? step.quantity
+                      : before_.quantity + (fx.amount / factor_ - before_.amount) / step.price;
+    end_usdt_ = fx_ends_ ? fx.quantity
+                         : fx_before_.quantity + (amount - fx_before_.amount) / fx.price;
+    end_ = std::max(end_, begin_);
+    end_usdt_ = std::max(end_usdt_, begin_usdt_);
   }
 
- private:
-  std::span<const Step> steps_;
-  std::size_t index_ = 0;
-  Real left_;
+  const Ladder& book_;
+  const Ladder& fx_;
+  const Real factor_;
+  std::size_t step_ = 0;
+  std::size_t fx_step_ = 0;
+  Ladder::Step before_;     // totals before the present level
+  Ladder::Step fx_before_;
+  bool book_ends_ = false;  // the segment's end is the end of the book's level
+  bool fx_ends_ = false;
+  bool done_ = false;
+  Real begin_ = 0;
+  Real begin_usdt_ = 0;
+  Real end_ = 0;
+  Real end_usdt_ = 0;
+  Real slope_ = 0;
 };
 
-/// Running totals of a walk, each linear within a piece.
-struct Totals {
-  Real quantity = 0;
-  Real cost = 0;      // C(q), in the buying venue's currency
-  Real proceeds = 0;  // R(q), in the selling venue's currency
-  Real spent = 0;     // USDT
-  Real received = 0;  // USDT
-};
-
-class Walk {
+/// Both legs at once, from one kink of either to the next.
+class PairWalk {
  public:
-  Walk(const PairInput& input)  // NOLINT(google-explicit-constructor): built in one place
-      : input_(input),
-        asks_(input.asks),
-        bids_(input.bids),
-        buy_factor_(1 + static_cast<Real>(input.buy_fee)),
-        sell_factor_(1 - static_cast<Real>(input.sell_fee)),
-        pay_factor_(1 - static_cast<Real>(input.pay.fee)),
-        receive_factor_(1 + static_cast<Real>(input.receive.fee)) {
-    if (!input.common_rate && !input.pay.is_usdt()) pay_.emplace(input.pay.steps);
-    if (!input.common_rate && !input.receive.is_usdt()) receive_.emplace(input.receive.steps);
+  explicit PairWalk(const PairInput& pair)
+      : lost_(pair.withdrawal_fee),
+        buy_(pair.buy, buy_factor(pair.buy)),
+        sell_(pair.sell, sell_factor(pair.sell)) {
+    // What the withdrawal keeps is bought first and never sold.
+    if (lost_ <= 0) return;
+    while (!buy_.done() && buy_.end() <= lost_) go_to(buy_.end(), buy_, spent_);
+    if (!buy_.done()) spent_ = buy_.usdt_at(lost_);
+    quantity_ = lost_;
   }
 
-  bool done() const {
-    return asks_.done() || bids_.done() || (pay_ && pay_->done()) || (receive_ && receive_->done());
+  bool done() const { return buy_.done() || sell_.done(); }
+  bool profitable() const { return sell_.slope() > buy_.slope() * (1 + kSameSlope); }
+  /// Profit on one more unit inside this piece.
+  Real marginal() const { return sell_.slope() - buy_.slope(); }
+
+  Real quantity() const { return quantity_; }
+  Real spent() const { return spent_; }
+  Real received() const { return received_; }
+  Real net() const { return received_ - spent_; }
+
+  void next() {
+    const Real sell_end = sell_.end() + lost_;
+    const Real end = std::min(buy_.end(), sell_end);
+    const bool buy_ends = buy_.end() <= end;
+    const bool sell_ends = sell_end <= end;
+    spent_ = buy_.usdt_at(end);
+    received_ = sell_.usdt_at(sell_ends ? sell_.end() : end - lost_);
+    quantity_ = end;
+    if (buy_ends) buy_.next();
+    if (sell_ends) sell_.next();
   }
 
-  /// USDT paid for one more unit of the asset.
-  Real marginal_cost() const {
-    const Real quote = asks_.price() * buy_factor_;
-    if (input_.common_rate) return quote / static_cast<Real>(*input_.common_rate);
-    return pay_ ? quote / (pay_->price() * pay_factor_) : quote;
+  /// To the smallest quantity with the highest net result.
+  void to_optimum() {
+    while (!done() && profitable()) next();
   }
-  /// USDT got for one more unit of the asset.
-  Real marginal_proceeds() const {
-    const Real quote = bids_.price() * sell_factor_;
-    if (input_.common_rate) return quote / static_cast<Real>(*input_.common_rate);
-    return receive_ ? quote / (receive_->price() * receive_factor_) : quote;
-  }
-
-  /// The quantity until the next price of any of the books.
-  Real piece() const { return std::min({asks_.left(), bids_.left(), pay_limit(), receive_limit()}); }
-
-  Totals after(Real quantity) const {
-    Totals t = totals_;
-    t.quantity += quantity;
-    t.cost += quantity * asks_.price();
-    t.proceeds += quantity * bids_.price();
-    t.spent += quantity * marginal_cost();
-    t.received += quantity * marginal_proceeds();
-    return t;
-  }
-
-  /// Takes the whole piece.
-  void advance() {
-    const Real quantity = piece();
-    const Real used_pay = pay_ ? quantity * marginal_cost() : 0;
-    const Real used_receive = receive_ ? quantity * marginal_proceeds() : 0;
-    const bool pay_all = pay_ && quantity == pay_limit();
-    const bool receive_all = receive_ && quantity == receive_limit();
-    totals_ = after(quantity);
-    asks_.take(quantity, quantity == asks_.left());
-    bids_.take(quantity, quantity == bids_.left());
-    if (pay_) pay_->take(used_pay, pay_all);
-    if (receive_) receive_->take(used_receive, receive_all);
-  }
-
-  const Totals& totals() const { return totals_; }
 
  private:
-  /// How much of the asset the present FX step pays for.
-  Real pay_limit() const {
-    if (!pay_) return std::numeric_limits<Real>::infinity();
-    return pay_->left() / marginal_cost();
-  }
-  Real receive_limit() const {
-    if (!receive_) return std::numeric_limits<Real>::infinity();
-    return receive_->left() / marginal_proceeds();
+  static void go_to(Real end, Segments& segments, Real& usdt) {
+    usdt = segments.usdt_at(end);
+    segments.next();
   }
 
-  const PairInput& input_;
-  Cursor asks_;
-  Cursor bids_;
-  std::optional<Cursor> pay_;
-  std::optional<Cursor> receive_;
-  const Real buy_factor_;
-  const Real sell_factor_;
-  const Real pay_factor_;
-  const Real receive_factor_;
-  Totals totals_;
+  const Real lost_;
+  Segments buy_;
+  Segments sell_;
+  Real quantity_ = 0;
+  Real spent_ = 0;
+  Real received_ = 0;
 };
 
-/// A result row from the totals at a quantity.
-Trade trade_at(const PairInput& input, const Totals& t, Real top_cost, Real top_proceeds) {
-  const Real buy_fee = static_cast<Real>(input.buy_fee);
-  const Real sell_fee = static_cast<Real>(input.sell_fee);
-  Real pay_fx_fee = 0;
-  Real receive_fx_fee = 0;
-  Real buy_amount = t.spent;     // what reaches the buying venue's currency, in USDT
-  Real sell_amount = t.received; // the same before the conversion's fee
-  if (!input.common_rate && !input.pay.is_usdt()) {
-    pay_fx_fee = t.spent * static_cast<Real>(input.pay.fee);
-    buy_amount = t.spent - pay_fx_fee;
-  }
-  if (!input.common_rate && !input.receive.is_usdt()) {
-    receive_fx_fee = t.received * static_cast<Real>(input.receive.fee);
-    sell_amount = t.received + receive_fx_fee;
-  }
-  const Real net = t.received - t.spent;
-  const Real top_net = t.quantity * (top_proceeds - top_cost);
+Trade make_trade(const PairInput& pair, Real quantity, Real spent, Real received) {
+  const Leg& buy = pair.buy;
+  const Leg& sell = pair.sell;
+  const Real sold = std::max<Real>(0, quantity - pair.withdrawal_fee);
+  const Top top = top_of(pair);
+  const Real net = received - spent;
+  const Real top_net = sold * top.sell_proceeds - quantity * top.buy_cost;
+  const Real cost = buy.book->amount_of(quantity).value_or(0);
+  const Real proceeds = sell.book->amount_of(sold).value_or(0);
   Trade trade;
-  trade.quantity = static_cast<double>(t.quantity);
-  trade.spent_usdt = static_cast<double>(t.spent);
+  trade.quantity = static_cast<double>(quantity);
+  trade.spent_usdt = static_cast<double>(spent);
   trade.net_profit_usdt = static_cast<double>(net);
-  trade.net_ratio = static_cast<double>(net / t.spent);
-  trade.buy_vwap = static_cast<double>(t.cost / t.quantity);
-  trade.sell_vwap = static_cast<double>(t.proceeds / t.quantity);
-  trade.buy_fee_usdt = static_cast<double>(buy_amount * buy_fee / (1 + buy_fee));
-  trade.sell_fee_usdt = static_cast<double>(sell_amount * sell_fee / (1 - sell_fee));
-  trade.fx_fee_usdt = static_cast<double>(pay_fx_fee + receive_fx_fee);
+  trade.net_ratio = static_cast<double>(net / spent);
+  trade.buy_vwap = static_cast<double>(cost / quantity);
+  trade.sell_vwap = static_cast<double>(sold > 0 ? proceeds / sold : sell.book->top());
+  // A fee in the venue's currency is counted at the average price of the conversion it went
+  // through, so that fees, principal and conversion add up to what was spent or received.
+  trade.buy_fee_usdt = static_cast<double>(spent * (1 - buy.fx_fee) * buy.fee / (1 + buy.fee));
+  trade.sell_fee_usdt =
+      static_cast<double>(received * (1 + sell.fx_fee) * sell.fee / (1 - sell.fee));
+  trade.fx_fee_usdt = static_cast<double>(spent * buy.fx_fee + received * sell.fx_fee);
+  trade.withdrawal_fee_usdt = static_cast<double>(pair.withdrawal_fee * spent / quantity);
   trade.slippage_usdt = static_cast<double>(std::max<Real>(0, top_net - net));
   return trade;
 }
 
 }  // namespace
 
-void CompiledBook::assign(const OrderBook& book) {
-  const auto compile = [](const std::vector<Level>& levels, std::vector<Step>& steps) {
-    steps.resize(levels.size());
-    for (std::size_t i = 0; i < levels.size(); ++i) {
-      steps[i] = {levels[i].price.to_double(), levels[i].size.to_double()};
-    }
-  };
-  compile(book.bids, bids);
-  compile(book.asks, asks);
+void Ladder::assign(std::span<const Level> levels) {
+  levels_.assign(levels.begin(), levels.end());
+  steps_.clear();
+  next_level_ = 0;
 }
 
-bool SpreadEvent::same_value(const SpreadEvent& o) const {
-  return asset == o.asset && buy == o.buy && sell == o.sell && mode == o.mode && verdict == o.verdict &&
-         reasons == o.reasons && gross_ratio == o.gross_ratio && net_ratio == o.net_ratio &&
-         buy_price_usdt == o.buy_price_usdt && sell_price_usdt == o.sell_price_usdt &&
-         fx_venue_fallback == o.fx_venue_fallback && optimal == o.optimal &&
-         break_even_quantity == o.break_even_quantity && sizes == o.sizes;
+void Ladder::assign_unlimited(Real price) {
+  constexpr Real kUnlimited = std::numeric_limits<Real>::infinity();
+  clear();
+  steps_.push_back({price, kUnlimited, kUnlimited});
 }
 
-void evaluate(const PairInput& input, PairResult& out) {
-  assert(!input.asks.empty() && !input.bids.empty());
-  Walk walk(input);
-  const Real top_cost = walk.marginal_cost();
-  const Real top_proceeds = walk.marginal_proceeds();
+void Ladder::clear() {
+  levels_.clear();
+  steps_.clear();
+  next_level_ = 0;
+}
 
-  // The top of the books with and without fees.
-  const auto rate = [&input](const Conversion& conversion) -> Real {
-    if (input.common_rate) return static_cast<Real>(*input.common_rate);
-    return conversion.is_usdt() ? 1 : static_cast<Real>(conversion.steps.front().price);
-  };
-  const Real ask_usdt = static_cast<Real>(input.asks.front().price) / rate(input.pay);
-  const Real bid_usdt = static_cast<Real>(input.bids.front().price) / rate(input.receive);
-  out.buy_price_usdt = static_cast<double>(ask_usdt);
-  out.sell_price_usdt = static_cast<double>(bid_usdt);
-  out.gross_ratio = static_cast<double>((bid_usdt - ask_usdt) / ask_usdt);
-  out.net_ratio = static_cast<double>((top_proceeds - top_cost) / top_cost);
-  out.optimal.reset();
-  out.break_even_quantity = 0;
-  out.sizes.resize(input.sizes_usdt.size());
-  for (std::size_t i = 0; i < out.sizes.size(); ++i) {
-    out.sizes[i] = {.size_usdt = input.sizes_usdt[i], .insufficient_depth = true, .trade = {}};
+bool Ladder::compile_to(std::size_t step) const {
+  while (steps_.size() <= step && next_level_ < levels_.size()) {
+    const Level& level = levels_[next_level_++];
+    if (!level.price.is_positive() || !level.size.is_positive()) continue;
+    const Step before = steps_.empty() ? Step{} : steps_.back();
+    const Real price = level.price.to_long_double();
+    const Real size = level.size.to_long_double();
+    steps_.push_back({price, before.quantity + size, before.amount + price * size});
   }
+  return step < steps_.size();
+}
 
-  bool before_optimum = true;   // the marginal profit has been positive so far
-  bool before_break_even = true;
-  std::size_t rung = 0;
-  while (!walk.done() && (before_break_even || rung < out.sizes.size())) {
-    const Real cost = walk.marginal_cost();
-    const Real profit = walk.marginal_proceeds() - cost;
-    const Real quantity = walk.piece();
-    const Totals& t = walk.totals();
+/// The step in which a running total reaches `value`; a value a rounding beyond the end becomes the
+/// end.
+std::optional<std::size_t> Ladder::find(Real Step::* total, Real& value) const {
+  while (steps_.empty() || steps_.back().*total < value) {
+    if (has(steps_.size())) continue;
+    if (steps_.empty() || value > steps_.back().*total * (1 + kSameDepth)) return std::nullopt;
+    value = steps_.back().*total;
+  }
+  const auto found =
+      std::ranges::lower_bound(steps_, value, {}, [total](const Step& s) { return s.*total; });
+  return static_cast<std::size_t>(found - steps_.begin());
+}
 
-    if (before_optimum && profit <= 0) {
-      before_optimum = false;
-      if (t.received - t.spent > 0) out.optimal = trade_at(input, t, top_cost, top_proceeds);
-    }
-    if (before_break_even) {
-      const Real net = t.received - t.spent;
-      if (net + profit * quantity < 0) {
-        // net(q) reaches 0 inside this piece; before it, when it starts at a loss.
-        out.break_even_quantity = static_cast<double>(t.quantity + (profit < 0 ? std::max<Real>(0, net) / -profit : 0));
-        before_break_even = false;
-      }
-    }
-    while (rung < out.sizes.size()) {
-      const Real missing = static_cast<Real>(out.sizes[rung].size_usdt) - t.spent;
-      if (missing > cost * quantity) break;
-      out.sizes[rung].insufficient_depth = false;
-      out.sizes[rung].trade = trade_at(input, walk.after(missing / cost), top_cost, top_proceeds);
-      ++rung;
-    }
-    walk.advance();
+std::optional<Real> Ladder::amount_of(Real quantity) const {
+  const std::optional<std::size_t> step = find(&Step::quantity, quantity);
+  if (!step) return std::nullopt;
+  const Step before = *step == 0 ? Step{} : steps_[*step - 1];
+  return before.amount + (quantity - before.quantity) * steps_[*step].price;
+}
+
+std::optional<Real> Ladder::quantity_of(Real amount) const {
+  const std::optional<std::size_t> step = find(&Step::amount, amount);
+  if (!step) return std::nullopt;
+  const Step before = *step == 0 ? Step{} : steps_[*step - 1];
+  return before.quantity + (amount - before.amount) / steps_[*step].price;
+}
+
+std::optional<Real> usdt_spent(const Leg& buy, Real q) {
+  const std::optional<Real> cost = buy.book->amount_of(q);
+  if (!cost) return std::nullopt;
+  return buy.fx->quantity_of(*cost * buy_factor(buy));
+}
+
+std::optional<Real> usdt_received(const Leg& sell, Real q) {
+  const std::optional<Real> proceeds = sell.book->amount_of(q);
+  if (!proceeds) return std::nullopt;
+  return sell.fx->quantity_of(*proceeds * sell_factor(sell));
+}
+
+std::optional<Real> quantity_for(const Leg& buy, Real usdt) {
+  const std::optional<Real> amount = buy.fx->amount_of(usdt);
+  if (!amount) return std::nullopt;
+  return buy.book->quantity_of(*amount / buy_factor(buy));
+}
+
+Top top_of(const PairInput& pair) {
+  Top top;
+  top.buy_price = pair.buy.book->top() / pair.buy.fx->top();
+  top.buy_cost = top.buy_price * buy_factor(pair.buy);
+  top.sell_price = pair.sell.book->top() / pair.sell.fx->top();
+  top.sell_proceeds = top.sell_price * sell_factor(pair.sell);
+  return top;
+}
+
+std::optional<Trade> optimal(const PairInput& pair, bool* depth_ended) {
+  PairWalk walk(pair);
+  walk.to_optimum();
+  if (depth_ended != nullptr) *depth_ended = walk.done();
+  if (!(walk.net() > 0)) return std::nullopt;
+  return make_trade(pair, walk.quantity(), walk.spent(), walk.received());
+}
+
+Real break_even(const PairInput& pair) {
+  PairWalk walk(pair);
+  walk.to_optimum();
+  if (!(walk.net() > 0)) return 0;
+  while (!walk.done()) {
+    const Real quantity = walk.quantity();
+    const Real net = walk.net();
+    const Real marginal = walk.marginal();
+    walk.next();
+    // A loss that is only rounding is none.
+    if (walk.net() < -kSameSlope * walk.spent()) return quantity + net / -marginal;
   }
-  const Totals& end = walk.totals();
-  if (walk.done()) {
-    if (before_optimum && end.received - end.spent > 0) {
-      out.optimal = trade_at(input, end, top_cost, top_proceeds);
-    }
-    if (before_break_even) out.break_even_quantity = static_cast<double>(end.quantity);
-  }
+  return walk.quantity();
+}
+
+std::optional<Trade> trade_spending(const PairInput& pair, Real usdt) {
+  const std::optional<Real> quantity = quantity_for(pair.buy, usdt);
+  if (!quantity) return std::nullopt;
+  const std::optional<Real> received =
+      usdt_received(pair.sell, std::max<Real>(0, *quantity - pair.withdrawal_fee));
+  if (!received) return std::nullopt;
+  return make_trade(pair, *quantity, usdt, *received);
 }
 
 }  // namespace spreadwatch::spread

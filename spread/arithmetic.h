@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <vector>
@@ -9,67 +10,94 @@
 
 namespace spreadwatch::spread {
 
-/// One side of an order book for walking: best price first.
-struct Step {
-  double price = 0;
-  double size = 0;
-};
+/// What sums are kept in: a profit is a small difference of large sums.
+using Real = long double;
 
-/// An order book for walking. Reused between updates.
-struct CompiledBook {
-  std::vector<Step> bids;
-  std::vector<Step> asks;
-
-  /// REQUIRES: the book is synced.
-  void assign(const OrderBook& book);
-  bool two_sided() const { return !bids.empty() && !asks.empty(); }
-  double mid() const { return (bids.front().price + asks.front().price) / 2; }
-};
-
-/// How an amount of a venue's quote currency becomes USDT (or the other way round) at one price after another.
+/// One side of an order book, best price first, for walking: quantities and amounts (Σ price·size)
+/// are summed up level by level.
 ///
-/// For USDT itself there is no step and no fee. `steps` are the FX book's asks when USDT is bought (receiving
-/// KRW or USD) and its bids when USDT is sold (paying in KRW or USD); one step of infinite size stands for the
-/// consensus.
-struct Conversion {
-  std::span<const Step> steps;  ///< empty = the quote currency is USDT
-  double fee = 0;               ///< taker fee of the FX market, a fraction
-  bool is_usdt() const { return steps.empty(); }
+/// Levels become numbers only when a walk gets that far, since most walks end near the top.
+/// Threads: one at a time, also for const calls.
+class Ladder {
+ public:
+  struct Step {
+    Real price = 0;
+    Real quantity = 0;  ///< sizes of this and all better levels
+    Real amount = 0;    ///< price·size of this and all better levels
+  };
+
+  /// Copies the levels, reusing memory. Levels without a price or a size are left out.
+  void assign(std::span<const Level> levels);
+  /// One price at which any quantity can be had. REQUIRES: price > 0.
+  void assign_unlimited(Real price);
+  void clear();
+
+  bool empty() const { return !has(0); }
+  /// Best price. REQUIRES: not empty.
+  Real top() const { return (*this)[0].price; }
+  bool has(std::size_t step) const { return step < steps_.size() || compile_to(step); }
+  /// REQUIRES: has(step).
+  const Step& operator[](std::size_t step) const { return steps_[step]; }
+
+  /// Σ price·size for a quantity; nullopt beyond depth.
+  std::optional<Real> amount_of(Real quantity) const;
+  /// The quantity whose Σ price·size is `amount`; nullopt beyond depth.
+  std::optional<Real> quantity_of(Real amount) const;
+
+ private:
+  bool compile_to(std::size_t step) const;
+  std::optional<std::size_t> find(Real Step::* total, Real& value) const;
+
+  std::vector<Level> levels_;
+  mutable std::size_t next_level_ = 0;  // first level not compiled
+  mutable std::vector<Step> steps_;
 };
 
-/// Everything a pair's numbers depend on. Fees are fractions of the quote amount.
+/// One leg of a pair: a book and how its currency becomes USDT. Fees are fractions of the quote
+/// amount.
+struct Leg {
+  const Ladder* book = nullptr;  ///< asks where the asset is bought, bids where it is sold
+  /// Bids of the FX book where USDT is sold to pay, its asks where USDT is bought with what was
+  /// received; one unlimited step for the consensus, for a common currency, and (price 1) for USDT.
+  const Ladder* fx = nullptr;
+  Real fee = 0;
+  Real fx_fee = 0;  ///< 0 when nothing is converted
+};
+
+/// Everything a pair's numbers depend on. REQUIRES: no ladder is empty, fees are below 1.
 struct PairInput {
-  std::span<const Step> asks;  ///< of the venue where the asset is bought
-  std::span<const Step> bids;  ///< of the venue where it is sold
-  double buy_fee = 0;
-  double sell_fee = 0;
-  Conversion pay;      ///< USDT is sold to get the buying venue's currency
-  Conversion receive;  ///< USDT is bought with the selling venue's currency
-  /// Both venues trade in this one currency: the result is computed in it and divided by its USDT price, and
-  /// `pay` and `receive` are not used. 1 for a USDT pair with itself; nullopt = different currencies.
-  std::optional<double> common_rate;
-  std::span<const double> sizes_usdt;  ///< rising
+  Leg buy;
+  Leg sell;
+  Real withdrawal_fee = 0;  ///< of the asset: only `q − withdrawal_fee` is sold
 };
 
-/// What a pair gives.
-struct PairResult {
-  double gross_ratio = 0;
-  double net_ratio = 0;
-  double buy_price_usdt = 0;
-  double sell_price_usdt = 0;
-  std::optional<Trade> optimal;
-  double break_even_quantity = 0;
-  std::vector<SizeRow> sizes;
-};
+/// USDT paid for the quantity `q` bought; nullopt beyond the depth of the book or of its FX book.
+std::optional<Real> usdt_spent(const Leg& buy, Real q);
+/// USDT received for the quantity `q` sold; nullopt beyond depth.
+std::optional<Real> usdt_received(const Leg& sell, Real q);
+/// The quantity that costs `usdt`; nullopt beyond depth.
+std::optional<Real> quantity_for(const Leg& buy, Real usdt);
 
-/// Walks all books at once, piece by piece: within a piece every price is constant, so cost and proceeds are
-/// linear in the quantity and the kinks are exact.
+/// The top of the books.
+struct Top {
+  Real buy_price = 0;   ///< USDT for one unit, no fees
+  Real buy_cost = 0;    ///< the same with every fee
+  Real sell_price = 0;
+  Real sell_proceeds = 0;
+};
+Top top_of(const PairInput& pair);
+
+/// The smallest quantity with the highest net(q); nullopt unless that is above 0.
 ///
-/// optimal = the smallest quantity with the highest net(q), if that is above 0; break-even = the largest
-/// quantity within depth with net(q) >= 0; a ladder row = the quantity that spends its size. Sums are kept in
-/// extended precision, since a profit is a small difference of large sums.
-/// REQUIRES: asks, bids and the steps of each conversion are not empty (but for USDT); every price and size is
-/// above 0. `out` is overwritten, its capacity reused: no allocation once warm. Threads: any; pure.
-void evaluate(const PairInput& input, PairResult& out);
+/// Walks all books at once, kink by kink: between two kinks every price is constant and net(q) is
+/// linear, so the kinks are exact. `depth_ended`, when given, tells whether the books ended before the
+/// profit did.
+std::optional<Trade> optimal(const PairInput& pair, bool* depth_ended = nullptr);
+
+/// The largest quantity within depth with net(q) >= 0; 0 when no size is profitable.
+Real break_even(const PairInput& pair);
+
+/// The trade that spends `usdt`; nullopt when the books are not deep enough for it.
+std::optional<Trade> trade_spending(const PairInput& pair, Real usdt);
 
 }  // namespace spreadwatch::spread

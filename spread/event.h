@@ -66,7 +66,10 @@ struct Trade {
   double sell_fee_usdt = 0;
   double fx_fee_usdt = 0;   ///< the conversions' taker fees
   double slippage_usdt = 0; ///< against trading everything at the top of the books
-  double fees_usdt() const { return buy_fee_usdt + sell_fee_usdt + fx_fee_usdt; }
+  double withdrawal_fee_usdt = 0;  ///< mode transfer: what the coins the network keeps have cost
+  double fees_usdt() const {
+    return buy_fee_usdt + sell_fee_usdt + fx_fee_usdt + withdrawal_fee_usdt;
+  }
 
   friend bool operator==(const Trade&, const Trade&) = default;
 };
@@ -99,6 +102,9 @@ struct SpreadEvent {
   std::optional<Trade> optimal;               ///< nullopt = no profitable size, or no numbers
   std::optional<double> break_even_quantity;  ///< nullopt = no numbers
   std::vector<SizeRow> sizes;
+  std::string network;                    ///< mode transfer: the cheapest open one; empty = none known
+  std::optional<double> withdrawal_fee;   ///< mode transfer: of that network, in the asset
+  std::optional<int> expected_minutes;    ///< mode transfer: until the coins can be sold
   std::optional<Timestamp> received;  ///< of the data that caused it, for latency; not part of the record
 
   /// Equal but for times and ages.

@@ -4,22 +4,16 @@
 
 namespace spreadwatch::spread {
 
-microseconds ClockOffset::excess(Timestamp exchange, Timestamp receive, microseconds limit) {
+microseconds ClockOffset::excess(Timestamp exchange, Timestamp receive) {
   const microseconds delay = receive - exchange;
-  if (samples_ == 0) {
-    first_ = receive;
-    window_start_ = receive;
-  }
-  if (samples_ < kSamples) ++samples_;
+  if (!shortest_) window_start_ = receive;
   if (receive - window_start_ >= kWindow) {
     previous_shortest_ = shortest_;
     shortest_.reset();
     window_start_ = receive;
   }
   shortest_ = shortest_ ? std::min(*shortest_, delay) : delay;
-  if (samples_ < kSamples || receive - first_ < kLearning) return delay;
-  const microseconds offset = previous_shortest_ ? std::min(*shortest_, *previous_shortest_) : *shortest_;
-  return delay - std::clamp(offset, -limit, limit);
+  return delay - std::min(*shortest_, previous_shortest_.value_or(*shortest_));
 }
 
 MarketView::MarketView(const config::Settings& settings, const config::AssetRegistry& registry)
@@ -27,16 +21,22 @@ MarketView::MarketView(const config::Settings& settings, const config::AssetRegi
   for (const config::VenueSettings& venue : settings.venues) venues_[index_of(venue.id)] = &venue;
 }
 
+void MarketView::watch(std::string_view asset) { extra_assets_.emplace_back(asset); }
+
 std::optional<std::size_t> MarketView::find(VenueId venue, const Instrument& instrument) {
   auto& known = index_[index_of(venue)];
   if (const auto found = known.find(instrument); found != known.end()) return found->second;
 
   const config::VenueSettings* const settings = venues_[index_of(venue)];
   if (settings == nullptr) return std::nullopt;
-  Market market{.venue = venue, .instrument = instrument, .asset = {}, .min_notional = {}, .book = {}};
-  const std::string_view fx_quote = region_of(venue) == Region::kKorea ? "KRW" : "USD";
-  const bool has_fx = region_of(venue) == Region::kKorea || venue == VenueId::kKraken;
-  if (has_fx && instrument.base == "USDT" && instrument.quote == fx_quote) {
+  Market market;
+  market.venue = venue;
+  market.instrument = instrument;
+  const bool korean = region_of(venue) == Region::kKorea;
+  if (instrument.base == "USDT") {
+    const bool is_fx = korean ? instrument.quote == "KRW"
+                              : venue == VenueId::kKraken && instrument.quote == "USD";
+    if (!is_fx) return std::nullopt;
     market.fx = true;
     market.asset = "USDT";
   } else {
@@ -44,14 +44,19 @@ std::optional<std::size_t> MarketView::find(VenueId venue, const Instrument& ins
     const auto asset = registry_.asset_of(venue, instrument.base);
     market.asset = asset ? std::string{*asset} : instrument.base;
     market.proven = asset.has_value();
-    const bool wanted = settings_.all_assets ||
-                        std::ranges::find(settings_.assets, market.asset) != settings_.assets.end();
-    if (!wanted || market.asset == "USDT") return std::nullopt;
+    const bool wanted =
+        settings_.all_assets ||
+        std::ranges::find(settings_.assets, market.asset) != settings_.assets.end() ||
+        std::ranges::find(extra_assets_, market.asset) != extra_assets_.end();
+    if (!wanted) return std::nullopt;
+    // An unproven ticker that is spelled like an asset the venue lists under another ticker would stand in
+    // that asset's place; it is certainly another coin.
+    if (!market.proven && registry_.ticker_of(venue, market.asset)) return std::nullopt;
   }
   const std::size_t index = markets_.size();
   if (market.fx) fx_[index_of(venue)] = index;
   markets_.push_back(std::move(market));
-  freshness_.emplace_back();
+  scheduled_.push_back(false);
   known.emplace(instrument, index);
   return index;
 }
@@ -59,8 +64,7 @@ std::optional<std::size_t> MarketView::find(VenueId venue, const Instrument& ins
 Timestamp MarketView::alive_until(VenueId venue, std::uint32_t connection) const {
   const auto& alive = alive_[index_of(venue)];
   const auto found = alive.find(connection);
-  if (found == alive.end()) return Timestamp::min();
-  if (found->second == Timestamp::min()) return found->second;
+  if (found == alive.end() || found->second == Timestamp::min()) return Timestamp::min();
   return found->second + venues_[index_of(venue)]->liveness;
 }
 
@@ -70,55 +74,62 @@ Timestamp MarketView::fresh_until(const Market& market) const {
                   *market.updated + settings_.spread.max_quiet);
 }
 
-bool MarketView::judge_freshness(std::size_t index, Timestamp now) {
+bool MarketView::judge(std::size_t index, Timestamp now) {
   Market& market = markets_[index];
-  if (market.unusable.contains(Reason::kBookNotSynced)) return false;
-  Reasons reasons;
-  if (!market.book.two_sided()) reasons.add(Reason::kOneSided);
-  if (freshness_[index].late || now >= fresh_until(market)) reasons.add(Reason::kStaleLeg);
+  Reasons reasons = market.not_synced;
+  if (reasons.empty()) {
+    if (market.bids.empty() || market.asks.empty()) {
+      reasons.add(Reason::kOneSided);
+    } else if (market.bids.top() >= market.asks.top()) {
+      reasons.add(Reason::kCrossed);
+    }
+    if (market.late || now >= fresh_until(market)) reasons.add(Reason::kStaleLeg);
+  }
   const bool changed = !(reasons == market.unusable);
   market.unusable = reasons;
   return changed;
 }
 
 void MarketView::schedule(std::size_t index) {
-  if (freshness_[index].scheduled) return;
-  freshness_[index].scheduled = true;
+  if (scheduled_[index]) return;
+  scheduled_[index] = true;
   due_.emplace(fresh_until(markets_[index]), index);
 }
 
-std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp now) {
+std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp now,
+                                              std::vector<std::size_t>& changed) {
   const std::optional<std::size_t> index = find(book.venue, book.instrument);
   if (!index) return std::nullopt;
   Market& market = markets_[*index];
   market.connection = book.connection;
   if (!book.synced()) {
-    market.book.bids.clear();
-    market.book.asks.clear();
+    market.bids.clear();
+    market.asks.clear();
+    market.not_synced = Reason::kBookNotSynced;
     // A feed that went away fell silent; a feed that is wrong is not synced.
-    const bool silent = book.state == FeedState::kDown || book.state == FeedState::kStale;
-    const bool crossed = book.reason == ErrorCode::kCrossedBook;
-    market.unusable = Reasons{Reason::kBookNotSynced};
-    if (silent) market.unusable.add(Reason::kStaleLeg);
-    if (crossed) market.unusable.add(Reason::kCrossed);
+    if (book.state == FeedState::kDown || book.state == FeedState::kStale) {
+      market.not_synced.add(Reason::kStaleLeg);
+    }
+    if (book.reason == ErrorCode::kCrossedBook) market.not_synced.add(Reason::kCrossed);
+    judge(*index, now);
     return index;
   }
-  market.book.assign(book);
-  market.updated = book.receive_time.value_or(now);
-  market.unusable = {};
-  Freshness& freshness = freshness_[*index];
-  freshness.late = false;
-  if (book.exchange_time && book.receive_time) {
-    const microseconds limit = settings_.spread.max_delay;
-    freshness.late =
-        offsets_[index_of(book.venue)].excess(*book.exchange_time, *book.receive_time, limit) > limit;
-  }
-  judge_freshness(*index, now);
-  schedule(*index);
+  const Timestamp received = book.receive_time.value_or(now);
+  market.bids.assign(book.bids);
+  market.asks.assign(book.asks);
+  market.not_synced = {};
+  market.updated = received;
+  market.late = book.exchange_time &&
+                offsets_[index_of(book.venue)].excess(*book.exchange_time, received) >
+                    settings_.spread.max_delay;
+  update(StreamStatus{book.venue, book.connection, true, received}, now, changed);
+  judge(*index, now);
+  if (market.usable()) schedule(*index);
   return index;
 }
 
-void MarketView::update(const StreamStatus& status, Timestamp now, std::vector<std::size_t>& changed) {
+void MarketView::update(const StreamStatus& status, Timestamp now,
+                        std::vector<std::size_t>& changed) {
   if (venues_[index_of(status.venue)] == nullptr) return;
   auto& alive = alive_[index_of(status.venue)];
   const Timestamp before = alive_until(status.venue, status.connection);
@@ -129,7 +140,7 @@ void MarketView::update(const StreamStatus& status, Timestamp now, std::vector<s
   for (std::size_t i = 0; i < markets_.size(); ++i) {
     const Market& market = markets_[i];
     if (market.venue != status.venue || market.connection != status.connection) continue;
-    if (judge_freshness(i, now)) changed.push_back(i);
+    if (judge(i, now)) changed.push_back(i);
     if (market.usable()) schedule(i);
   }
 }
@@ -146,9 +157,9 @@ void MarketView::expire(Timestamp now, std::vector<std::size_t>& changed) {
   while (!due_.empty() && due_.top().first <= now) {
     const std::size_t index = due_.top().second;
     due_.pop();
-    freshness_[index].scheduled = false;
-    if (judge_freshness(index, now)) changed.push_back(index);
-    if (now < fresh_until(markets_[index])) schedule(index);
+    scheduled_[index] = false;
+    if (judge(index, now)) changed.push_back(index);
+    if (markets_[index].usable()) schedule(index);
   }
 }
 

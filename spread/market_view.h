@@ -14,11 +14,12 @@
 #include "config/settings.h"
 #include "core/market_data.h"
 #include "core/reason.h"
+#include "core/time.h"
 #include "spread/arithmetic.h"
 
 namespace spreadwatch::spread {
 
-/// One watched market of one venue: its book, compiled for walking, and whether it may be used.
+/// One watched market of one venue: its book, ready for walking, and whether it may be used.
 struct Market {
   VenueId venue{};
   Instrument instrument;
@@ -27,46 +28,58 @@ struct Market {
   bool fx = false;        ///< the venue's KRW-USDT or USDT-USD market
   bool active = true;     ///< the venue lists it as open for trading
   std::optional<double> min_notional;  ///< in the quote currency
-  CompiledBook book;      ///< empty unless the book is synced
+  Ladder bids;            ///< both empty unless the book is synced
+  Ladder asks;
   Reasons unusable{Reason::kBookNotSynced};  ///< why no number may come from it now; empty = usable
   std::uint32_t connection = 0;
-  std::optional<Timestamp> updated;   ///< last change of the book, receive time
+  std::optional<Timestamp> updated;   ///< last update of the book, receive time
+  Reasons not_synced{Reason::kBookNotSynced};  ///< why the book itself is not believed; empty = synced
+  bool late = false;      ///< the last update came too late
 
   bool usable() const { return unusable.empty(); }
+  /// REQUIRES: usable.
+  Real mid() const { return (bids.top() + asks.top()) / 2; }
 };
 
-/// Estimates how far a venue's clock is behind ours from the shortest exchange-to-receive delay of the last
-/// minutes: what is constant is clock, what varies is delay. Without enough samples the offset is zero, and it
-/// is never believed to be more than a limit, so that a feed that is late from the start is still called late.
+/// Estimates how far a venue's clock is off ours: the shortest exchange-to-receive delay of the last five to
+/// ten minutes, over all of the venue's books. What is constant is clock, what varies is delay.
+///
+/// So a clock that is wrong by any constant never makes a book late, and neither does the constant part of
+/// the network's delay; a clock that is set back makes books late until the window has passed.
 class ClockOffset {
  public:
-  /// The delay of a message beyond the offset. Updates the estimate.
-  microseconds excess(Timestamp exchange, Timestamp receive, microseconds limit);
+  /// The delay of a message beyond the offset, which takes this message into account.
+  microseconds excess(Timestamp exchange, Timestamp receive);
 
  private:
   static constexpr microseconds kWindow = std::chrono::minutes{5};
-  static constexpr microseconds kLearning = std::chrono::seconds{10};
-  static constexpr int kSamples = 20;
 
-  int samples_ = 0;
-  Timestamp first_{};
   Timestamp window_start_{};
   std::optional<microseconds> shortest_;           // of the present window
   std::optional<microseconds> previous_shortest_;  // of the one before
 };
 
-/// Every watched market and its freshness. A book is fresh while its connection is alive, its own last update
-/// is younger than `max_quiet`, and it did not come late.
+/// Every watched market and its freshness.
+///
+/// A book is fresh while its connection is alive (a book, a ticker or a StreamStatus of it within the venue's
+/// liveness), its own last update is younger than `max_quiet`, and that update was not more than `max_delay`
+/// late. Watched are each venue's FX market and the markets in the venue's quote of the configured
+/// assets and of those added by watch().
 /// Threads: one at a time; time is passed in.
 class MarketView {
  public:
   MarketView(const config::Settings& settings, const config::AssetRegistry& registry);
 
+  /// Watches an asset that the configuration does not name.
+  void watch(std::string_view asset);
+
   /// The market of a book, made when it is the first; nullopt when nobody watches it.
   std::optional<std::size_t> find(VenueId venue, const Instrument& instrument);
 
-  /// Takes a book. The market index, or nullopt when it is not watched.
-  std::optional<std::size_t> update(const OrderBook& book, Timestamp now);
+  /// Takes a book. The market index, or nullopt when it is not watched. A first word on a connection can bring
+  /// back other books of it: those are appended to `changed`.
+  std::optional<std::size_t> update(const OrderBook& book, Timestamp now,
+                                    std::vector<std::size_t>& changed);
   /// Appends the markets whose `unusable` changed.
   void update(const StreamStatus& status, Timestamp now, std::vector<std::size_t>& changed);
   std::optional<std::size_t> update(const MarketStatus& status);
@@ -80,26 +93,24 @@ class MarketView {
   std::optional<std::size_t> fx_market(VenueId venue) const { return fx_[index_of(venue)]; }
 
  private:
-  struct Freshness {
-    bool late = false;       // the last update came too late
-    bool scheduled = false;  // stands in due_
-  };
   Timestamp alive_until(VenueId venue, std::uint32_t connection) const;
   Timestamp fresh_until(const Market& market) const;
   /// True when `unusable` changed.
-  bool judge_freshness(std::size_t index, Timestamp now);
+  bool judge(std::size_t index, Timestamp now);
   void schedule(std::size_t index);
 
   const config::Settings& settings_;
   const config::AssetRegistry& registry_;
+  std::vector<std::string> extra_assets_;
   std::array<const config::VenueSettings*, kVenueCount> venues_{};
   std::vector<Market> markets_;
-  std::vector<Freshness> freshness_;
+  std::vector<bool> scheduled_;  // by market: stands in due_
   std::array<std::unordered_map<Instrument, std::size_t>, kVenueCount> index_;
   std::array<std::optional<std::size_t>, kVenueCount> fx_;
-  std::array<std::map<std::uint32_t, Timestamp>, kVenueCount> alive_;  // by connection
+  std::array<std::map<std::uint32_t, Timestamp>, kVenueCount> alive_;  // by connection; min = gone
   std::array<ClockOffset, kVenueCount> offsets_;
   using Due = std::pair<Timestamp, std::size_t>;
+  // A market has at most one entry, which may be too early: then it is put in again when it comes up.
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
 };
 

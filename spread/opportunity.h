@@ -2,7 +2,7 @@
 
 #include <functional>
 #include <optional>
-#include <string>
+#include <string_view>
 
 #include "config/settings.h"
 #include "core/time.h"
@@ -10,21 +10,39 @@
 
 namespace spreadwatch::spread {
 
+/// What of a pair's row an opportunity lives on. Points into the row.
+struct PairState {
+  std::string_view asset;
+  VenueId buy{};
+  VenueId sell{};
+  config::Mode mode{};
+  Verdict verdict = Verdict::kUnknown;
+  Reasons reasons;
+  const Trade* optimal = nullptr;  ///< null = no profitable size, or no numbers
+  std::optional<microseconds> buy_age;
+  std::optional<microseconds> sell_age;
+};
+
 /// The life of one pair's opportunity: waiting, held, open, fading, closed.
 ///
-/// Opens after the pair has been tradable with enough profit and ratio for `open_hold`; closes as `converged` after
-/// `close_hold` below the close thresholds, at once as `stale` when a feed fell silent, and at once as
-/// `not_tradable` for any other reason. One `open` and one `close` each, in this order.
+/// Opens after the pair has been tradable with enough profit and ratio, both of the optimal size, for
+/// `open_hold`; closes as `converged` after `close_hold` with no profitable size or below either close
+/// threshold, at once as `stale` when a feed fell silent (the leg's or the rate's), and at once as `not_tradable`
+/// for any other reason. One `open` and one `close` each, in this order. A restored one waits for its first good row
+/// until a moment, since at a start no book is there yet.
 /// Threads: one at a time; time is passed in.
 class Opportunity {
  public:
   using Emit = std::function<void(const OpportunityEvent&)>;
 
+  /// Takes up an opportunity of a run before. REQUIRES: not open.
+  void restore(const OpportunityEvent& last, Timestamp wait_until);
+
   /// The pair was computed at `now`.
-  void update(const SpreadEvent& row, const config::SpreadSettings& settings, Timestamp now,
+  void update(const PairState& row, const config::SpreadSettings& settings, Timestamp now,
               const Emit& emit);
   /// A hold that ends by `now` takes effect.
-  void expire(const SpreadEvent& row, Timestamp now, const Emit& emit);
+  void expire(const PairState& row, Timestamp now, const Emit& emit);
   /// Says what changed since the last event, if anything did.
   void flush(const Emit& emit);
   /// Ends it as `shutdown` when it is open.
@@ -35,11 +53,12 @@ class Opportunity {
   std::optional<Timestamp> deadline() const { return deadline_; }
 
  private:
-  void begin(const SpreadEvent& row, Timestamp now, const Emit& emit);
+  void begin(const PairState& row, Timestamp now, const Emit& emit);
   void end(CloseReason reason, Reasons reasons, Timestamp now, const Emit& emit);
 
   std::optional<OpportunityEvent> open_;  ///< the latest state while it is open
   bool changed_ = false;                  ///< since the last event
+  bool restored_ = false;                 ///< and no good row seen yet
   std::optional<Timestamp> deadline_;     ///< end of the hold that runs
 };
 

@@ -5,133 +5,172 @@
 namespace spreadwatch::spread {
 namespace {
 
-std::optional<microseconds> older(std::optional<microseconds> a, std::optional<microseconds> b) {
-  if (!a || !b) return a ? a : b;
-  return std::max(*a, *b);
+/// The oldest of the moments that are there.
+void note(std::optional<Timestamp>& oldest, std::optional<Timestamp> updated) {
+  if (updated && (!oldest || *updated < *oldest)) oldest = updated;
 }
 
-/// A usable market's price in USDT; nullopt, with the rate's reasons added, when there is no rate.
-std::optional<double> usdt_price(const Market& market, const fx::RateTable& rates, RegionPrice& region) {
-  if (market.instrument.quote == "USDT") return market.book.mid();
-  const fx::Rate& rate =
-      rates.rate(market.instrument.quote == "KRW" ? fx::Pair::kUsdtKrw : fx::Pair::kUsdtUsd);
-  if (!rate.ok()) {
-    region.reasons.add(rate.reasons);
-    return std::nullopt;
+/// A usable market's price.
+struct Quote {
+  const Market* market = nullptr;
+  Real mid = 0;                   // in the market's own currency
+  std::optional<Real> usdt;
+  std::optional<Timestamp> fx_updated;
+  bool quarantined = false;
+};
+
+struct Values {
+  std::array<double, kVenueCount> values{};
+  std::size_t count = 0;
+
+  void add(Real value) { values[count++] = static_cast<double>(value); }
+  std::optional<double> median() {
+    if (count == 0) return std::nullopt;
+    return fx::median({values.data(), count});
   }
-  region.fx_age = older(region.fx_age, rate.age);
-  return market.book.mid() / *rate.mid;
+};
+
+void quarantine(std::span<Quote> quotes) {
+  const auto differ = [](const Quote& a, const Quote& b) -> std::optional<bool> {
+    if (a.market->instrument.quote == b.market->instrument.quote) return is_quarantined(a.mid, b.mid);
+    if (a.usdt && b.usdt) return is_quarantined(*a.usdt, *b.usdt);
+    return std::nullopt;
+  };
+  for (Quote& quote : quotes) {
+    int compared = 0;
+    int far = 0;
+    for (const Quote& other : quotes) {
+      if (&other == &quote) continue;
+      const std::optional<bool> result = differ(quote, other);
+      if (!result) continue;
+      ++compared;
+      if (*result) ++far;
+    }
+    quote.quarantined = far * 2 > compared;
+  }
 }
 
 }  // namespace
 
 std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
                                          const fx::RateTable& rates) {
-  struct Quote {
-    const Market* market;
-    std::optional<double> usdt;
-    bool quarantined = false;
-  };
   std::array<RegionPrice, 3> regions;
-  std::vector<Quote> quotes;
-  std::vector<double> converted;
+  std::array<Quote, kVenueCount> storage;
+  std::size_t count = 0;
+  bool any_far = false;
   for (const Market* market : markets) {
     RegionPrice& region = regions[static_cast<std::size_t>(region_of(market->venue))];
     if (!market->proven) {
       region.reasons.add(Reason::kIdentityUnproven);
-    } else if (!market->usable()) {
+      continue;
+    }
+    if (!market->usable()) {
       region.reasons.add(market->unusable);
+      continue;
+    }
+    Quote& quote = storage[count++];
+    quote.market = market;
+    quote.mid = market->mid();
+    if (market->instrument.quote == "USDT") {
+      quote.usdt = quote.mid;
     } else {
-      quotes.push_back({market, usdt_price(*market, rates, region)});
-      if (quotes.back().usdt) converted.push_back(*quotes.back().usdt);
+      const fx::Pair pair =
+          market->instrument.quote == "KRW" ? fx::Pair::kUsdtKrw : fx::Pair::kUsdtUsd;
+      const fx::Rate& rate = rates.rate(pair);
+      if (rate.ok()) {
+        quote.usdt = quote.mid / static_cast<Real>(*rate.mid);
+        quote.fx_updated = rates.updated(pair);
+      } else {
+        region.reasons.add(rate.reasons);
+      }
     }
+    const Quote& first = storage.front();
+    any_far = any_far || !first.usdt || !quote.usdt ||
+              // Within the root of the limit of one price, any two are within the limit.
+              is_quarantined(*first.usdt * 1.2L, *quote.usdt) ||
+              is_quarantined(*first.usdt, *quote.usdt * 1.2L);
   }
-  if (!converted.empty()) {
-    const double middle = fx::median(std::move(converted));
-    for (Quote& quote : quotes) {
-      if (!quote.usdt) continue;
-      const double ratio = *quote.usdt / middle;
-      quote.quarantined = ratio > kMaxPriceRatio || ratio < 1 / kMaxPriceRatio;
-    }
-  }
-  std::array<std::vector<double>, 3> usdt;
-  std::array<std::vector<double>, 3> krw;
+  const std::span<Quote> quotes{storage.data(), count};
+  if (any_far) quarantine(quotes);
+
+  std::array<Values, 3> usdt;
+  std::array<Values, 3> krw;
   for (const Quote& quote : quotes) {
     const auto r = static_cast<std::size_t>(region_of(quote.market->venue));
+    RegionPrice& region = regions[r];
+    const std::size_t venue = index_of(quote.market->venue);
     if (quote.quarantined) {
-      regions[r].reasons.add(Reason::kPriceRatioQuarantine);
+      region.reasons.add(Reason::kPriceRatioQuarantine);
       continue;
     }
     if (quote.usdt) {
-      usdt[r].push_back(*quote.usdt);
-      regions[r].venues.push_back(quote.market->venue);
+      usdt[r].add(*quote.usdt);
+      region.venues.set(venue);
+      note(region.fx_updated, quote.fx_updated);
     }
     if (quote.market->instrument.quote == "KRW") {
-      krw[r].push_back(quote.market->book.mid());
-      regions[r].krw_venues.push_back(quote.market->venue);
+      krw[r].add(quote.mid);
+      region.krw_venues.set(venue);
     }
   }
   for (std::size_t r = 0; r < regions.size(); ++r) {
-    if (!usdt[r].empty()) regions[r].usdt = fx::median(std::move(usdt[r]));
-    if (!krw[r].empty()) regions[r].krw = fx::median(std::move(krw[r]));
+    regions[r].usdt = usdt[r].median();
+    regions[r].krw = krw[r].median();
   }
   return regions;
 }
 
-PremiumEvent premium_of(const std::array<RegionPrice, 3>& prices, Region region,
+PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
                         std::optional<Region> over, Basis basis, const fx::RateTable& rates) {
-  PremiumEvent event{.asset = {},
-                     .region = region,
-                     .over = over,
-                     .basis = basis,
-                     .reasons = {},
-                     .currency = basis == Basis::kUsdt ? "USDT" : "KRW",
-                     .venues = {},
-                     .over_venues = {}};
+  PremiumValue value;
   const fx::Rate& usdt_usd = rates.rate(fx::Pair::kUsdtUsd);
   const fx::Rate& bank = rates.rate(fx::Pair::kUsdKrw);
-  const auto need_bank = [&] {
-    event.fx_age = older(event.fx_age, older(usdt_usd.age, bank.age));
-    event.reasons.add(usdt_usd.reasons);
-    event.reasons.add(bank.reasons);
+  // KRW for one USDT, were it sold for dollars and those at a bank; nullopt, with the reasons, without a rate.
+  const auto by_bank = [&]() -> std::optional<Real> {
+    value.reasons.add(usdt_usd.reasons);
+    value.reasons.add(bank.reasons);
+    if (!usdt_usd.ok() || !bank.ok()) return std::nullopt;
+    note(value.fx_updated, rates.updated(fx::Pair::kUsdtUsd));
+    note(value.fx_updated, rates.updated(fx::Pair::kUsdKrw));
+    return static_cast<Real>(*usdt_usd.mid) * static_cast<Real>(*bank.mid);
   };
 
+  std::optional<Real> over_price;
   if (basis == Basis::kUsdtPremium) {
     const fx::Rate& usdt_krw = rates.rate(fx::Pair::kUsdtKrw);
-    event.price = usdt_krw.mid;
-    event.reasons.add(usdt_krw.reasons);
-    event.fx_age = usdt_krw.age;
+    value.price = usdt_krw.mid;
+    value.reasons.add(usdt_krw.reasons);
+    note(value.fx_updated, rates.updated(fx::Pair::kUsdtKrw));
     for (const fx::RateSource& source : usdt_krw.sources) {
-      if (source.used) event.venues.push_back(*venue_from_name(source.name));
+      const std::optional<VenueId> venue = venue_from_name(source.name);
+      if (source.used && venue) value.venues.set(index_of(*venue));
     }
-    need_bank();
-    if (usdt_usd.ok() && bank.ok()) event.over_price = *usdt_usd.mid * *bank.mid;
+    over_price = by_bank();
   } else {
     const RegionPrice& here = prices[static_cast<std::size_t>(region)];
     const RegionPrice& there = prices[static_cast<std::size_t>(*over)];
     const bool in_krw = basis == Basis::kBank;
-    event.price = in_krw ? here.krw : here.usdt;
-    event.venues = in_krw ? here.krw_venues : here.venues;
-    event.over_price = there.usdt;
-    event.over_venues = there.venues;
-    event.fx_age = older(in_krw ? std::nullopt : here.fx_age, there.fx_age);
-    if (!event.price) event.reasons.add(here.reasons);
-    if (!event.over_price) event.reasons.add(there.reasons);
+    value.price = in_krw ? here.krw : here.usdt;
+    value.venues = in_krw ? here.krw_venues : here.venues;
+    value.over_venues = there.venues;
+    if (!in_krw) note(value.fx_updated, here.fx_updated);
+    note(value.fx_updated, there.fx_updated);
+    if (!value.price) value.reasons.add(here.reasons);
+    if (!there.usdt) value.reasons.add(there.reasons);
+    if (there.usdt) over_price = static_cast<Real>(*there.usdt);
     if (in_krw) {
-      need_bank();
-      if (event.over_price && usdt_usd.ok() && bank.ok()) {
-        *event.over_price *= *usdt_usd.mid * *bank.mid;
-      } else {
-        event.over_price.reset();
-      }
+      const std::optional<Real> krw = by_bank();
+      over_price = over_price && krw ? std::optional{*over_price * *krw} : std::nullopt;
     }
   }
-  if (event.price && event.over_price) {
-    event.premium = *event.price / *event.over_price - 1;
-  } else if (event.reasons.empty()) {
-    event.reasons.add(Reason::kBookNotSynced);
+  if (over_price) value.over_price = static_cast<double>(*over_price);
+  if (value.price && over_price) {
+    const Real price = static_cast<Real>(*value.price);
+    value.premium = static_cast<double>((price - *over_price) / *over_price);
+  } else if (value.reasons.empty()) {
+    value.reasons.add(Reason::kBookNotSynced);
   }
-  return event;
+  return value;
 }
 
 }  // namespace spreadwatch::spread

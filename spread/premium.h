@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
+#include <bitset>
 #include <optional>
 #include <span>
-#include <vector>
 
+#include "core/reason.h"
+#include "core/time.h"
 #include "core/venue.h"
 #include "fx/rate_table.h"
 #include "spread/event.h"
@@ -11,28 +14,50 @@
 
 namespace spreadwatch::spread {
 
+/// The largest ratio of two converted prices that is believed to be of one coin.
+inline constexpr Real kMaxPriceRatio = 1.5L;
+/// Whether two prices of one asset, in one currency, are too far apart for that.
+constexpr bool is_quarantined(Real a, Real b) {
+  return a > b * kMaxPriceRatio || b > a * kMaxPriceRatio;
+}
+
+using VenueSet = std::bitset<kVenueCount>;
+
 /// What a region pays for an asset: medians over its usable venues.
 struct RegionPrice {
   std::optional<double> usdt;   ///< in USDT, each venue converted at the rate's mid
   std::optional<double> krw;    ///< of the venues that quote in KRW, unconverted
-  std::vector<VenueId> venues;      ///< behind `usdt`
-  std::vector<VenueId> krw_venues;  ///< behind `krw`
+  VenueSet venues;              ///< behind `usdt`
+  VenueSet krw_venues;          ///< behind `krw`
   Reasons reasons;              ///< why venues are missing
-  std::optional<microseconds> fx_age;
+  std::optional<Timestamp> fx_updated;  ///< the oldest rate behind `usdt`
 };
 
-/// Prices of one asset by region. `markets` are the asset's markets; venues without one do not count. A venue
-/// whose converted price is more than 1.5 times off the median of all is quarantined.
-/// Threads: any; pure.
+/// Prices of one asset by region. `markets` are the asset's markets, at most one a venue. A venue whose price is
+/// too far from those of more than half of the other venues is left out (both, when there are only two).
+/// Threads: as Ladder; pure otherwise.
 std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
                                          const fx::RateTable& rates);
 
-/// The premium of `region` over `over` (nullopt = the banks, for kUsdtPremium) from region prices. Sets everything
-/// but asset, time and the extremes of the period. Threads: any; pure.
-PremiumEvent premium_of(const std::array<RegionPrice, 3>& prices, Region region,
-                        std::optional<Region> over, Basis basis, const fx::RateTable& rates);
+/// A premium, or why there is none.
+struct PremiumValue {
+  std::optional<double> premium;
+  Reasons reasons;
+  std::optional<double> price;
+  std::optional<double> over_price;
+  VenueSet venues;
+  VenueSet over_venues;
+  std::optional<Timestamp> fx_updated;  ///< the oldest rate in it
 
-/// The largest ratio of two converted prices that is believed to be of one coin.
-inline constexpr double kMaxPriceRatio = 1.5;
+  /// Equal but for the age of the rates.
+  bool same_value(const PremiumValue& o) const {
+    return premium == o.premium && reasons == o.reasons && price == o.price &&
+           over_price == o.over_price && venues == o.venues && over_venues == o.over_venues;
+  }
+};
+
+/// The premium of `region` over `over` (nullopt = the banks, for kUsdtPremium) from region prices.
+PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
+                        std::optional<Region> over, Basis basis, const fx::RateTable& rates);
 
 }  // namespace spreadwatch::spread
