@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <queue>
@@ -87,6 +88,7 @@ class MarketView {
   void expire(Timestamp now, std::vector<std::size_t>& changed);
   std::optional<Timestamp> next_expiry() const;
 
+  /// The reference stays valid as long as the view.
   const Market& market(std::size_t index) const { return markets_[index]; }
   std::size_t size() const { return markets_.size(); }
   /// The venue's FX market; nullopt while none was seen.
@@ -103,7 +105,7 @@ class MarketView {
   const config::AssetRegistry& registry_;
   std::vector<std::string> extra_assets_;
   std::array<const config::VenueSettings*, kVenueCount> venues_{};
-  std::vector<Market> markets_;
+  std::deque<Market> markets_;  // addresses stay: ladders are pointed at
   std::vector<bool> scheduled_;  // by market: stands in due_
   std::array<std::unordered_map<Instrument, std::size_t>, kVenueCount> index_;
   std::array<std::optional<std::size_t>, kVenueCount> fx_;
