@@ -191,6 +191,7 @@ struct Reference {
   double anchor = 0;
   double volatility = 0;  // per 100 ms
   double volume_usd = 0;
+  double day_change = 0;  // the same story of the day at every venue
   Rng rng{0};
   Wander korean{0, 0, 1, rng};  // the asset's own part of the Korean premium
 
@@ -293,6 +294,7 @@ class Market::Impl {
       reference.log_price = reference.anchor + 0.01 * reference.rng.normal();
       reference.volatility = name == "BTC" ? 3.5e-5 : name == "USDC" ? 1e-6 : 5e-5;
       reference.volume_usd = profile.volume_usd;
+      reference.day_change = name == "USDC" ? 0 : 0.015 * reference.rng.normal();
       reference.korean = Wander(0, 0.0015, 90, reference.rng);
       reference.next_slot = seconds(reference.rng.uniform(8, 30));
       references_.push_back(std::move(reference));
@@ -446,7 +448,9 @@ class Market::Impl {
       return static_cast<std::int64_t>(ticks) * instrument.tick;
     };
     ticker.last = book.bids.front().price;
-    ticker.open = points(price * (1.0 + swing * m.rng.uniform(-1, 1)));
+    const double day_change =
+        m.source == PriceSource::kAsset ? references_[m.asset].day_change : 0.0;
+    ticker.open = points(price * (1.0 - day_change + 0.1 * swing * m.rng.uniform(-1, 1)));
     const std::int64_t up = points(price * swing * m.rng.uniform(0.1, 0.6));
     const std::int64_t down = points(price * swing * m.rng.uniform(0.1, 0.6));
     ticker.high = std::max(ticker.open, ticker.last) + up;
@@ -517,8 +521,9 @@ class Market::Impl {
   [[nodiscard]] double span_ticks(const Moving& m, std::int64_t best) const {
     const Instrument& instrument = m.listing->instrument;
     const VenueModel& model = kModels[index_of(instrument.venue)];
-    const double ticks =
-        static_cast<double>(best) * model.span / static_cast<double>(instrument.tick);
+    // A currency pair hardly moves, and its book is as narrow as the tick allows.
+    const double span = m.source == PriceSource::kAsset ? model.span : 0.0;
+    const double ticks = static_cast<double>(best) * span / static_cast<double>(instrument.tick);
     // A coarse tick spreads the book over more of the price.
     return std::max(ticks, static_cast<double>(model.max_depth) * 1.3);
   }

@@ -463,11 +463,11 @@ class Binance final : public VenueProtocol {
 
   HttpAnswer on_http(const HttpRequest& request) override {
     const std::int64_t now = request.now_ms;
-    Guard& guard = guards_[request.remote];
     if (guards_.size() > 1024) guards_.clear();
+    Guard& guard = guards_[request.remote];
     if (now < guard.banned_until_ms) {
       violation("request_while_banned", now);
-      return limited(418, guard.banned_until_ms - now, guards_[request.remote]);
+      return limited(418, guard.banned_until_ms - now, guard);
     }
     const std::int64_t weight = weight_of(request);
     if (!guard.weight.admit(now, weight)) {
