@@ -1,7 +1,9 @@
-// Coinone: public websocket 1.0 and REST public/v2 (state of 2026-09). One pair per subscribe
-// message, the acknowledgement first, whole books of 16 levels whose asks come worst first.
+// Coinone: public websocket 1.0 and REST public/v2 (https://docs.coinone.co.kr, state of 2026-09).
+// One pair per subscribe message, acknowledged even when the pair is unknown; whole books of 16
+// levels whose asks come worst first; REST errors carry status 200, an unknown path a web page.
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -350,6 +352,8 @@ class Coinone final : public VenueProtocol {
 
   HttpAnswer markets(const HttpRequest& request, const std::string& quote,
                      const std::string& target = "") const {
+    if (!target.empty() && find(quote, target) == nullptr)
+      return rest_error("108", "Unknown CryptoCurrency");
     JsonArray rows;
     for (const Listing* listing : listings()) {
       const Instrument& instrument = listing->instrument;

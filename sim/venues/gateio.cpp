@@ -1,9 +1,11 @@
-// Gate: websocket v4 and REST v4, spot (state of 2026-09). Three kinds of order book stream over
-// one series of update ids, envelope with time and channel, errors inside acknowledgements.
+// Gate: websocket v4 and REST v4, spot (https://www.gate.com/docs/developers/apiv4/ws/en, state of
+// 2026-09). Three kinds of order book stream over one series of update ids, which REST shares; the
+// address needs its trailing slash; errors come inside acknowledgements, and one unknown pair fails
+// a whole payload.
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -17,7 +19,7 @@ namespace {
 constexpr std::int64_t kIdleMs = 30'500;  // without a subscription
 constexpr std::int64_t kPingPeriodMs = 15'000;
 constexpr std::int64_t kPongDeadlineMs = 60'000;
-constexpr std::int64_t kTimeSkewS = 60;
+constexpr double kTimeSkewS = 60;
 constexpr std::int64_t kTickerPeriodMs = 1'000;
 
 enum class Channel : std::uint8_t { kTickers, kObu, kUpdate, kBook, kBookTicker, kQuiet };
@@ -72,11 +74,30 @@ std::string side_text(const std::vector<Level>& side, const Instrument& instrume
   return rows.str();
 }
 
-/// What left the window is deleted like what left the book: the stream's book has so many levels.
-std::string changes_text(const std::vector<LevelChange>& changes, const Instrument& instrument) {
+/// A level that left the window is deleted like one that left the book, or, in the streams that
+/// expect a client to cut its book to the window, not mentioned.
+std::string changes_text(const std::vector<LevelChange>& changes, const Instrument& instrument,
+                         bool mention_left) {
   JsonArray rows;
-  for (const LevelChange& change : changes) rows.add(level_text(change.level, instrument));
+  for (const LevelChange& change : changes) {
+    if (change.kind != ChangeKind::kLeft || mention_left) {
+      rows.add(level_text(change.level, instrument));
+    }
+  }
   return rows.str();
+}
+
+/// A text member, or nothing of it when it is absent or no text.
+std::string text_of(const nlohmann::json& request, const char* key) {
+  const auto at = request.find(key);
+  return at != request.end() && at->is_string() ? at->get<std::string>() : std::string{};
+}
+
+/// Percent since the window opened.
+std::string change_percent(const Ticker& t) {
+  const double percent =
+      t.open == 0 ? 0 : 100 * static_cast<double>(t.last - t.open) / static_cast<double>(t.open);
+  return trimmed(percent, 4);
 }
 
 std::string obu_name(const Stream& stream) {
@@ -87,13 +108,11 @@ std::string ticker_row(const Listing& listing, JsonObject object) {
   const Instrument& instrument = listing.instrument;
   const Ticker& t = listing.ticker;
   const auto price = [&](std::int64_t v) { return trimmed(v, instrument.price_decimals); };
-  const double percent =
-      t.open == 0 ? 0 : 100 * static_cast<double>(t.last - t.open) / static_cast<double>(t.open);
   return object.text("currency_pair", pair_of(instrument))
       .text("last", price(t.last))
       .text("lowest_ask", price(listing.book.asks.front().price))
       .text("highest_bid", price(listing.book.bids.front().price))
-      .text("change_percentage", trimmed(percent, 4))
+      .text("change_percentage", change_percent(t))
       .text("base_volume", trimmed(t.volume_24h, instrument.size_decimals))
       .text("quote_volume", trimmed(t.turnover_24h, 8))
       .text("high_24h", price(t.high))
@@ -205,10 +224,10 @@ class Gateio final : public VenueProtocol {
     state.last_heard_ms = now_ms;
     state.last_pong_ms = now_ms;
     const nlohmann::json request = nlohmann::json::parse(text, nullptr, false);
-    if (!request.is_object() || !request.contains("channel") || !request["channel"].is_string()) {
+    const std::string channel = request.is_object() ? text_of(request, "channel") : "";
+    if (channel.empty()) {
       return respond(connection, nlohmann::json::object(), 1, "invalid request body", now_ms);
     }
-    const std::string channel = request["channel"].get<std::string>();
     if (channel == "spot.ping") {
       connection.send({std::make_shared<const std::string>(JsonObject()
                                                                .number("time", now_ms / 1000)
@@ -225,11 +244,12 @@ class Gateio final : public VenueProtocol {
     if (time == request.end() || !time->is_number()) {
       return respond(connection, request, 1, "invalid request body: time is required", now_ms);
     }
-    if (std::abs(static_cast<std::int64_t>(time->get<double>()) - now_ms / 1000) > kTimeSkewS) {
+    const double skew_s = std::abs(time->get<double>() - static_cast<double>(now_ms) / 1000);
+    if (!(skew_s <= kTimeSkewS)) {
       violation("time_skew", now_ms);
       return respond(connection, request, 2, "invalid argument: request expired", now_ms);
     }
-    const std::string event = request.value("event", std::string{});
+    const std::string event = text_of(request, "event");
     if (event != "subscribe" && event != "unsubscribe") {
       return respond(connection, request, 2, "unknown event: " + event, now_ms);
     }
@@ -352,8 +372,7 @@ class Gateio final : public VenueProtocol {
     object.number("time", now_ms / 1000).number("time_ms", now_ms);
     if (const auto id = request.find("id"); id != request.end()) object.raw("id", id->dump());
     object.text("conn_id", state.conn_id).text("trace_id", "4828a24ccb45b4a8783146882392a4bd");
-    object.text("channel", request.value("channel", std::string{}))
-        .text("event", request.value("event", std::string{}));
+    object.text("channel", text_of(request, "channel")).text("event", text_of(request, "event"));
     if (const auto payload = request.find("payload"); payload != request.end()) {
       object.raw("payload", payload->dump());
     }
@@ -370,9 +389,10 @@ class Gateio final : public VenueProtocol {
     if (stream.channel == Channel::kBookTicker)
       return book_ticker(event.listing, event.after.ts_ms);
     const WindowChange change = window_change(event.before, event.after, stream.depth);
-    const std::string bids = changes_text(change.bids, instrument);
-    const std::string asks = changes_text(change.asks, instrument);
-    if (stream.channel == Channel::kObu) return obu_text(stream, event.after, bids, asks, false);
+    const bool obu = stream.channel == Channel::kObu;
+    const std::string bids = changes_text(change.bids, instrument, obu);
+    const std::string asks = changes_text(change.asks, instrument, obu);
+    if (obu) return obu_text(stream, event.after, bids, asks, false);
     return push_text("spot.order_book_update",
                      JsonObject()
                          .number("t", event.after.ts_ms)
@@ -542,7 +562,8 @@ class Gateio final : public VenueProtocol {
         row.text("lowest_size", trimmed(listing->book.asks.front().size, decimals))
             .text("highest_size", trimmed(listing->book.bids.front().size, decimals));
       }
-      row.text("change_utc0", "0").text("change_utc8", "0");
+      const std::string change = change_percent(listing->ticker);
+      row.text("change_utc0", change).text("change_utc8", change);
       rows.add(ticker_row(*listing, row));
     }
     return answer(rows.str());

@@ -1,5 +1,6 @@
-// Korbit (Digital X): API v2, public websocket and REST (state of 2026-09). Array requests, whole
-// books of 30 levels, rolling 24 h tickers; every number of market data is a string.
+// Korbit (Digital X): API v2, public websocket and REST (https://docs.digitalx.miraeasset.com,
+// state of 2026-09). Requests come in arrays and are acknowledged only when they carry a requestId;
+// symbols are lower case; whole books of 30 levels, rolling 24 h tickers; prices are strings.
 
 #include <algorithm>
 #include <map>
@@ -283,7 +284,10 @@ class Korbit final : public VenueProtocol {
     }
     std::vector<BookView> views;
     for (const Listing* listing : wanted) {
-      const std::optional<std::int64_t> level = find_level(*listing, text("level"));
+      const std::optional<std::int64_t> level =
+          request.contains("level") && !request["level"].is_string()
+              ? std::nullopt
+              : find_level(*listing, text("level"));
       if (!level) return fail(connection, id, "INVALID_REQUEST", "invalid_level");
       views.push_back({listing, *level});
     }
@@ -382,7 +386,9 @@ class Korbit final : public VenueProtocol {
   }
 
   HttpAnswer tick_sizes(const HttpRequest& request) const {
-    const auto found = by_symbol_.find(request.parameter("symbol").value_or(""));
+    const std::optional<std::string> symbol = request.parameter("symbol");
+    if (!symbol) return error_answer(400, "BAD_REQUEST");
+    const auto found = by_symbol_.find(*symbol);
     if (found == by_symbol_.end()) return error_answer(400, "INVALID_CURRENCY_PAIR");
     const Instrument& instrument = found->second->instrument;
     JsonArray levels;
