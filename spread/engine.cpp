@@ -1,7 +1,7 @@
 #include "spread/engine.h"
 
 #include <algorithm>
-#include <cassert>
+#include <initializer_list>
 
 namespace spreadwatch::spread {
 namespace {
@@ -27,18 +27,18 @@ std::vector<VenueId> krw_venues(const config::Settings& settings) {
   return venues;
 }
 
-Reasons set_of(std::initializer_list<Reason> list) {
+constexpr Reasons set_of(std::initializer_list<Reason> list) {
   Reasons set;
   for (const Reason reason : list) set.add(reason);
   return set;
 }
 
 /// Reasons that answer with no, whatever else is not known.
-const Reasons kDefiniteNo =
+constexpr Reasons kDefiniteNo =
     set_of({Reason::kCrossed, Reason::kOneSided, Reason::kPriceRatioQuarantine,
             Reason::kMarketSuspended, Reason::kWalletClosed, Reason::kMuted});
 /// Reasons that leave the question open.
-const Reasons kOpenQuestion =
+constexpr Reasons kOpenQuestion =
     set_of({Reason::kBookNotSynced, Reason::kStaleLeg, Reason::kFxUnavailable, Reason::kFxQuorum,
             Reason::kFxDisagree, Reason::kFxStale, Reason::kIdentityUnproven,
             Reason::kWalletUnknown});

@@ -2,9 +2,15 @@
 
 #include <algorithm>
 #include <limits>
+#include <string_view>
 #include <tuple>
 
 namespace spreadwatch::spread {
+namespace {
+
+constexpr int kNever = std::numeric_limits<int>::max();
+
+}  // namespace
 
 Route find_route(const WalletInfo* from, const WalletInfo* to) {
   Route route;
