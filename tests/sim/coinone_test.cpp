@@ -4,7 +4,7 @@
 
 #include "tests/sim/protocol_fixture.h"
 
-namespace spreadwatch::sim::test {
+namespace spreadwatch::sim::venue_test {
 namespace {
 
 struct Coinone : Bench {
@@ -225,4 +225,4 @@ TEST_CASE_FIXTURE(Coinone, "Coinone REST: 1200 requests a minute") {
 }
 
 }  // namespace
-}  // namespace spreadwatch::sim::test
+}  // namespace spreadwatch::sim::venue_test

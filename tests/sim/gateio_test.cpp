@@ -4,7 +4,7 @@
 
 #include "tests/sim/protocol_fixture.h"
 
-namespace spreadwatch::sim::test {
+namespace spreadwatch::sim::venue_test {
 namespace {
 
 struct Gate : Bench {
@@ -347,4 +347,4 @@ TEST_CASE_FIXTURE(Gate, "Gate REST: too many requests to one endpoint") {
 }
 
 }  // namespace
-}  // namespace spreadwatch::sim::test
+}  // namespace spreadwatch::sim::venue_test

@@ -4,7 +4,7 @@
 
 #include "tests/sim/protocol_fixture.h"
 
-namespace spreadwatch::sim::test {
+namespace spreadwatch::sim::venue_test {
 namespace {
 
 struct Korbit : Bench {
@@ -209,4 +209,4 @@ TEST_CASE_FIXTURE(Korbit, "Korbit: one address") {
 }
 
 }  // namespace
-}  // namespace spreadwatch::sim::test
+}  // namespace spreadwatch::sim::venue_test

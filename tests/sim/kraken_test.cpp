@@ -6,7 +6,7 @@
 
 #include "tests/sim/protocol_fixture.h"
 
-namespace spreadwatch::sim::test {
+namespace spreadwatch::sim::venue_test {
 namespace {
 
 /// CRC-32 bit by bit, from its definition.
@@ -485,4 +485,4 @@ TEST_CASE_FIXTURE(Kraken, "Kraken: two connections of different age see the same
 }
 
 }  // namespace
-}  // namespace spreadwatch::sim::test
+}  // namespace spreadwatch::sim::venue_test

@@ -17,7 +17,7 @@
 
 /// A simulated venue without sockets: a fake connection, a clock that is moved by hand, and a
 /// decoder for books that shares nothing with the simulator.
-namespace spreadwatch::sim::test {
+namespace spreadwatch::sim::venue_test {
 
 using Json = nlohmann::json;
 
@@ -104,13 +104,19 @@ class Bench : public MarketObserver {
     return Json::parse(answer.body);
   }
 
-  FakeConnection& connect() {
+  FakeConnection& connect() { return connect(protocol->ws_path()); }
+  FakeConnection& connect(const std::string& target) {
     connections_.push_back(
-        std::make_unique<FakeConnection>(connections_.size() + 1, request(protocol->ws_path())));
+        std::make_unique<FakeConnection>(connections_.size() + 1, request(target)));
     FakeConnection& connection = *connections_.back();
     protocol->attach(connection);
     protocol->on_open(connection, now_ms);
     return connection;
+  }
+  /// Status of the answer to an upgrade: 101, or a refusal's.
+  int upgrade_status(const std::string& target) {
+    const UpgradeAnswer answer = protocol->on_upgrade(request(target));
+    return answer.refusal ? answer.refusal->status : 101;
   }
 
   void say(FakeConnection& connection, const std::string& text) {
@@ -218,4 +224,4 @@ struct Rebuilt {
   }
 };
 
-}  // namespace spreadwatch::sim::test
+}  // namespace spreadwatch::sim::venue_test
