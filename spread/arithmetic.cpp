@@ -17,11 +17,12 @@ Real buy_factor(const Leg& leg) { return (1 + leg.fee) / (1 - leg.fx_fee); }
 Real sell_factor(const Leg& leg) { return (1 - leg.fee) / (1 + leg.fx_fee); }
 
 /// USDT as a function of the quantity traded on one leg: piecewise linear, with a kink wherever the
-/// asset's book or the FX book goes on to its next level. Each kink comes from the books' own sums,
-/// not from the kink before, so that rounding does not add up.
+/// asset's book or the FX book goes on to its next level. Each kink and each value comes from the
+/// books' own sums, not from the kink before, so that rounding does not add up.
 class Segments {
  public:
-  Segments(const Leg& leg, Real factor) : book_(*leg.book), fx_(*leg.fx), factor_(factor) {
+  Segments(const Leg& leg, Real factor)
+      : book_(*leg.book), fx_(*leg.fx), factor_(factor), inverse_factor_(1 / factor) {
     load();
   }
 
@@ -30,19 +31,28 @@ class Segments {
   Real slope() const { return slope_; }
   /// Quantity at the end of this segment.
   Real end() const { return end_; }
+  /// REQUIRES: inside this segment, or at the end of the last one.
   Real usdt_at(Real quantity) const {
-    return quantity == end_ ? end_usdt_ : begin_usdt_ + (quantity - begin_) * slope_;
+    const Ladder::Step before = before_of(book_, step_);
+    const Ladder::Step fx_before = before_of(fx_, fx_step_);
+    // Past the last level nothing is left to be priced.
+    const Real price = book_.has(step_) ? book_[step_].price : 0;
+    const Real inverse = fx_.has(fx_step_) ? fx_[fx_step_].inverse : 0;
+    const Real amount = before.amount + (quantity - before.quantity) * price;
+    return fx_before.quantity + (factor_ * amount - fx_before.amount) * inverse;
   }
 
   void next() {
-    begin_ = end_;
-    begin_usdt_ = end_usdt_;
-    if (book_ends_) before_ = book_[step_++];
-    if (fx_ends_) fx_before_ = fx_[fx_step_++];
+    if (book_ends_) ++step_;
+    if (fx_ends_) ++fx_step_;
     load();
   }
 
  private:
+  static Ladder::Step before_of(const Ladder& ladder, std::size_t step) {
+    return step == 0 ? Ladder::Step{} : ladder[step - 1];
+  }
+
   void load() {
     if (!book_.has(step_) || !fx_.has(fx_step_)) {
       done_ = true;
@@ -50,33 +60,31 @@ class Segments {
     }
     const Ladder::Step& step = book_[step_];
     const Ladder::Step& fx = fx_[fx_step_];
-    slope_ = factor_ * step.price / fx.price;
     const Real amount = factor_ * step.amount;
+    slope_ = factor_ * step.price * fx.inverse;
     book_ends_ = amount <= fx.amount;
     fx_ends_ = amount >= fx.amount;
-    end_ = book_ends_ ? step.quantity
-                      : before_.quantity + (fx.amount / factor_ - before_.amount) / step.price;
-    end_usdt_ = fx_ends_ ? fx.quantity
-                         : fx_before_.quantity + (amount - fx_before_.amount) / fx.price;
-    end_ = std::max(end_, begin_);
-    end_usdt_ = std::max(end_usdt_, begin_usdt_);
+    if (book_ends_) {
+      end_ = step.quantity;
+    } else {
+      const Ladder::Step before = before_of(book_, step_);
+      const Real end =
+          before.quantity + (fx.amount * inverse_factor_ - before.amount) * step.inverse;
+      end_ = std::max(end, end_);
+    }
   }
 
   const Ladder& book_;
   const Ladder& fx_;
   const Real factor_;
+  const Real inverse_factor_;
   std::size_t step_ = 0;
   std::size_t fx_step_ = 0;
-  Ladder::Step before_;     // totals before the present level
-  Ladder::Step fx_before_;
+  Real slope_ = 0;
+  Real end_ = 0;
   bool book_ends_ = false;  // the segment's end is the end of the book's level
   bool fx_ends_ = false;
   bool done_ = false;
-  Real begin_ = 0;
-  Real begin_usdt_ = 0;
-  Real end_ = 0;
-  Real end_usdt_ = 0;
-  Real slope_ = 0;
 };
 
 /// Both legs at once, from one kink of either to the next.
@@ -84,13 +92,11 @@ class PairWalk {
  public:
   explicit PairWalk(const PairInput& pair)
       : lost_(pair.withdrawal_fee),
+        quantity_(pair.withdrawal_fee),
         buy_(pair.buy, buy_factor(pair.buy)),
         sell_(pair.sell, sell_factor(pair.sell)) {
     // What the withdrawal keeps is bought first and never sold.
-    if (lost_ <= 0) return;
-    while (!buy_.done() && buy_.end() <= lost_) go_to(buy_.end(), buy_, spent_);
-    if (!buy_.done()) spent_ = buy_.usdt_at(lost_);
-    quantity_ = lost_;
+    while (!buy_.done() && buy_.end() <= lost_) buy_.next();
   }
 
   bool done() const { return buy_.done() || sell_.done(); }
@@ -99,20 +105,15 @@ class PairWalk {
   Real marginal() const { return sell_.slope() - buy_.slope(); }
 
   Real quantity() const { return quantity_; }
-  Real spent() const { return spent_; }
-  Real received() const { return received_; }
-  Real net() const { return received_ - spent_; }
+  Real spent() const { return buy_.usdt_at(quantity_); }
+  Real received() const { return sell_.usdt_at(quantity_ - lost_); }
 
   void next() {
+    const Real buy_end = buy_.end();
     const Real sell_end = sell_.end() + lost_;
-    const Real end = std::min(buy_.end(), sell_end);
-    const bool buy_ends = buy_.end() <= end;
-    const bool sell_ends = sell_end <= end;
-    spent_ = buy_.usdt_at(end);
-    received_ = sell_.usdt_at(sell_ends ? sell_.end() : end - lost_);
-    quantity_ = end;
-    if (buy_ends) buy_.next();
-    if (sell_ends) sell_.next();
+    quantity_ = std::min(buy_end, sell_end);
+    if (buy_end <= quantity_) buy_.next();
+    if (sell_end <= quantity_) sell_.next();
   }
 
   /// To the smallest quantity with the highest net result.
@@ -121,17 +122,10 @@ class PairWalk {
   }
 
  private:
-  static void go_to(Real end, Segments& segments, Real& usdt) {
-    usdt = segments.usdt_at(end);
-    segments.next();
-  }
-
   const Real lost_;
+  Real quantity_;
   Segments buy_;
   Segments sell_;
-  Real quantity_ = 0;
-  Real spent_ = 0;
-  Real received_ = 0;
 };
 
 Trade make_trade(const PairInput& pair, Real quantity, Real spent, Real received) {
@@ -172,7 +166,7 @@ void Ladder::assign(std::span<const Level> levels) {
 void Ladder::assign_unlimited(Real price) {
   constexpr Real kUnlimited = std::numeric_limits<Real>::infinity();
   clear();
-  steps_.push_back({price, kUnlimited, kUnlimited});
+  steps_.push_back({price, kUnlimited, kUnlimited, 1 / price});
 }
 
 void Ladder::clear() {
@@ -188,7 +182,7 @@ bool Ladder::compile_to(std::size_t step) const {
     const Step before = steps_.empty() ? Step{} : steps_.back();
     const Real price = level.price.to_long_double();
     const Real size = level.size.to_long_double();
-    steps_.push_back({price, before.quantity + size, before.amount + price * size});
+    steps_.push_back({price, before.quantity + size, before.amount + price * size, 1 / price});
   }
   return step < steps_.size();
 }
@@ -251,21 +245,26 @@ std::optional<Trade> optimal(const PairInput& pair, bool* depth_ended) {
   PairWalk walk(pair);
   walk.to_optimum();
   if (depth_ended != nullptr) *depth_ended = walk.done();
-  if (!(walk.net() > 0)) return std::nullopt;
-  return make_trade(pair, walk.quantity(), walk.spent(), walk.received());
+  const Real spent = walk.spent();
+  const Real received = walk.received();
+  if (!(received > spent)) return std::nullopt;
+  return make_trade(pair, walk.quantity(), spent, received);
 }
 
 Real break_even(const PairInput& pair) {
   PairWalk walk(pair);
   walk.to_optimum();
-  if (!(walk.net() > 0)) return 0;
+  Real net = walk.received() - walk.spent();
+  if (!(net > 0)) return 0;
   while (!walk.done()) {
     const Real quantity = walk.quantity();
-    const Real net = walk.net();
+    const Real before = net;
     const Real marginal = walk.marginal();
     walk.next();
+    const Real spent = walk.spent();
+    net = walk.received() - spent;
     // A loss that is only rounding is none.
-    if (walk.net() < -kSameSlope * walk.spent()) return quantity + net / -marginal;
+    if (net < -kSameSlope * spent) return quantity + before / -marginal;
   }
   return walk.quantity();
 }

@@ -24,6 +24,7 @@ class Ladder {
     Real price = 0;
     Real quantity = 0;  ///< sizes of this and all better levels
     Real amount = 0;    ///< price·size of this and all better levels
+    Real inverse = 0;   ///< 1 ÷ price: every walk over the level divides by it
   };
 
   /// Copies the levels, reusing memory. Levels without a price or a size are left out.
