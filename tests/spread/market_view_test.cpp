@@ -1,0 +1,168 @@
+#include "spread/market_view.h"
+
+#include "world.h"
+
+namespace spreadwatch::spread {
+namespace {
+
+using test::kStart;
+using test::World;
+
+const std::string kNow = "spread: {modes: [inventory]}\npublish: {conflate_ms: 0}\n";
+
+TEST_CASE("a clock that is wrong by any constant makes nothing late, a delay does") {
+  for (const std::int64_t skew_ms : {-3'600'000LL, -7'000LL, 0LL, 7'000LL, 3'600'000LL}) {
+    CAPTURE(skew_ms);
+    ClockOffset offset;
+    Timestamp now = kStart;
+    const auto excess = [&](milliseconds delay) {
+      return offset.excess(now - milliseconds{skew_ms} - delay, now);
+    };
+    CHECK(excess(milliseconds{50}) == microseconds{0});
+    now += milliseconds{1000};
+    CHECK(excess(milliseconds{30}) == microseconds{0});
+    CHECK(excess(milliseconds{6030}) == milliseconds{6000});
+    now += std::chrono::minutes{4};
+    CHECK(excess(milliseconds{6030}) == milliseconds{6000});
+  }
+}
+
+TEST_CASE("a clock that was set back is believed once the window has passed") {
+  ClockOffset offset;
+  Timestamp now = kStart;
+  CHECK(offset.excess(now, now) == microseconds{0});
+  microseconds last{};
+  for (int minute = 0; minute < 11; ++minute) {
+    now += std::chrono::minutes{1};
+    last = offset.excess(now - milliseconds{8000}, now);
+  }
+  CHECK(last == microseconds{0});
+}
+
+TEST_CASE("a book that came too late is stale until a timely one comes") {
+  World w(kNow);
+  const auto opened = w.open();
+  OrderBook late = w.okx();
+  late.exchange_time = w.now - milliseconds{5000};
+  w.put(late);
+  CHECK(w.engine.open_opportunities() == 1);  // 5000 ms is the limit itself
+  late.exchange_time = w.now - milliseconds{5001};
+  w.put(late);
+  CHECK(w.engine.open_opportunities() == 0);
+  CHECK(w.said.opportunities.back().reason == CloseReason::kStale);
+  CHECK_FALSE(w.said.opportunities.back().net_profit_usdt.has_value());
+  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
+  w.put(w.okx());
+  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
+}
+
+TEST_CASE("a crossed book is behind no number, whoever calls it synced") {
+  for (const std::int64_t ask : {9'999'000LL, 9'998'000LL}) {
+    World w(kNow);
+    w.open();
+    w.put(w.okx(9'999'000, ask));
+    const SpreadEvent* row = w.said.spread(VenueId::kOkx, VenueId::kUpbit);
+    CHECK(row->reasons.contains(Reason::kCrossed));
+    CHECK(row->verdict == Verdict::kNotTradable);
+    CHECK_FALSE(row->gross_ratio.has_value());
+    CHECK_FALSE(row->buy_price_usdt.has_value());
+    CHECK(w.said.opportunities.back().reason == CloseReason::kNotTradable);
+  }
+}
+
+TEST_CASE("a lost connection is a silent feed, with and without its books saying so") {
+  for (const bool book_says : {false, true}) {
+    CAPTURE(book_says);
+    World w(kNow);
+    w.open();
+    if (book_says) {
+      OrderBook down;
+      down.venue = VenueId::kOkx;
+      down.instrument = {"BTC", "USDT"};
+      down.state = FeedState::kDown;
+      down.receive_time = w.now;
+      w.put(down);
+    } else {
+      w.engine.on(StreamStatus{.venue = VenueId::kOkx, .alive = false, .time = w.now}, w.now);
+    }
+    CHECK(w.said.opportunities.back().kind == OpportunityEvent::Kind::kClose);
+    CHECK(w.said.opportunities.back().reason == CloseReason::kStale);
+  }
+}
+
+TEST_CASE("a connection speaks for its own books only") {
+  World w(kNow);
+  w.put_fx();
+  OrderBook b = w.okx();
+  b.connection = 7;
+  w.put(b);
+  w.put(w.upbit(143'000'000, 143'010'000));
+  // Connection 7 is silent for its 15 s while connection 0 of the same venue talks.
+  for (int i = 0; i < 15; ++i) {
+    w.pass(milliseconds{1000});
+    w.engine.on(StreamStatus{.venue = VenueId::kOkx, .connection = 0, .time = w.now}, w.now);
+    w.put_fx();
+    w.put(w.upbit(143'000'000, 143'010'000));
+  }
+  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
+  // It speaks again: the book itself is younger than max_quiet, so it counts again.
+  w.engine.on(StreamStatus{.venue = VenueId::kOkx, .connection = 7, .time = w.now}, w.now);
+  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
+}
+
+TEST_CASE("a suspended market and a size below the venue's minimum are no opportunity") {
+  World w(kNow);
+  w.open();
+  MarketStatus status;
+  status.venue = VenueId::kUpbit;
+  status.instrument = {"BTC", "KRW"};
+  status.active = false;
+  w.engine.on(status, w.now);
+  const SpreadEvent* row = w.said.spread(VenueId::kOkx, VenueId::kUpbit);
+  CHECK(row->reasons.contains(Reason::kMarketSuspended));
+  CHECK(row->verdict == Verdict::kNotTradable);
+  CHECK(w.said.opportunities.back().reason == CloseReason::kNotTradable);
+  status.active = true;
+  status.min_notional = 143'000'001;  // one BTC brings 143,000,000 KRW
+  w.engine.on(status, w.now);
+  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kBelowMinNotional));
+  status.min_notional = 143'000'000;
+  w.engine.on(status, w.now);
+  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
+}
+
+TEST_CASE("markets that nobody watches make no rows; a watched one does at once") {
+  World w(kNow);
+  w.put_fx();
+  w.put(w.book(VenueId::kOkx, "ETH", "USDT", 300'000, 300'100));
+  w.put(w.book(VenueId::kBinance, "ETH", "USDT", 300'000, 300'100));
+  w.put(w.book(VenueId::kOkx, "BTC", "USDC", 300'000, 300'100));
+  w.put(w.book(VenueId::kBinance, "BTC", "USDT", 300'000, 300'100));
+  CHECK(w.said.spreads.empty());
+  w.engine.watch("ETH");
+  w.put(w.book(VenueId::kOkx, "ETH", "USDT", 300'000, 300'100));
+  w.put(w.book(VenueId::kBinance, "ETH", "USDT", 300'000, 300'100));
+  CHECK_FALSE(w.said.spreads.empty());
+}
+
+TEST_CASE("one symbol's fault leaves every other symbol's output unchanged") {
+  World w(kNow);
+  w.engine.watch("ETH");
+  w.open();
+  w.put(w.book(VenueId::kOkx, "ETH", "USDT", 300'000, 300'100));
+  w.put(w.book(VenueId::kBinance, "ETH", "USDT", 300'000, 300'100));
+  const std::size_t before = w.said.lines.size();
+  OrderBook faulted = w.book(VenueId::kOkx, "ETH", "USDT", 1, 2);
+  faulted.state = FeedState::kFaulted;
+  faulted.bids.clear();
+  faulted.asks.clear();
+  w.put(faulted);
+  REQUIRE(w.said.lines.size() > before);
+  for (std::size_t i = before; i < w.said.lines.size(); ++i) {
+    CHECK(w.said.lines[i].find("BTC") == std::string::npos);
+  }
+  CHECK(w.engine.open_opportunities() == 1);
+}
+
+}  // namespace
+}  // namespace spreadwatch::spread
