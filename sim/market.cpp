@@ -420,8 +420,8 @@ class Market::Impl {
   void open_book(Moving& m, double price) {
     const VenueModel& model = kModels[index_of(m.listing->instrument.venue)];
     Book& book = m.listing->book;
-    book.ts_ms = origin_ms_;
-    book.touch_ts_ms = origin_ms_;
+    book.ts_ms = origin_ms_ - kSlotMs;
+    book.touch_ts_ms = book.ts_ms;
     // Ids continue above those of any earlier run: they start at the clock and grow more slowly.
     book.last_id = static_cast<std::uint64_t>(origin_ms_) * 4;
     book.previous_id = book.last_id - 1;

@@ -1,4 +1,5 @@
-// Protocols at the seam: text in, text out, no sockets. Books are followed by a decoder of this file's own.
+// Protocols at the seam: text in, text out, no sockets. Books are followed by a decoder of this
+// file's own.
 #include <doctest/doctest.h>
 #include <zlib.h>
 
@@ -118,7 +119,8 @@ std::vector<Level> first(const std::vector<Level>& side, std::size_t count) {
 
 TEST_CASE("Gate's obu changes follow each other without a hole and lead to the published book") {
   Stage stage(VenueId::kGateio);
-  stage.say(R"({"time":1790000000,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"]})");
+  stage.say(
+      R"({"time":1790000000,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"]})");
   const Listing& listing = stage.listing("BTC", "USDT");
   std::map<std::int64_t, std::int64_t> bids;
   std::map<std::int64_t, std::int64_t> asks;
@@ -145,8 +147,10 @@ TEST_CASE("Gate's obu changes follow each other without a hole and lead to the p
         for (const Json& level : result[side == &bids ? "b" : "a"]) {
           const std::int64_t price = units(level[0], listing.instrument.price_decimals);
           const std::int64_t size = units(level[1], listing.instrument.size_decimals);
-          if (size == 0) side->erase(price);
-          else (*side)[price] = size;
+          if (size == 0)
+            side->erase(price);
+          else
+            (*side)[price] = size;
         }
       }
       if (last == listing.book.last_id) {
@@ -158,16 +162,22 @@ TEST_CASE("Gate's obu changes follow each other without a hole and lead to the p
   }
   CHECK(acked);
   CHECK(changes > 10);
-  const Json book = stage.get("/api/v4/spot/order_book", {{"currency_pair", "BTC_USDT"}, {"with_id", "true"}, {"limit", "100"}});
+  const Json book =
+      stage.get("/api/v4/spot/order_book",
+                {{"currency_pair", "BTC_USDT"}, {"with_id", "true"}, {"limit", "100"}});
   CHECK(book["id"] == listing.book.last_id);
 }
 
 TEST_CASE("Gate refuses what Gate refuses") {
   Stage stage(VenueId::kGateio);
-  stage.say(R"({"time":1790000000,"id":5,"channel":"spot.tickers","event":"subscribe","payload":["NOPE_USDT"]})");
-  stage.say(R"({"time":1780000000,"channel":"spot.tickers","event":"subscribe","payload":["BTC_USDT"]})");
-  stage.say(R"({"time":1790000000,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"]})");
-  stage.say(R"({"time":1790000000,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"]})");
+  stage.say(
+      R"({"time":1790000000,"id":5,"channel":"spot.tickers","event":"subscribe","payload":["NOPE_USDT"]})");
+  stage.say(
+      R"({"time":1780000000,"channel":"spot.tickers","event":"subscribe","payload":["BTC_USDT"]})");
+  stage.say(
+      R"({"time":1790000000,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"]})");
+  stage.say(
+      R"({"time":1790000000,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"]})");
   stage.say(R"({"time":1790000000,"channel":"spot.ping"})");
   const std::vector<Json> frames = stage.client.take();
   REQUIRE(frames.size() == 6);
@@ -190,7 +200,8 @@ std::string token_after(const std::string& text, std::size_t& at, const std::str
 TEST_CASE("Kraken's books prove themselves by CRC32 over the digits that were sent") {
   Stage stage(VenueId::kKraken);
   CHECK(stage.client.take().front()["channel"] == "status");
-  stage.say(R"({"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD","NOPE/USD"],"depth":10},"req_id":4})");
+  stage.say(
+      R"({"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD","NOPE/USD"],"depth":10},"req_id":4})");
   using Side = std::map<std::int64_t, std::string>;  // price units → digits of price and size
   Side bids;
   Side asks;
@@ -228,15 +239,19 @@ TEST_CASE("Kraken's books prove themselves by CRC32 over the digits that were se
             number.erase(0, number.find_first_not_of('0'));
             return number;
           };
-          if (digits(size).empty()) side->erase(units(price, decimals));
-          else (*side)[units(price, decimals)] = digits(price) + digits(size);
+          if (digits(size).empty())
+            side->erase(units(price, decimals));
+          else
+            (*side)[units(price, decimals)] = digits(price) + digits(size);
         }
-        while (side->size() > 10) side->erase(side == &bids ? side->begin() : std::prev(side->end()));
+        while (side->size() > 10)
+          side->erase(side == &bids ? side->begin() : std::prev(side->end()));
       }
       std::string joined;
       for (const auto& [price, digits] : asks) joined += digits;
       for (auto it = bids.rbegin(); it != bids.rend(); ++it) joined += it->second;
-      CHECK(frame["data"][0]["checksum"] == crc32(0, reinterpret_cast<const Bytef*>(joined.data()), static_cast<uInt>(joined.size())));
+      CHECK(frame["data"][0]["checksum"] == crc32(0, reinterpret_cast<const Bytef*>(joined.data()),
+                                                  static_cast<uInt>(joined.size())));
       ++checked;
     }
     stage.pass(100);
@@ -253,12 +268,14 @@ TEST_CASE("Kraken answers REST under its own keys") {
   CHECK(stage.get("/0/public/AssetPairs")["result"].contains("XXBTZUSD"));
   CHECK(stage.get("/0/public/Ticker", {{"pair", "XBTUSD"}})["result"].contains("XXBTZUSD"));
   CHECK(stage.get("/0/public/AssetPairs", {{"pair", "BTC/USD"}})["result"].contains("BTC/USD"));
-  CHECK(stage.get("/0/public/Depth", {{"pair", "NOPE"}})["error"][0] == "EQuery:Unknown asset pair");
+  CHECK(stage.get("/0/public/Depth", {{"pair", "NOPE"}})["error"][0] ==
+        "EQuery:Unknown asset pair");
 }
 
 TEST_CASE("Korbit acknowledges only what has a requestId and keeps the socket open on errors") {
   Stage stage(VenueId::kKorbit);
-  stage.say(R"([{"requestId":1,"method":"subscribe","type":"orderbook","symbols":["btc_krw"]},{"method":"subscribe","type":"ticker","symbols":["btc_krw"]}])");
+  stage.say(
+      R"([{"requestId":1,"method":"subscribe","type":"orderbook","symbols":["btc_krw"]},{"method":"subscribe","type":"ticker","symbols":["btc_krw"]}])");
   std::vector<Json> frames = stage.client.take();
   REQUIRE(frames.size() == 3);
   CHECK(frames[0] == Json::parse(R"({"status":"success","requestId":1})"));
@@ -273,18 +290,22 @@ TEST_CASE("Korbit acknowledges only what has a requestId and keeps the socket op
   CHECK(frames[1] == Json::parse(R"({"status":"fail","message":"invalid_format"})"));
   stage.pass(2000);
   bool moved = false;
-  for (const Json& frame : stage.client.take()) moved = moved || (frame["type"] == "orderbook" && !frame.contains("snapshot"));
+  for (const Json& frame : stage.client.take())
+    moved = moved || (frame["type"] == "orderbook" && !frame.contains("snapshot"));
   CHECK(moved);
   CHECK(stage.client.closed == 0);
   stage.pass(40'000);
   CHECK(stage.client.pings.size() == 1);
-  CHECK(stage.get("/v2/orderbook", {{"symbol", "nope_krw"}})["error"]["message"] == "INVALID_CURRENCY_PAIR");
+  CHECK(stage.get("/v2/orderbook", {{"symbol", "nope_krw"}})["error"]["message"] ==
+        "INVALID_CURRENCY_PAIR");
 }
 
 TEST_CASE("Coinone acknowledges first, then sends asks worst first or an anonymous error") {
   Stage stage(VenueId::kCoinone);
-  stage.say(R"({"request_type":"SUBSCRIBE","channel":"ORDERBOOK","topic":{"quote_currency":"KRW","target_currency":"BTC"}})");
-  stage.say(R"({"request_type":"SUBSCRIBE","channel":"TICKER","topic":{"quote_currency":"KRW","target_currency":"NOPE"}})");
+  stage.say(
+      R"({"request_type":"SUBSCRIBE","channel":"ORDERBOOK","topic":{"quote_currency":"KRW","target_currency":"BTC"}})");
+  stage.say(
+      R"({"request_type":"SUBSCRIBE","channel":"TICKER","topic":{"quote_currency":"KRW","target_currency":"NOPE"}})");
   stage.say(R"({"request_type":"PING"})");
   stage.say(R"({"request_type":"subscribe"})");
   const std::vector<Json> frames = stage.client.take();
@@ -293,18 +314,22 @@ TEST_CASE("Coinone acknowledges first, then sends asks worst first or an anonymo
   CHECK(frames[1]["response_type"] == "SUBSCRIBED");
   const Json& asks = frames[2]["data"]["asks"];
   REQUIRE(asks.size() > 10);
-  CHECK(std::stod(asks.front()["price"].get<std::string>()) > std::stod(asks.back()["price"].get<std::string>()));
+  CHECK(std::stod(asks.front()["price"].get<std::string>()) >
+        std::stod(asks.back()["price"].get<std::string>()));
   CHECK(frames[3]["response_type"] == "SUBSCRIBED");
-  CHECK(frames[4] == Json::parse(R"({"response_type":"ERROR","error_code":160012,"message":"Invalid Topic"})"));
+  CHECK(frames[4] ==
+        Json::parse(R"({"response_type":"ERROR","error_code":160012,"message":"Invalid Topic"})"));
   CHECK(frames[5]["response_type"] == "PONG");
   CHECK(frames[6]["field"] == "request_type");
   const Json rest = stage.get("/public/v2/orderbook/KRW/BTC", {{"size", "16"}});
-  CHECK(std::stod(rest["asks"][0]["price"].get<std::string>()) < std::stod(rest["asks"].back()["price"].get<std::string>()));
+  CHECK(std::stod(rest["asks"][0]["price"].get<std::string>()) <
+        std::stod(rest["asks"].back()["price"].get<std::string>()));
 }
 
 TEST_CASE("OKX's sequence chains, acknowledges each argument and names what is unknown by code") {
   Stage stage(VenueId::kOkx);
-  stage.say(R"({"id":"1","op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"},{"channel":"books","instId":"NOPE-USDT"}]})");
+  stage.say(
+      R"({"id":"1","op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"},{"channel":"books","instId":"NOPE-USDT"}]})");
   std::int64_t last = -1;
   int updates = 0;
   std::string codes;
