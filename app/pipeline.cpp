@@ -165,6 +165,11 @@ void Pipeline::run_publish() {
 }
 
 void Pipeline::write_out(const spread::Event& event) {
+  if (const auto* book = std::get_if<OrderBook>(&event); book != nullptr && !book->synced()) {
+    // Of a book that must not be shown only the fact is kept: there is no record of it.
+    store_.update(*book);
+    return;
+  }
   PublishState& state = *publish_state_;
   state.text.clear();
   publish::append_event(state.text, event, settings_.publish.orderbook_levels);
@@ -189,7 +194,6 @@ void Pipeline::write_out(const spread::Event& event) {
     }
     void operator()(const OrderBook& book) {
       p.store_.update(book);
-      if (!book.synced()) return;  // there is no record of a book that must not be shown
       p.kafka_.publish(publish::make_record(p.topics_, book, p.settings_.publish.orderbook_levels));
       latency(book.receive_time);
     }

@@ -188,7 +188,8 @@ TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP a
   if (checked.code == 99) {
     MESSAGE("SKIPPED: promtool is not installed");
   } else {
-    CHECK_MESSAGE(checked.code == 0, checked.out + checked.err);
+    const std::string complaint = checked.out + checked.err;
+    CHECK_MESSAGE(checked.code == 0, complaint);
   }
 
   // We did nothing that a real exchange would punish.
