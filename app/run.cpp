@@ -30,7 +30,7 @@ int run(const std::filesystem::path& config) {
     Pipeline pipeline(*loaded);
     pipeline.start();
     spdlog::info("metrics: {}", pipeline.metrics_url());
-    spdlog::info("kafka: {}{}", pipeline.brokers(),
+    spdlog::info("brokers: {}{}", pipeline.brokers(),
                  loaded->settings.kafka.brokers == "embedded"
                      ? " (embedded, for trying things out: nothing survives a restart)"
                      : "");

@@ -311,9 +311,13 @@ void BinanceAdapter::parse(const Frame& frame, Decoded& out) {
   }
   od::value whole = json_.rewind().get_value();
   if (look.combined) {
+    bool has_data = false;
     for_each_field(whole, [&](std::string_view key, od::value value) {
-      if (key == "data") read(value, look, frame, out);
+      if (key != "data") return;
+      has_data = true;
+      read(value, look, frame, out);
     });
+    if (!has_data) fail(ErrorCode::kSchemaMismatch, "a combined stream's message without data");
   } else {
     read(whole, look, frame, out);
   }

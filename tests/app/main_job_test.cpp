@@ -56,7 +56,7 @@ class MainJob {
     REQUIRE(service_->wait_for([](const Process& p) { return !logged(p, "api: ").empty(); }, seconds{15}));
     api_ = logged(*service_, "api: ");
     metrics_ = logged(*service_, "metrics: ");
-    brokers_ = logged(*service_, "kafka: ");
+    brokers_ = logged(*service_, "brokers: ");
   }
 
   Json get(const std::string& path) const {
@@ -100,7 +100,9 @@ TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP a
   CHECK(eventually(seconds{15}, [&] { return job.get("/readyz").value("ready", false); }));
   CHECK(eventually(seconds{15}, [&] {
     std::set<std::string> ok;
-    for (const Json& p : job.get("/api/v1/premiums")["premiums"]) {
+    const Json premiums = job.get("/api/v1/premiums");
+    if (!premiums.contains("premiums")) return false;
+    for (const Json& p : premiums["premiums"]) {
       if (p["state"] == "ok") {
         ok.insert(p["asset"].get<std::string>() + p["region"].get<std::string>() + p["over"].get<std::string>() +
                   p["basis"].get<std::string>());
@@ -136,7 +138,8 @@ TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP a
   }
   REQUIRE(listed.code == 0);
   std::map<std::string, std::size_t> partitions;
-  for (const Json& topic : Json::parse(listed.out)["topics"]) {
+  const Json metadata = Json::parse(listed.out);
+  for (const Json& topic : metadata["topics"]) {
     partitions[topic["topic"]] = topic["partitions"].size();
   }
   const std::map<std::string, std::size_t> stated = {
