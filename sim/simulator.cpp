@@ -181,6 +181,9 @@ class Simulator::Impl : public MarketObserver {
     }
     if (!get) return problem(405, "Method not allowed", request.method);
     if (request.path == "/v1/violations") return violations();
+    if (request.path == "/v1/certificate" && config_.tls) {
+      return json_answer(200, tls_.certificate_pem, "application/x-pem-file");
+    }
     if (request.path.starts_with(kBooks)) return book(request.path.substr(kBooks.size()));
     for (std::size_t i = 0; i < kBanks.size(); ++i) {
       if (request.path == kBanks[i].path) return bank(i, request.now_ms);
