@@ -131,6 +131,51 @@ TEST_CASE("a suspended market and a size below the venue's minimum are no opport
   CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
 }
 
+TEST_CASE("an unproven or quarantined pair shows its legs' prices, but no ratio, size or premium") {
+  World w(kNow);
+  w.put_fx();
+  w.put(w.okx(4'999'000, 5'000'000));
+  w.put(w.upbit(143'000'000, 143'010'000));
+  w.put(w.book(VenueId::kOkx, "NEWCOIN", "USDT", 99, 100));
+  w.put(w.book(VenueId::kUpbit, "NEWCOIN", "KRW", 150'000, 150'100));
+  w.pass(milliseconds{5000});
+  int seen = 0;
+  w.engine.for_each_row([&seen](const SpreadEvent& e) {
+    ++seen;
+    CHECK(e.verdict != Verdict::kTradable);
+    CHECK(e.reasons.contains(e.asset == "BTC" ? Reason::kPriceRatioQuarantine
+                                              : Reason::kIdentityUnproven));
+    CHECK(e.buy_price_usdt.has_value());
+    CHECK(e.sell_price_usdt.has_value());
+    CHECK_FALSE(e.gross_ratio.has_value());
+    CHECK_FALSE(e.net_ratio.has_value());
+    CHECK_FALSE(e.optimal.has_value());
+    CHECK_FALSE(e.break_even_quantity.has_value());
+    for (const SizeRow& size : e.sizes) CHECK_FALSE(size.trade.has_value());
+  });
+  CHECK(seen == 4);
+  CHECK(w.said.opportunities.empty());
+  for (const PremiumEvent& e : w.said.premiums) {
+    CHECK(e.asset != "NEWCOIN");
+    if (e.asset == "BTC" && e.time == w.said.premiums.back().time) CHECK_FALSE(e.ok());
+  }
+}
+
+TEST_CASE("one venue's wrong coin does not move the premium of the others") {
+  World w(kNow);
+  w.put_profitable();
+  w.put(w.book(VenueId::kBinance, "BTC", "USDT", 9'999'000, 10'000'000));
+  w.put(w.book(VenueId::kBithumb, "BTC", "KRW", 100'000, 100'100));
+  int seen = 0;
+  w.engine.for_each_premium([&seen](const PremiumEvent& e) {
+    if (e.region != Region::kKorea || e.basis != Basis::kUsdt) return;
+    ++seen;
+    CHECK(e.ok());
+    CHECK(e.venues == std::vector<VenueId>{VenueId::kUpbit});
+  });
+  CHECK(seen == 2);
+}
+
 TEST_CASE("markets that nobody watches make no rows; a watched one does at once") {
   World w(kNow);
   w.put_fx();

@@ -1,6 +1,15 @@
 #pragma once
 
+// Sorting rationals under the sanitizers makes GCC 12 see uninitialised limbs inside Boost.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <boost/multiprecision/cpp_int.hpp>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
 #include <algorithm>
 #include <optional>
 #include <vector>

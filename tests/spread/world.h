@@ -95,13 +95,19 @@ struct World {
   Timestamp now = kStart;
 
   explicit World(const std::string& more = "publish: {conflate_ms: 0}\n")
-      : loaded(config::load_text(
-            "assets: [BTC, NEWCOIN]\n"
-            "venues: {upbit: , bithumb: , okx: , binance: , kraken: }\n"
-            "fx: {bank: [{name: bank, url: \"http://x\"}]}\n" +
-                more,
-            "test")) {
+      : loaded(config::load_text(text(more), "test")) {
     REQUIRE(loaded.ok());
+  }
+
+  /// `more` may have an `fx` of its own.
+  static std::string text(const std::string& more) {
+    std::string all =
+        "assets: [BTC, NEWCOIN]\n"
+        "venues: {upbit: , bithumb: , okx: , binance: , kraken: }\n";
+    if (more.find("fx:") == std::string::npos) {
+      all += "fx: {bank: [{name: bank, url: \"http://x\"}]}\n";
+    }
+    return all.append(more);
   }
 
   /// One level a side, one BTC deep; prices in hundredths.
