@@ -9,8 +9,8 @@
 
 namespace spreadwatch::app {
 
-/// The captures named on a command line, merged by time, with progress on stderr when that is a terminal.
-/// Threads: one at a time.
+/// The captures named on a command line, merged by time, with progress on stderr when that is a
+/// terminal. Threads: one at a time.
 class CaptureInput {
  public:
   /// nullopt, with a message on stderr for each, when a file cannot be opened.
@@ -29,7 +29,8 @@ class CaptureInput {
   bool terminal_;
 };
 
-/// What came on stdin, in a file that is gone at the end. Throws std::runtime_error when it cannot be written.
+/// What came on stdin, in a file that is gone at the end. Throws std::runtime_error when it cannot
+/// be written.
 class StdinCopy {
  public:
   StdinCopy();

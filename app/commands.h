@@ -11,14 +11,14 @@ namespace spreadwatch::app {
 /// Exit codes of every command.
 enum ExitCode : int {
   kExitOk = 0,
-  kExitBadInput = 1,        ///< bad input or configuration
-  kExitUsage = 2,           ///< wrong usage
-  kExitCouldNotStart = 3,   ///< a port is taken, a file cannot be written
+  kExitBadInput = 1,       ///< bad input or configuration
+  kExitUsage = 2,          ///< wrong usage
+  kExitCouldNotStart = 3,  ///< a port is taken, a file cannot be written
 };
 
 struct DecodeOptions {
   std::vector<std::filesystem::path> captures;
-  int depth = 15;           ///< levels a side
+  int depth = 15;  ///< levels a side
 };
 
 struct ReplayOptions {
@@ -31,7 +31,8 @@ struct SimulateOptions {
   std::optional<std::uint64_t> seed;
 };
 
-/// One function per command; each returns the exit code. Results go to stdout, everything else to stderr.
+/// One function per command; each returns the exit code. Results go to stdout, everything else to
+/// stderr.
 int decode(const DecodeOptions& options);
 int replay(const ReplayOptions& options);
 int check_config(const std::filesystem::path& file);

@@ -1,4 +1,5 @@
-// `decode`: captures to normalized records. Every venue's frames go through the same Normalizer as live ones.
+// `decode`: captures to normalized records. Every venue's frames go through the same Normalizer as
+// live ones.
 #include <array>
 #include <iostream>
 #include <memory>

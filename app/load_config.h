@@ -7,7 +7,8 @@
 
 namespace spreadwatch::app {
 
-/// Loads a configuration, printing every error and warning on stderr; nullopt when there is an error.
+/// Loads a configuration, printing every error and warning on stderr; nullopt when there is an
+/// error.
 std::optional<config::Loaded> load_config(const std::filesystem::path& file);
 
 }  // namespace spreadwatch::app

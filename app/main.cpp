@@ -22,9 +22,10 @@ int dispatch(int argc, char** argv) {
   CLI::App* const run_command = cli.add_subcommand("run", "the service");
   run_command->add_option("--config", config, "configuration file")->required();
 
-  CLI::App* const simulate_command =
-      cli.add_subcommand("simulate", "nine exchanges on loopback, speaking each one's own protocol");
-  simulate_command->add_option("--config", simulate_options.config, "configuration file")->required();
+  CLI::App* const simulate_command = cli.add_subcommand(
+      "simulate", "nine exchanges on loopback, speaking each one's own protocol");
+  simulate_command->add_option("--config", simulate_options.config, "configuration file")
+      ->required();
   simulate_command->add_option("--seed", simulate_options.seed, "fixes the market");
 
   CLI::App* const replay_command = cli.add_subcommand(
@@ -35,7 +36,8 @@ int dispatch(int argc, char** argv) {
 
   CLI::App* const decode_command =
       cli.add_subcommand("decode", "captures to normalized records, JSON Lines on stdout");
-  decode_command->add_option("--depth", decode_options.depth, "order book levels a side (default 15)")
+  decode_command
+      ->add_option("--depth", decode_options.depth, "order book levels a side (default 15)")
       ->check(CLI::Range(0, 100'000));
   decode_command->add_option("captures", decode_options.captures, "capture files, - for stdin")
       ->required();

@@ -15,8 +15,9 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr std::size_t kQueueCapacity = 65'536;
-constexpr microseconds kQueueWait = milliseconds{200};   // backpressure on the producer before a value is lost
-constexpr microseconds kEngineTick = milliseconds{20};   // timers are looked at least this often
+constexpr microseconds kQueueWait =
+    milliseconds{200};  // backpressure on the producer before a value is lost
+constexpr microseconds kEngineTick = milliseconds{20};  // timers are looked at least this often
 constexpr milliseconds kFlushDeadline{2500};
 
 constexpr std::array<std::string_view, 2> kStages = {"spread", "publish"};
@@ -42,7 +43,9 @@ std::optional<api::Topic> topic_of(const spread::Event& event) {
     std::optional<api::Topic> operator()(const OrderBook&) { return api::Topic::kOrderBook; }
     std::optional<api::Topic> operator()(const FeedError&) { return std::nullopt; }
     std::optional<api::Topic> operator()(const fx::FxEvent&) { return api::Topic::kFx; }
-    std::optional<api::Topic> operator()(const spread::PremiumEvent&) { return api::Topic::kPremium; }
+    std::optional<api::Topic> operator()(const spread::PremiumEvent&) {
+      return api::Topic::kPremium;
+    }
     std::optional<api::Topic> operator()(const spread::SpreadEvent&) { return api::Topic::kSpread; }
     std::optional<api::Topic> operator()(const spread::OpportunityEvent&) {
       return api::Topic::kOpportunity;
@@ -53,15 +56,16 @@ std::optional<api::Topic> topic_of(const spread::Event& event) {
 
 }  // namespace
 
-/// What the publish thread remembers to keep gauges true: the best pair per asset, open opportunities, verdicts.
+/// What the publish thread remembers to keep gauges true: the best pair per asset, open
+/// opportunities, verdicts.
 struct Pipeline::PublishState {
   struct Row {
     std::string asset;
     spread::Verdict verdict{};
     std::optional<metrics::SpreadMetrics::Best> best;
   };
-  std::map<std::string, Row> rows;                    // by pair
-  std::map<std::string, std::size_t> open;            // by asset
+  std::map<std::string, Row> rows;          // by pair
+  std::map<std::string, std::size_t> open;  // by asset
   std::array<std::size_t, spread::kVerdictNames.size()> verdicts{};
   std::string text;
 };
@@ -80,11 +84,12 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       kafka_(settings_, publish_metrics_, clock_),
       topics_(settings_),
       publish_state_(std::make_unique<PublishState>()),
-      feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry), clock_,
-             *this, ingest_metrics_),
+      feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry),
+             clock_, *this, ingest_metrics_),
       bank_poller_(settings_.fx.bank, clock_, *this, ingest::http_get),
       server_(settings_.http, settings_.venues, store_, clock_,
-              {.readiness = [this] { return readiness(); }, .feeds = [this] { return feeds_.feeds(); }}) {
+              {.readiness = [this] { return readiness(); },
+               .feeds = [this] { return feeds_.feeds(); }}) {
   queue_metrics_.set_capacity(kSpreadStage, kQueueCapacity);
   queue_metrics_.set_capacity(kPublishStage, kQueueCapacity);
 }
@@ -93,7 +98,8 @@ Pipeline::~Pipeline() { stop(); }
 
 void Pipeline::start() {
   // What can refuse to start comes first: ports and the broker.
-  exposer_ = std::make_unique<metrics::Exposer>(registry_, settings_.metrics.address, settings_.metrics.port);
+  exposer_ = std::make_unique<metrics::Exposer>(registry_, settings_.metrics.address,
+                                                settings_.metrics.port);
   server_.start();
   kafka_.start();
   publish_thread_ = std::jthread([this] { run_publish(); });
@@ -117,12 +123,14 @@ void Pipeline::stop() noexcept {
 
 std::string Pipeline::api_url() const { return server_.url(); }
 std::string Pipeline::metrics_url() const {
-  return "http://" + settings_.metrics.address + ":" + std::to_string(exposer_->port()) + "/metrics";
+  return "http://" + settings_.metrics.address + ":" + std::to_string(exposer_->port()) +
+         "/metrics";
 }
 std::string Pipeline::brokers() const { return kafka_.brokers(); }
 
 void Pipeline::on_event(MarketEvent event) {
-  if (!market_queue_.push_for(std::move(event), kQueueWait)) queue_metrics_.dropped(kSpreadStage, 1);
+  if (!market_queue_.push_for(std::move(event), kQueueWait))
+    queue_metrics_.dropped(kSpreadStage, 1);
 }
 
 void Pipeline::on_bank_quote(const BankQuote& quote) { on_event(quote); }
@@ -137,9 +145,12 @@ void Pipeline::run_engine() {
     for (MarketEvent& event : batch) {
       engine_.on(event, clock_.now());
       // Market data goes on as it came, behind what the engine made of everything before it.
-      if (auto* ticker = std::get_if<Ticker>(&event)) push(std::move(*ticker));
-      else if (auto* book = std::get_if<OrderBook>(&event)) push(std::move(*book));
-      else if (auto* error = std::get_if<FeedError>(&event)) push(std::move(*error));
+      if (auto* ticker = std::get_if<Ticker>(&event))
+        push(std::move(*ticker));
+      else if (auto* book = std::get_if<OrderBook>(&event))
+        push(std::move(*book));
+      else if (auto* error = std::get_if<FeedError>(&event))
+        push(std::move(*error));
     }
     engine_.advance(clock_.now());
     queue_metrics_.set_depth(kSpreadStage, market_queue_.size());
@@ -148,7 +159,8 @@ void Pipeline::run_engine() {
 }
 
 void Pipeline::push(spread::Event event) {
-  if (!event_queue_.push_for(std::move(event), kQueueWait)) queue_metrics_.dropped(kPublishStage, 1);
+  if (!event_queue_.push_for(std::move(event), kQueueWait))
+    queue_metrics_.dropped(kPublishStage, 1);
 }
 
 void Pipeline::on_fx(const fx::FxEvent& event) { push(event); }
@@ -174,7 +186,8 @@ void Pipeline::write_out(const spread::Event& event) {
   state.text.clear();
   publish::append_event(state.text, event, settings_.publish.orderbook_levels);
   const auto record = std::make_shared<const std::string>(state.text);
-  if (const std::optional<api::Topic> topic = topic_of(event)) server_.broadcaster().publish(*topic, *record);
+  if (const std::optional<api::Topic> topic = topic_of(event))
+    server_.broadcaster().publish(*topic, *record);
   const Timestamp now = clock_.now();
 
   struct Visitor {
@@ -212,7 +225,8 @@ void Pipeline::write_out(const spread::Event& event) {
       std::size_t used = 0;
       for (const fx::RateSource& source : event.rate.sources) {
         used += source.used ? 1U : 0U;
-        if (source.reason) p.fx_metrics_.source_excluded(pair, static_cast<std::size_t>(*source.reason));
+        if (source.reason)
+          p.fx_metrics_.source_excluded(pair, static_cast<std::size_t>(*source.reason));
       }
       p.fx_metrics_.set_sources_used(pair, used);
     }
@@ -222,11 +236,12 @@ void Pipeline::write_out(const spread::Event& event) {
                                std::string{to_string(event.basis)}},
                               record);
       p.kafka_.publish(publish::make_record(event));
-      p.spread_metrics_.set_premium(event.asset, to_string(event.region), over, to_string(event.basis),
-                                    event.premium, now);
+      p.spread_metrics_.set_premium(event.asset, to_string(event.region), over,
+                                    to_string(event.basis), event.premium, now);
     }
     void operator()(const spread::SpreadEvent& event) {
-      p.store_.update_spread({event.asset, event.buy, event.sell, event.mode}, to_string(event.verdict), record);
+      p.store_.update_spread({event.asset, event.buy, event.sell, event.mode},
+                             to_string(event.verdict), record);
       p.kafka_.publish(publish::make_record(event));
       p.spread_metrics_.verdict(to_string(event.verdict), event.reasons);
       if (event.received && event.time >= *event.received) {
@@ -287,14 +302,17 @@ api::Readiness Pipeline::readiness() const {
   std::map<VenueId, bool> live;
   for (const config::VenueSettings& venue : settings_.venues) live[venue.id] = false;
   for (const ingest::FeedStatus& feed : feeds_.feeds()) {
-    if (feed.channel == ingest::Channel::kOrderBook && feed.state == FeedState::kSynced) live[feed.venue] = true;
+    if (feed.channel == ingest::Channel::kOrderBook && feed.state == FeedState::kSynced)
+      live[feed.venue] = true;
   }
   for (const auto& [venue, alive] : live) {
     if (!alive) readiness.reasons.push_back("venue_down:" + std::string{to_string(venue)});
   }
   for (std::size_t i = 0; i < fx::kPairCount; ++i) {
-    const bool needed = i != static_cast<std::size_t>(fx::Pair::kUsdKrw) || !settings_.fx.bank.empty();
-    if (needed && !rate_ok_[i]) readiness.reasons.push_back("fx_unavailable:" + std::string{fx::kPairNames[i]});
+    const bool needed =
+        i != static_cast<std::size_t>(fx::Pair::kUsdKrw) || !settings_.fx.bank.empty();
+    if (needed && !rate_ok_[i])
+      readiness.reasons.push_back("fx_unavailable:" + std::string{fx::kPairNames[i]});
   }
   const publish::KafkaPublisher::State kafka = kafka_.state();
   using Status = publish::KafkaPublisher::Status;

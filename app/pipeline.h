@@ -36,11 +36,10 @@ namespace spreadwatch::app {
 /// Threads, each with one owner:
 ///   feeds, resolver           LiveFeeds: every socket, adapter and order book
 ///   one per bank source       BankPoller
-///   engine_thread_            the Engine: rates, premiums, pairs, opportunities; owns them without a lock
-///   publish_thread_           writes events out: Kafka, Store, stream, metrics
-///   librdkafka's and a poller KafkaPublisher
-///   cpprestsdk's pool of 4    HTTP requests in and out
-///   exposer's                 /metrics
+///   engine_thread_            the Engine: rates, premiums, pairs, opportunities; owns them without
+///   a lock publish_thread_           writes events out: Kafka, Store, stream, metrics librdkafka's
+///   and a poller KafkaPublisher cpprestsdk's pool of 4    HTTP requests in and out exposer's
+///   /metrics
 class Pipeline final : private ingest::LiveSink, private fx::BankSink, private spread::EventSink {
  public:
   /// `loaded` must outlive the pipeline.
@@ -51,7 +50,8 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
 
   /// Opens every port and begins. Throws std::runtime_error, naming what could not be had.
   void start();
-  /// Ends in the direction of the flow, so that everything accepted is flushed. At most 5 s. Idempotent.
+  /// Ends in the direction of the flow, so that everything accepted is flushed. At most 5 s.
+  /// Idempotent.
   void stop() noexcept;
 
   std::string api_url() const;

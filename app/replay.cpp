@@ -1,5 +1,5 @@
-// `replay`: captures through the same stages as live data, in the captures' own time, so that the same capture
-// and configuration give the same bytes.
+// `replay`: captures through the same stages as live data, in the captures' own time, so that the
+// same capture and configuration give the same bytes.
 #include <array>
 #include <iostream>
 #include <memory>
@@ -16,8 +16,9 @@
 namespace spreadwatch::app {
 namespace {
 
-/// When each venue's last frame came. A capture does not hold pongs, so silence between two frames proves
-/// nothing: a connection counts as alive from its first frame until `liveness` after its last.
+/// When each venue's last frame came. A capture does not hold pongs, so silence between two frames
+/// proves nothing: a connection counts as alive from its first frame until `liveness` after its
+/// last.
 using LastFrames = std::array<std::optional<Timestamp>, kVenueCount>;
 
 class Replay final : private ingest::MarketSink, private spread::EventSink {
@@ -41,7 +42,9 @@ class Replay final : private ingest::MarketSink, private spread::EventSink {
     auto& normalizer = normalizers_[index_of(*venue)];
     if (!normalizer) {
       normalizer = std::make_unique<ingest::Normalizer>(*venue);
-      engine_.on(StreamStatus{.venue = *venue, .time = last_frames_[index_of(*venue)].value_or(now_)}, now_);
+      engine_.on(
+          StreamStatus{.venue = *venue, .time = last_frames_[index_of(*venue)].value_or(now_)},
+          now_);
     }
     normalizer->feed({.origin = line.origin,
                       .payload = line.payload,
@@ -112,7 +115,9 @@ std::optional<LastFrames> find_last_frames(const std::vector<std::filesystem::pa
   while (const ingest::CaptureLine* line = input->next()) {
     if (line->error || line->sent || !line->receive_time) continue;
     const std::optional<VenueId> venue = venue_from_name(line->exchange);
-    if (venue) last[index_of(*venue)] = std::max(last[index_of(*venue)].value_or(Timestamp::min()), *line->receive_time);
+    if (venue)
+      last[index_of(*venue)] =
+          std::max(last[index_of(*venue)].value_or(Timestamp::min()), *line->receive_time);
   }
   return last;
 }

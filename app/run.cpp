@@ -1,12 +1,11 @@
 // `run`: the service until SIGINT or SIGTERM.
-#include <utility>  // before asio, which uses std::exchange without it
-
 #include <pplx/threadpool.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <iostream>
 #include <stdexcept>
+#include <utility>  // before asio, which uses std::exchange without it
 
 #include "app/commands.h"
 #include "app/load_config.h"
@@ -19,7 +18,8 @@ int run(const std::filesystem::path& config) {
   const std::optional<config::Loaded> loaded = load_config(config);
   if (!loaded) return kExitBadInput;
 
-  // Before any thread exists, so that every thread inherits the mask and only wait() takes the signals.
+  // Before any thread exists, so that every thread inherits the mask and only wait() takes the
+  // signals.
   const TerminationSignals signals;
   // Stdout is for output that was asked for; a service's log is not.
   spdlog::set_default_logger(spdlog::stderr_logger_mt("spreadwatch"));

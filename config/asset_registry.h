@@ -11,18 +11,21 @@
 
 namespace spreadwatch::config {
 
-/// Canonical asset → the ticker each venue lists it under, with evidence that they are the same coin.
+/// Canonical asset → the ticker each venue lists it under, with evidence that they are the same
+/// coin.
 ///
 /// Identity is never guessed: a venue's ticker that is not registered is `identity_unproven`.
 /// Threads: immutable after loading.
 class AssetRegistry {
  public:
   struct Asset {
-    std::string name;                                             ///< canonical ticker
-    std::array<std::optional<std::string>, kVenueCount> tickers;  ///< by VenueId; nullopt = not proven there
+    std::string name;  ///< canonical ticker
+    std::array<std::optional<std::string>, kVenueCount>
+        tickers;  ///< by VenueId; nullopt = not proven there
   };
 
-  /// Errors (an asset or a venue's ticker named twice) are the loader's to report; see config/loader.h.
+  /// Errors (an asset or a venue's ticker named twice) are the loader's to report; see
+  /// config/loader.h.
   void add(Asset asset);
 
   /// The canonical asset behind a venue's ticker; nullopt when unproven. Ticker upper case.

@@ -114,8 +114,7 @@ void read_venues(Mapping& root, Settings& settings, const Report& report) {
     const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "?";
     const std::optional<VenueId> id = venue_from_name(name);
     if (!id) {
-      report.error(entry.first,
-                   "venues." + name + ": unknown venue, allowed: " + venue_names());
+      report.error(entry.first, "venues." + name + ": unknown venue, allowed: " + venue_names());
     } else if (settings.venue(*id) != nullptr) {
       report.error(entry.first, "venues." + name + ": named twice");
     } else {
@@ -199,7 +198,8 @@ void read_modes(const YAML::Node& node, SpreadSettings& spread, const Report& re
     }
   }
   if (!node.IsSequence() || modes.empty() || modes.size() != node.size()) {
-    report.error(node, "spread.modes: must be a list without repeats, allowed: inventory, transfer");
+    report.error(node,
+                 "spread.modes: must be a list without repeats, allowed: inventory, transfer");
     return;
   }
   spread.modes = std::move(modes);
@@ -224,7 +224,8 @@ void read_spread(Mapping& root, Settings& settings, const Report& report) {
                  "spread.close_profit_usdt: must not be above spread.open_profit_usdt");
   }
   if (spread.close_ratio > spread.open_ratio) {
-    report.error(map.node("close_ratio"), "spread.close_ratio: must not be above spread.open_ratio");
+    report.error(map.node("close_ratio"),
+                 "spread.close_ratio: must not be above spread.open_ratio");
   }
 }
 
@@ -243,9 +244,9 @@ void read_kafka(Mapping& root, Settings& settings, const Report& report) {
   });
   map.text("prefix", kafka.prefix, [](const std::string& text) -> std::string {
     const bool legal = text.size() <= 100 && std::ranges::all_of(text, [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             c == '.' || c == '_' || c == '-';
-    });
+                         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+                       });
     return legal ? "" : "allowed: up to 100 of letters, digits, '.', '_' and '-'";
   });
   map.text("compression", kafka.compression, [](const std::string& text) {
@@ -271,8 +272,10 @@ void read_simulate(Mapping& root, Settings& settings, const Report& report) {
   Mapping map(root.node("simulate"), "simulate", report);
   map.integer("base_port", simulate.base_port, 0, 65'535 - static_cast<std::int64_t>(kVenueCount));
   // 0 for the venues means "any free port" for everything unless the control port is named itself.
-  if (simulate.base_port == 0) simulate.control_port = 0;
-  else simulate.control_port = static_cast<std::uint16_t>(simulate.base_port + kVenueCount);
+  if (simulate.base_port == 0)
+    simulate.control_port = 0;
+  else
+    simulate.control_port = static_cast<std::uint16_t>(simulate.base_port + kVenueCount);
   map.integer("control_port", simulate.control_port, 0, 65'535);
   std::int64_t seed = static_cast<std::int64_t>(simulate.seed);
   map.integer("seed", seed, 0, INT64_MAX);
@@ -412,7 +415,8 @@ std::vector<Finding> load_registry_text(std::string_view text, const std::string
       for (const YAML::Node& item : except) {
         const std::string venue = item.IsScalar() ? item.Scalar() : "?";
         if (!venue_from_name(venue)) {
-          report.error(item, name + ".except: unknown venue " + venue + ", allowed: " + venue_names());
+          report.error(item,
+                       name + ".except: unknown venue " + venue + ", allowed: " + venue_names());
         }
         left_out.insert(venue);
       }
@@ -424,8 +428,8 @@ std::vector<Finding> load_registry_text(std::string_view text, const std::string
       own.text(venue_name.c_str(), ticker, check_ticker);
       if (left_out.contains(venue_name)) continue;
       if (!taken[index_of(venue.id)].insert(ticker).second) {
-        report.error(entry.first, name + ": " + venue_name + " ticker " + ticker +
-                                      " is mapped to two assets");
+        report.error(entry.first,
+                     name + ": " + venue_name + " ticker " + ticker + " is mapped to two assets");
         continue;
       }
       asset.tickers[index_of(venue.id)] = ticker;

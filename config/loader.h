@@ -30,9 +30,9 @@ struct Loaded {
   bool ok() const { return errors.empty(); }
 };
 
-/// Reads and validates a YAML configuration file: unknown keys, wrong types and values out of range are all
-/// collected, each with its line and the allowed range. A relative `asset_registry` path counts from the
-/// file's folder. Never throws for bad content.
+/// Reads and validates a YAML configuration file: unknown keys, wrong types and values out of range
+/// are all collected, each with its line and the allowed range. A relative `asset_registry` path
+/// counts from the file's folder. Never throws for bad content.
 Loaded load(const std::filesystem::path& file);
 
 /// As load(), from text; `file` is the name used in findings.

@@ -16,12 +16,13 @@ namespace spreadwatch::config {
 /// One watched venue. Fees are fractions of the quote amount.
 struct VenueSettings {
   VenueId id{};
-  std::string quote;       ///< the currency its assets are watched in
-  double taker_fee = 0;    ///< also the fee of its KRW-USDT (USDT-USD) market unless `fx_taker_fee` is set
+  std::string quote;  ///< the currency its assets are watched in
+  double taker_fee =
+      0;  ///< also the fee of its KRW-USDT (USDT-USD) market unless `fx_taker_fee` is set
   std::optional<double> fx_taker_fee;
-  std::string ws_url;      ///< empty = the adapter's own
-  std::string rest_url;    ///< empty = the adapter's own
-  int orderbook_depth = 0; ///< levels a side asked of the venue; 0 = the adapter's own choice
+  std::string ws_url;       ///< empty = the adapter's own
+  std::string rest_url;     ///< empty = the adapter's own
+  int orderbook_depth = 0;  ///< levels a side asked of the venue; 0 = the adapter's own choice
   milliseconds liveness{15'000};  ///< a connection that says nothing for so long is dead
 };
 
@@ -29,8 +30,8 @@ struct VenueSettings {
 struct BankSettings {
   std::string name;
   std::string url;
-  std::string pointer;   ///< JSON pointer to the number in the answer
-  bool invert = false;   ///< the number is USD per KRW
+  std::string pointer;  ///< JSON pointer to the number in the answer
+  bool invert = false;  ///< the number is USD per KRW
   seconds poll{60};
   milliseconds max_age{900'000};
 };
@@ -74,17 +75,17 @@ struct KafkaSettings {
 
 struct HttpSettings {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 8080;            ///< 0 = any free one
+  std::uint16_t port = 8080;  ///< 0 = any free one
 };
 
 struct MetricsSettings {
   std::string address = "127.0.0.1";
-  std::uint16_t port = 9464;            ///< 0 = any free one
+  std::uint16_t port = 9464;  ///< 0 = any free one
 };
 
 struct SimulateSettings {
-  std::uint16_t base_port = 9600;       ///< 0 = any free one for each venue
-  std::uint16_t control_port = 9609;    ///< 0 = any free one
+  std::uint16_t base_port = 9600;     ///< 0 = any free one for each venue
+  std::uint16_t control_port = 9609;  ///< 0 = any free one
   std::uint64_t seed = 1;
   bool tls = false;
 };
@@ -96,9 +97,10 @@ struct LogSettings {
 /// The whole configuration, validated. Threads: a value.
 struct Settings {
   bool all_assets = false;
-  std::vector<std::string> assets;      ///< canonical; empty when all_assets
-  std::vector<VenueSettings> venues;    ///< in the file's order: inside a region that is the Kafka partition
-  std::string asset_registry;           ///< path of the asset registry; empty = the built-in one
+  std::vector<std::string> assets;  ///< canonical; empty when all_assets
+  std::vector<VenueSettings>
+      venues;                  ///< in the file's order: inside a region that is the Kafka partition
+  std::string asset_registry;  ///< path of the asset registry; empty = the built-in one
   FxSettings fx;
   SpreadSettings spread;
   PublishSettings publish;

@@ -4,10 +4,11 @@
 
 namespace spreadwatch::config {
 
-/// Taker fee of a venue's spot market for an account without discounts, a fraction of the quote amount.
+/// Taker fee of a venue's spot market for an account without discounts, a fraction of the quote
+/// amount.
 ///
-/// Read on 2026-11-24 from each venue's fee page; a promotion counts only where every account has it.
-/// What an account really pays is `venues.<venue>.taker_fee`.
+/// Read on 2026-11-24 from each venue's fee page; a promotion counts only where every account has
+/// it. What an account really pays is `venues.<venue>.taker_fee`.
 constexpr double default_taker_fee(VenueId id) {
   switch (id) {
     case VenueId::kUpbit:

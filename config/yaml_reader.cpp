@@ -71,7 +71,8 @@ void Mapping::number(const char* key, double& out, double min, double max) {
   if (!value.IsDefined()) return;
   const std::optional<double> parsed = parse_scalar<double>(value);
   if (!parsed || !std::isfinite(*parsed)) {
-    report_.error(value, path_of(key) + ": must be a number from " + plain(min) + " to " + plain(max));
+    report_.error(value,
+                  path_of(key) + ": must be a number from " + plain(min) + " to " + plain(max));
   } else if (*parsed < min || *parsed > max) {
     report_.error(value, path_of(key) + ": " + value.Scalar() + " is out of range, allowed " +
                              plain(min) + " to " + plain(max));

@@ -24,8 +24,8 @@ struct Report {
 
 /// Reads the keys of one YAML mapping and complains about those nobody asked for.
 ///
-/// Every read names the key's path in its error, with the allowed values. A key that is absent leaves the
-/// target as it is. Threads: one at a time.
+/// Every read names the key's path in its error, with the allowed values. A key that is absent
+/// leaves the target as it is. Threads: one at a time.
 class Mapping {
  public:
   /// An undefined or null node is an empty mapping; anything but a mapping is an error.

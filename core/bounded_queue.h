@@ -11,8 +11,8 @@
 
 namespace spreadwatch {
 
-/// A queue of at most `capacity` values between threads. A value that finds it full is refused and counted.
-/// Threads: any number of writers and readers.
+/// A queue of at most `capacity` values between threads. A value that finds it full is refused and
+/// counted. Threads: any number of writers and readers.
 template <class T>
 class BoundedQueue {
  public:
@@ -33,7 +33,8 @@ class BoundedQueue {
     return true;
   }
 
-  /// Waits for room up to `timeout`; false, and counted, when there was none or the queue was closed.
+  /// Waits for room up to `timeout`; false, and counted, when there was none or the queue was
+  /// closed.
   bool push_for(T&& value, std::chrono::microseconds timeout) {
     {
       std::unique_lock lock(mutex_);
@@ -48,8 +49,8 @@ class BoundedQueue {
     return true;
   }
 
-  /// Moves everything there is into `out` (cleared first), waiting up to `timeout` for the first value.
-  /// False once the queue is closed and empty.
+  /// Moves everything there is into `out` (cleared first), waiting up to `timeout` for the first
+  /// value. False once the queue is closed and empty.
   bool pop_all(std::vector<T>& out, std::chrono::microseconds timeout) {
     out.clear();
     std::unique_lock lock(mutex_);
@@ -87,9 +88,9 @@ class BoundedQueue {
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::condition_variable room_;
-  std::deque<T> values_;        // guarded by mutex_
-  std::uint64_t refused_ = 0;   // guarded by mutex_
-  bool closed_ = false;         // guarded by mutex_
+  std::deque<T> values_;       // guarded by mutex_
+  std::uint64_t refused_ = 0;  // guarded by mutex_
+  bool closed_ = false;        // guarded by mutex_
 };
 
 }  // namespace spreadwatch

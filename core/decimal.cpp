@@ -97,7 +97,8 @@ ParseStatus parse_slow(std::string_view text, Decimal& out) noexcept {
 }
 
 ParseStatus parse_decimal(std::string_view text, Decimal& out) noexcept {
-  // Up to 18 digits without an exponent need no overflow check; that is nearly every number on a wire.
+  // Up to 18 digits without an exponent need no overflow check; that is nearly every number on a
+  // wire.
   const char* p = text.data();
   const char* const end = p + text.size();
   const bool negative = p != end && *p == '-';
@@ -118,7 +119,8 @@ ParseStatus parse_decimal(std::string_view text, Decimal& out) noexcept {
   }
   if (mantissa > static_cast<std::uint64_t>(kMaxMantissa)) return parse_slow(text, out);
   const auto value = static_cast<std::int64_t>(mantissa);
-  out = Decimal{negative ? -value : value, point == nullptr ? 0 : static_cast<int>(end - point - 1)};
+  out =
+      Decimal{negative ? -value : value, point == nullptr ? 0 : static_cast<int>(end - point - 1)};
   return ParseStatus::kOk;
 }
 

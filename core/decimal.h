@@ -12,10 +12,10 @@ namespace spreadwatch {
 
 /// An exact decimal number: `mantissa / 10^scale`, the scale as it was written.
 ///
-/// "64028.60" is mantissa 6402860, scale 2: comparison is by value (equal to "64028.6"), but the written
-/// digits stay known, which is what checksums over the text of a number need. Holds every number of up to
-/// 18 significant digits and up to 18 decimals (trailing zeros beyond that do not count).
-/// Threads: a value.
+/// "64028.60" is mantissa 6402860, scale 2: comparison is by value (equal to "64028.6"), but the
+/// written digits stay known, which is what checksums over the text of a number need. Holds every
+/// number of up to 18 significant digits and up to 18 decimals (trailing zeros beyond that do not
+/// count). Threads: a value.
 class Decimal {
  public:
   static constexpr int kMaxScale = 18;
@@ -27,10 +27,12 @@ class Decimal {
 
   /// Reads plain or exponent notation ("0.0005", "1.16539E8", "-3"), the whole text or nothing.
   ///
-  /// Errors: kSchemaMismatch when it is not a number, kValueOutOfRange when it does not fit exactly.
+  /// Errors: kSchemaMismatch when it is not a number, kValueOutOfRange when it does not fit
+  /// exactly.
   static Result<Decimal> parse(std::string_view text);
 
-  /// As parse() without building an error text: false when the text is not a number or does not fit.
+  /// As parse() without building an error text: false when the text is not a number or does not
+  /// fit.
   static bool try_parse(std::string_view text, Decimal& out) noexcept;
 
   constexpr std::int64_t mantissa() const { return mantissa_; }
@@ -66,7 +68,8 @@ class Decimal {
 /// a − b, exact. Errors: kValueOutOfRange when the difference does not fit.
 Result<Decimal> subtract(const Decimal& a, const Decimal& b);
 
-/// Appends the shortest text that reads back to the same double, in plain notation from 1e-7 up to 1e21.
+/// Appends the shortest text that reads back to the same double, in plain notation from 1e-7 up to
+/// 1e21.
 ///
 /// REQUIRES: value is finite.
 void append_number(std::string& out, double value);

@@ -41,8 +41,8 @@ struct Level {
   friend bool operator==(const Level&, const Level&) = default;
 };
 
-/// The normalized ticker: §"Records" of the documentation. Prices and price changes in the quote currency,
-/// volumes in the base currency, rates as fractions; absent is nullopt, never zero.
+/// The normalized ticker: §"Records" of the documentation. Prices and price changes in the quote
+/// currency, volumes in the base currency, rates as fractions; absent is nullopt, never zero.
 struct Ticker {
   VenueId venue{};
   Instrument instrument;
@@ -69,8 +69,8 @@ struct OrderBook {
   FeedState state = FeedState::kSyncing;
   std::optional<ErrorCode> reason;  ///< why it is not synced, when known
   Origin origin = Origin::kWs;
-  std::uint32_t connection = 0;     ///< the venue's connection that carries it, for liveness
-  std::uint64_t epoch = 0;          ///< rises with every resync; nothing of an older epoch survives
+  std::uint32_t connection = 0;  ///< the venue's connection that carries it, for liveness
+  std::uint64_t epoch = 0;       ///< rises with every resync; nothing of an older epoch survives
   std::optional<std::int64_t> sequence;
   std::optional<Timestamp> exchange_time;
   std::optional<Timestamp> receive_time;

@@ -8,7 +8,8 @@
 
 namespace spreadwatch {
 
-/// Why a number is unavailable or a pair is not tradable. One closed list, also a metric's `reason` label.
+/// Why a number is unavailable or a pair is not tradable. One closed list, also a metric's `reason`
+/// label.
 enum class Reason : std::uint8_t {
   kBookNotSynced,
   kStaleLeg,
@@ -29,13 +30,23 @@ enum class Reason : std::uint8_t {
   kMuted,
 };
 
-inline constexpr std::array<std::string_view, 17> kReasonNames = {
-    "book_not_synced",  "stale_leg",        "crossed",
-    "one_sided",        "fx_unavailable",   "fx_quorum",
-    "fx_disagree",      "fx_stale",         "identity_unproven",
-    "price_ratio_quarantine", "market_suspended", "wallet_closed",
-    "wallet_unknown",   "below_min_notional", "insufficient_depth",
-    "unprofitable",     "muted"};
+inline constexpr std::array<std::string_view, 17> kReasonNames = {"book_not_synced",
+                                                                  "stale_leg",
+                                                                  "crossed",
+                                                                  "one_sided",
+                                                                  "fx_unavailable",
+                                                                  "fx_quorum",
+                                                                  "fx_disagree",
+                                                                  "fx_stale",
+                                                                  "identity_unproven",
+                                                                  "price_ratio_quarantine",
+                                                                  "market_suspended",
+                                                                  "wallet_closed",
+                                                                  "wallet_unknown",
+                                                                  "below_min_notional",
+                                                                  "insufficient_depth",
+                                                                  "unprofitable",
+                                                                  "muted"};
 
 constexpr std::string_view to_string(Reason reason) {
   return kReasonNames[static_cast<std::size_t>(reason)];

@@ -16,14 +16,18 @@ struct Unexpected {
 template <class E>
 Unexpected(E) -> Unexpected<E>;
 
-/// A value or an error, with the member names of std::expected so that it can become an alias of it.
+/// A value or an error, with the member names of std::expected so that it can become an alias of
+/// it.
 ///
 /// REQUIRES: `value()`, `*` and `->` only when has_value(); `error()` only when not. Both assert.
 template <class T, class E = Error>
 class Result {
  public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}            // NOLINT(google-explicit-constructor)
-  Result(Unexpected<E> e) : state_(std::in_place_index<1>, std::move(e.error)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value)
+      : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(Unexpected<E> e)
+      : state_(std::in_place_index<1>, std::move(e.error)) {
+  }  // NOLINT(google-explicit-constructor)
 
   bool has_value() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return has_value(); }

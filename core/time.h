@@ -9,7 +9,8 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// A point in time: microseconds since the Unix epoch, UTC. Always passed in, never read inside a stage.
+/// A point in time: microseconds since the Unix epoch, UTC. Always passed in, never read inside a
+/// stage.
 using Timestamp = std::chrono::sys_time<microseconds>;
 
 constexpr Timestamp timestamp_from_us(std::int64_t us) { return Timestamp{microseconds{us}}; }
@@ -19,9 +20,7 @@ constexpr std::int64_t to_us(Timestamp t) { return t.time_since_epoch().count();
 constexpr std::int64_t to_ms(Timestamp t) {
   return std::chrono::floor<milliseconds>(t.time_since_epoch()).count();
 }
-constexpr std::int64_t to_ms(microseconds d) {
-  return std::chrono::floor<milliseconds>(d).count();
-}
+constexpr std::int64_t to_ms(microseconds d) { return std::chrono::floor<milliseconds>(d).count(); }
 
 /// Where time comes from at the edge of the program. Threads: any.
 class Clock {

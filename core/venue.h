@@ -17,7 +17,8 @@ constexpr std::string_view to_string(Region region) {
   return kRegionNames[static_cast<std::size_t>(region)];
 }
 
-/// An exchange. The order is the order of regions and, inside a region, the default Kafka partition.
+/// An exchange. The order is the order of regions and, inside a region, the default Kafka
+/// partition.
 enum class VenueId : std::uint8_t {
   kUpbit,
   kBithumb,
@@ -33,7 +34,7 @@ enum class VenueId : std::uint8_t {
 /// What is fixed about a venue wherever it is mentioned.
 struct VenueIdentity {
   VenueId id;
-  std::string_view name;           ///< as in records, topics, configuration
+  std::string_view name;  ///< as in records, topics, configuration
   Region region;
   std::string_view default_quote;  ///< the currency its assets are watched in
 };

@@ -39,7 +39,8 @@ struct RateSource {
   }
 };
 
-/// A rate with its sources, or why there is none. Never a constant, never the last one that was good.
+/// A rate with its sources, or why there is none. Never a constant, never the last one that was
+/// good.
 struct Rate {
   Pair pair{};
   Reasons reasons;            ///< empty = usable

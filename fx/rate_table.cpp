@@ -82,9 +82,7 @@ bool Rate::same_value(const Rate& other) const {
 }
 
 RateTable::RateTable(const config::FxSettings& settings, std::vector<VenueId> krw_venues)
-    : settings_(settings),
-      krw_venues_(std::move(krw_venues)),
-      bank_quotes_(settings.bank.size()) {
+    : settings_(settings), krw_venues_(std::move(krw_venues)), bank_quotes_(settings.bank.size()) {
   for (std::size_t i = 0; i < kPairCount; ++i) rates_[i].pair = static_cast<Pair>(i);
   const auto add = [this](Pair pair, std::string_view name, Reason reason) {
     RateSource& source = rates_[static_cast<std::size_t>(pair)].sources.emplace_back();

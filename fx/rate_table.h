@@ -26,18 +26,17 @@ struct FxQuote {
 /// Computes the rates. It fails closed: what is missing, too old or in disagreement makes the rate
 /// unavailable with the reason; no constant and no earlier value ever stands in.
 ///
-/// USDT/KRW: the Korean venues' own books, those that are usable and at most `max_age` old ("judged").
-/// While the one farthest from the median of all is more than `max_deviation` off it, that one is out; two
-/// that disagree by more than that, of their mean, are both out. Of equally far ones the first in the
-/// configuration's order goes. Bid, ask and mid are the medians over the remaining sources. Unavailable as
-/// `fx_disagree` when not more than half of the judged remain, else as `fx_quorum` when fewer than
-/// `quorum` remain or none was judged, with `fx_stale` beside it when a source is missing for being old
-/// or silent.
-/// USDT/USD: Kraken's book; `fx_stale` when it is old or silent, else `fx_unavailable`.
-/// USD/KRW: the median of the bank sources that are fresh; `fx_stale` when all that answered are old,
-/// `fx_unavailable` when none answered.
-/// A source whose book is not usable shows no numbers; an old one or an outlier shows its own.
-/// Threads: one at a time; pure, time is passed in.
+/// USDT/KRW: the Korean venues' own books, those that are usable and at most `max_age` old
+/// ("judged"). While the one farthest from the median of all is more than `max_deviation` off it,
+/// that one is out; two that disagree by more than that, of their mean, are both out. Of equally
+/// far ones the first in the configuration's order goes. Bid, ask and mid are the medians over the
+/// remaining sources. Unavailable as `fx_disagree` when not more than half of the judged remain,
+/// else as `fx_quorum` when fewer than `quorum` remain or none was judged, with `fx_stale` beside
+/// it when a source is missing for being old or silent. USDT/USD: Kraken's book; `fx_stale` when it
+/// is old or silent, else `fx_unavailable`. USD/KRW: the median of the bank sources that are fresh;
+/// `fx_stale` when all that answered are old, `fx_unavailable` when none answered. A source whose
+/// book is not usable shows no numbers; an old one or an outlier shows its own. Threads: one at a
+/// time; pure, time is passed in.
 class RateTable {
  public:
   /// `krw_venues` in the order of `sources`.

@@ -145,7 +145,8 @@ class LineReader final : public CaptureReader {
       const char* const start = buffer_.data() + position_;
       const auto* const end =
           static_cast<const char*>(std::memchr(start, '\n', filled_ - position_));
-      const auto length = end == nullptr ? filled_ - position_ : static_cast<std::size_t>(end - start);
+      const auto length =
+          end == nullptr ? filled_ - position_ : static_cast<std::size_t>(end - start);
       if (text_.size() + length > kMaxLineBytes) {
         too_long = true;
         text_.clear();
@@ -180,7 +181,8 @@ class LineReader final : public CaptureReader {
         } else if (key == "kind") {
           const std::string_view kind = value.get_string();
           if (kind != "ws" && kind != "rest") {
-            return fail(out, "kind must be ws or rest, not \"" + std::string{kind.substr(0, 20)} + "\"");
+            return fail(out,
+                        "kind must be ws or rest, not \"" + std::string{kind.substr(0, 20)} + "\"");
           }
           out.origin = kind == "ws" ? Origin::kWs : Origin::kRest;
           has_kind = true;
@@ -202,7 +204,8 @@ class LineReader final : public CaptureReader {
           has_payload = true;
         }
       }
-      if (document.current_location().error() == simdjson::SUCCESS) return fail(out, "text behind the object");
+      if (document.current_location().error() == simdjson::SUCCESS)
+        return fail(out, "text behind the object");
     } catch (const simdjson::simdjson_error& e) {
       return fail(out, e.what());
     }

@@ -17,13 +17,13 @@ namespace spreadwatch::ingest {
 struct CaptureLine {
   std::string exchange;  ///< venue, or the bank-rate source when `channel` is "fx"
   Origin origin = Origin::kWs;
-  std::string channel;   ///< empty when absent
-  std::string symbol;    ///< empty when absent
+  std::string channel;  ///< empty when absent
+  std::string symbol;   ///< empty when absent
   std::optional<Timestamp> receive_time;
-  bool sent = false;     ///< the client sent it
+  bool sent = false;  ///< the client sent it
   std::string payload;
-  std::uint64_t line = 0;             ///< from 1, within its file
-  std::optional<Error> error;         ///< kCaptureLine when the line does not parse
+  std::uint64_t line = 0;      ///< from 1, within its file
+  std::optional<Error> error;  ///< kCaptureLine when the line does not parse
 };
 
 /// Reads one capture file line by line: plain, `.gz` or `.zst` by its name, `-` = standard input.
@@ -43,8 +43,9 @@ class CaptureReader {
   virtual std::uint64_t bytes_read() const = 0;
 };
 
-/// Several captures as one, in the order of `receive_time`; lines without a time stay behind the line before
-/// them in their file, and equal times keep the order of the files. Threads: one at a time.
+/// Several captures as one, in the order of `receive_time`; lines without a time stay behind the
+/// line before them in their file, and equal times keep the order of the files. Threads: one at a
+/// time.
 class CaptureMerge {
  public:
   explicit CaptureMerge(std::vector<std::unique_ptr<CaptureReader>> readers);

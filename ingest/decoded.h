@@ -18,43 +18,46 @@ namespace spreadwatch::ingest {
 struct Frame {
   Origin origin = Origin::kWs;
   std::string_view payload;
-  std::string_view channel;  ///< what a REST answer was asked for: "orderbook", "ticker", "markets"; may be empty
-  std::string_view symbol;   ///< the venue's symbol it was asked for or recorded under; may be empty
+  std::string_view channel;  ///< what a REST answer was asked for: "orderbook", "ticker",
+                             ///< "markets"; may be empty
+  std::string_view symbol;  ///< the venue's symbol it was asked for or recorded under; may be empty
   std::optional<Timestamp> receive_time;
   std::uint32_t connection = 0;
 };
 
 /// How a stream of order book messages proves itself. See order_book.h for what each rule does.
 enum class BookRule : std::uint8_t {
-  kReplace,       ///< every message is a whole book; where it has a sequence, an older one is dropped
-  kBufferedDiff,  ///< Binance, Gate order_book_update: `U`/`u` deltas over a REST snapshot
-  kOkxSequence,   ///< OKX: `prevSeqId` must be the last `seqId`; CRC32 where a recording still carries one
-  kBybitSequence, ///< Bybit: `u` rises by one
-  kGateSequence,  ///< Gate obu: `U` must be the last `u` + 1
-  kKrakenChecksum ///< Kraken: CRC32 over the ten best levels a side after truncating to the depth
+  kReplace,  ///< every message is a whole book; where it has a sequence, an older one is dropped
+  kBufferedDiff,   ///< Binance, Gate order_book_update: `U`/`u` deltas over a REST snapshot
+  kOkxSequence,    ///< OKX: `prevSeqId` must be the last `seqId`; CRC32 where a recording still
+                   ///< carries one
+  kBybitSequence,  ///< Bybit: `u` rises by one
+  kGateSequence,   ///< Gate obu: `U` must be the last `u` + 1
+  kKrakenChecksum  ///< Kraken: CRC32 over the ten best levels a side after truncating to the depth
 };
 
 /// One order book message as the venue sent it, nothing applied.
 struct BookMessage {
-  std::string stream;            ///< names the stream within the venue; two depths of a symbol are two streams
-  std::string symbol;            ///< the venue's spelling
+  std::string
+      stream;  ///< names the stream within the venue; two depths of a symbol are two streams
+  std::string symbol;  ///< the venue's spelling
   BookRule rule = BookRule::kReplace;
-  bool snapshot = true;          ///< whole book, else changes
-  int depth = 0;                 ///< levels a side that the stream is cut to; 0 = unknown or not cut
+  bool snapshot = true;  ///< whole book, else changes
+  int depth = 0;         ///< levels a side that the stream is cut to; 0 = unknown or not cut
   std::optional<std::int64_t> first_sequence;     ///< first update id of a range (`U`)
   std::optional<std::int64_t> sequence;           ///< the venue's own number after this message
   std::optional<std::int64_t> previous_sequence;  ///< what the message follows (`prevSeqId`)
   std::optional<std::uint32_t> checksum;
   std::optional<Timestamp> exchange_time;
-  std::vector<Level> bids;       ///< in wire order; size zero = remove the level
+  std::vector<Level> bids;  ///< in wire order; size zero = remove the level
   std::vector<Level> asks;
 
   /// Forgets the content, keeps the capacity.
   void reset();
 };
 
-/// A ticker with the venue's symbol still untranslated. `ticker.venue`, `instrument`, `origin`, `connection`
-/// and `receive_time` are filled in by VenueAdapter::decode().
+/// A ticker with the venue's symbol still untranslated. `ticker.venue`, `instrument`, `origin`,
+/// `connection` and `receive_time` are filled in by VenueAdapter::decode().
 struct TickerMessage {
   std::string symbol;
   Ticker ticker;
@@ -67,19 +70,21 @@ struct ControlMessage {
     kPong,       ///< answer to our text ping
     kHeartbeat,  ///< the stream lives
     kReconnect,  ///< the venue announces that it will close this connection
-    kIgnored     ///< a known message that is of no use here (trades, best-price channels, welcome messages)
+    kIgnored     ///< a known message that is of no use here (trades, best-price channels, welcome
+                 ///< messages)
   };
   Kind kind = Kind::kIgnored;
-  std::string stream;  ///< the order book stream an ack is about, spelled as BookMessage::stream; may be empty
+  std::string stream;  ///< the order book stream an ack is about, spelled as BookMessage::stream;
+                       ///< may be empty
   int depth = 0;       ///< the depth an ack confirms; 0 = none
 };
 
 /// One row of a venue's market list.
 struct MarketInfo {
   std::string symbol;
-  Instrument instrument;               ///< canonical
+  Instrument instrument;  ///< canonical
   bool active = true;
-  std::optional<Decimal> min_notional; ///< in the quote currency
+  std::optional<Decimal> min_notional;  ///< in the quote currency
 };
 
 /// An error inside a payload that may hold others which are fine.

@@ -12,9 +12,7 @@ namespace {
 constexpr std::string_view kWhitespace = " \t\r\n";
 constexpr std::int64_t kLatestMs = 7'258'118'400'000;  // the year 2200
 
-std::string quoted(std::string_view text) {
-  return "\"" + std::string{text.substr(0, 40)} + "\"";
-}
+std::string quoted(std::string_view text) { return "\"" + std::string{text.substr(0, 40)} + "\""; }
 
 constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
@@ -146,15 +144,31 @@ JsonType type_of(od::value& value) noexcept {
   const std::string_view token = value.raw_json_token();
   if (token.empty()) return JsonType::kInvalid;
   switch (token.front()) {
-    case '{': return JsonType::kObject;
-    case '[': return JsonType::kArray;
-    case '"': return JsonType::kString;
-    case 't': case 'f': return JsonType::kBool;
-    case 'n': return JsonType::kNull;
-    case '-': case '0': case '1': case '2': case '3': case '4':
-    case '5': case '6': case '7': case '8': case '9':
+    case '{':
+      return JsonType::kObject;
+    case '[':
+      return JsonType::kArray;
+    case '"':
+      return JsonType::kString;
+    case 't':
+    case 'f':
+      return JsonType::kBool;
+    case 'n':
+      return JsonType::kNull;
+    case '-':
+    case '0':
+    case '1':
+    case '2':
+    case '3':
+    case '4':
+    case '5':
+    case '6':
+    case '7':
+    case '8':
+    case '9':
       return JsonType::kNumber;
-    default: return JsonType::kInvalid;
+    default:
+      return JsonType::kInvalid;
   }
 }
 

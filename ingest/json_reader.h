@@ -18,18 +18,18 @@
 
 /// A thin layer over simdjson on-demand for the venue files.
 ///
-/// On-demand reads forwards, once, and checks lazily. Three habits follow from that: iterate an object's
-/// fields with a switch on the key instead of asking for fields by name (venues reorder keys at will), read
-/// each value at most once, and call JsonReader::close() before trusting what was read. Only .cpp files of
-/// ingest include this header.
+/// On-demand reads forwards, once, and checks lazily. Three habits follow from that: iterate an
+/// object's fields with a switch on the key instead of asking for fields by name (venues reorder
+/// keys at will), read each value at most once, and call JsonReader::close() before trusting what
+/// was read. Only .cpp files of ingest include this header.
 namespace spreadwatch::ingest {
 
 namespace od = simdjson::ondemand;
 
 /// The payload, or the part of it being read, cannot be used.
 ///
-/// Thrown only between an adapter's parse() and VenueAdapter::decode(). The reader stays usable: a caller
-/// that catches it around one row of an array may go on with the next row.
+/// Thrown only between an adapter's parse() and VenueAdapter::decode(). The reader stays usable: a
+/// caller that catches it around one row of an array may go on with the next row.
 class DecodeFailure final : public std::exception {
  public:
   DecodeFailure(ErrorCode code, std::string detail) : error_{code, std::move(detail)} {}
@@ -45,7 +45,8 @@ class DecodeFailure final : public std::exception {
 /// What an exception out of simdjson means in our closed list.
 ErrorCode code_of(simdjson::error_code code) noexcept;
 
-/// A parser with its padded copy of the payload, reused from frame to frame. Threads: one at a time.
+/// A parser with its padded copy of the payload, reused from frame to frame. Threads: one at a
+/// time.
 class JsonReader {
  public:
   /// Starts reading. The document lives until the next open().
@@ -56,8 +57,8 @@ class JsonReader {
   /// The document from its start again, for payloads whose keys come in an unhelpful order.
   od::document& rewind();
 
-  /// Throws DecodeFailure (kMalformedJson) unless the payload is one complete document and nothing more.
-  /// REQUIRES: no value of the document is used afterwards.
+  /// Throws DecodeFailure (kMalformedJson) unless the payload is one complete document and nothing
+  /// more. REQUIRES: no value of the document is used afterwards.
   void close();
 
  private:
@@ -66,7 +67,8 @@ class JsonReader {
   std::vector<char> buffer_;
 };
 
-/// The key of a field without copying it. A key with escapes comes out raw, which matches no known key.
+/// The key of a field without copying it. A key with escapes comes out raw, which matches no known
+/// key.
 std::string_view key_of(simdjson::simdjson_result<od::field>& field);
 
 /// Calls `visit(std::string_view key, od::value value)` for each field of an object.
@@ -86,8 +88,8 @@ void for_each_item(Array&& array, Visit&& visit) {
   for (od::value item : items) visit(item);
 }
 
-/// Adds a ticker filled in by `read(TickerMessage&)`. Where that throws DecodeFailure the row becomes an error
-/// of its own and the rows beside it stay good.
+/// Adds a ticker filled in by `read(TickerMessage&)`. Where that throws DecodeFailure the row
+/// becomes an error of its own and the rows beside it stay good.
 template <class Read>
 void add_ticker(Decoded& out, Read&& read) {
   TickerMessage& message = out.next_ticker();
@@ -122,12 +124,13 @@ std::string_view read_string(od::value& value);
 std::optional<std::string_view> read_optional_string(od::value& value);
 bool read_bool(od::value& value);
 
-/// The digits of a number or of a string that holds one, exactly as written. Does not consume the value.
-/// Throws kSchemaMismatch when it is neither; an empty string gives an empty text.
+/// The digits of a number or of a string that holds one, exactly as written. Does not consume the
+/// value. Throws kSchemaMismatch when it is neither; an empty string gives an empty text.
 std::string_view number_text(od::value& value);
 
 /// A number, or a string that holds one, as an exact decimal with its written scale.
-/// Throws kSchemaMismatch when it is not a number, kValueOutOfRange when it does not fit ("nan" included).
+/// Throws kSchemaMismatch when it is not a number, kValueOutOfRange when it does not fit ("nan"
+/// included).
 Decimal read_decimal(od::value& value);
 /// As read_decimal(); nullopt when null or an empty string, which is how venues spell "none".
 std::optional<Decimal> read_optional_decimal(od::value& value);
@@ -138,21 +141,25 @@ std::int64_t read_int(od::value& value);
 std::optional<std::int64_t> read_optional_int(od::value& value);
 /// Milliseconds since the epoch as a number or a string. Nullopt when null, empty or zero.
 std::optional<Timestamp> read_ms(od::value& value);
-/// The timestamp of a number of milliseconds. Throws kValueOutOfRange outside the years 1970 to 2200.
+/// The timestamp of a number of milliseconds. Throws kValueOutOfRange outside the years 1970 to
+/// 2200.
 std::optional<Timestamp> timestamp_of_ms(std::int64_t ms);
 std::optional<Timestamp> timestamp_of_us(std::int64_t us);
 /// RFC 3339 in UTC with up to nine decimals of a second, e.g. "2026-09-24T03:54:18.054886Z".
 std::optional<Timestamp> read_rfc3339(od::value& value);
 
-/// Appends a level. Throws kValueOutOfRange unless the price is above zero and the size not negative.
+/// Appends a level. Throws kValueOutOfRange unless the price is above zero and the size not
+/// negative.
 void add_level(std::vector<Level>& out, const Decimal& price, const Decimal& size);
 /// Reads `[[price, size, …], …]` into `out` (cleared first); null is an empty side.
 void read_level_arrays(od::value& value, std::vector<Level>& out);
-/// Reads `[{"<price_key>":…, "<size_key>":…, …}, …]` into `out` (cleared first); null is an empty side.
+/// Reads `[{"<price_key>":…, "<size_key>":…, …}, …]` into `out` (cleared first); null is an empty
+/// side.
 void read_level_objects(od::value& value, std::string_view price_key, std::string_view size_key,
                         std::vector<Level>& out);
 
-/// a − b for a ticker: exact where the difference fits, else in double; nullopt when either is absent.
+/// a − b for a ticker: exact where the difference fits, else in double; nullopt when either is
+/// absent.
 std::optional<double> difference(const std::optional<Decimal>& a, const std::optional<Decimal>& b);
 inline std::optional<double> to_double(const std::optional<Decimal>& value) {
   return value ? std::optional<double>{value->to_double()} : std::nullopt;

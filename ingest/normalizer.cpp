@@ -13,7 +13,8 @@ void Normalizer::feed(const Frame& frame, MarketSink& sink) {
   adapter_->decode(frame, decoded_);
   for (const MarketInfo& market : decoded_.markets) sink.on_market(market);
   for (const ControlMessage& control : decoded_.controls) {
-    if (control.kind == ControlMessage::Kind::kAck && !control.stream.empty() && control.depth > 0) {
+    if (control.kind == ControlMessage::Kind::kAck && !control.stream.empty() &&
+        control.depth > 0) {
       if (depths_.size() < kMaxStreams) depths_[control.stream] = control.depth;
       const auto book = books_.find(control.stream);
       if (book != books_.end()) book->second.set_depth(control.depth);
@@ -34,7 +35,8 @@ void Normalizer::feed_book(const Frame& frame, const BookMessage& message, Marke
       return;
     }
     if (books_.size() >= kMaxStreams) {
-      report(frame, message.symbol, {ErrorCode::kVenueError, "more order book streams than allowed"}, sink);
+      report(frame, message.symbol,
+             {ErrorCode::kVenueError, "more order book streams than allowed"}, sink);
       return;
     }
     found = books_.emplace(message.stream, MaintainedBook{venue_, std::move(*instrument)}).first;

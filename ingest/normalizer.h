@@ -28,10 +28,9 @@ class MarketSink {
   }
 };
 
-/// From payloads to normalized tickers and maintained order books, for one venue. `decode`, `replay` and
-/// `run` share it. An order book is reported after every message that leaves it synced, and once when it
-/// stops being so.
-/// Threads: one at a time.
+/// From payloads to normalized tickers and maintained order books, for one venue. `decode`,
+/// `replay` and `run` share it. An order book is reported after every message that leaves it
+/// synced, and once when it stops being so. Threads: one at a time.
 class Normalizer {
  public:
   /// Streams kept at most; a venue has a few thousand markets.
@@ -59,7 +58,8 @@ class Normalizer {
  private:
   void feed_book(const Frame& frame, const BookMessage& message, MarketSink& sink);
   void feed_error(const Frame& frame, const DecodeError& error, MarketSink& sink);
-  void report(const Frame& frame, const std::string& symbol, const Error& error, MarketSink& sink) const;
+  void report(const Frame& frame, const std::string& symbol, const Error& error,
+              MarketSink& sink) const;
   static void publish(const std::string& stream, const MaintainedBook& book, bool was_synced,
                       const MaintainedBook::Outcome& outcome, MarketSink& sink);
 

@@ -59,8 +59,9 @@ void change_one_by_one(std::vector<Level>& side, const std::vector<Level>& chang
   }
 }
 
-/// As change_one_by_one(). Changes that come best first, as nearly all do, move the levels behind them once for
-/// all removals and once for all insertions instead of once each, which is what a deep book's time goes into.
+/// As change_one_by_one(). Changes that come best first, as nearly all do, move the levels behind
+/// them once for all removals and once for all insertions instead of once each, which is what a
+/// deep book's time goes into.
 template <class Before>
 void change_side(std::vector<Level>& side, const std::vector<Level>& changes, Before before,
                  SideScratch& scratch) {
@@ -76,9 +77,9 @@ void change_side(std::vector<Level>& side, const std::vector<Level>& changes, Be
   scratch.inserted.clear();
   auto at = side.begin();
   for (const Level& change : changes) {
-    at = std::lower_bound(at, side.end(), change.price, [&](const Level& level, const Decimal& price) {
-      return before(level.price, price);
-    });
+    at = std::lower_bound(
+        at, side.end(), change.price,
+        [&](const Level& level, const Decimal& price) { return before(level.price, price); });
     const auto index = static_cast<std::size_t>(at - side.begin());
     if (at != side.end() && at->price == change.price) {
       if (change.size.is_zero()) {
@@ -124,7 +125,8 @@ void append_mantissa(std::string& out, const Decimal& value, int scale) {
   if (value.scale() < scale) out.append(static_cast<std::size_t>(scale - value.scale()), '0');
 }
 
-/// Digits without point and leading zeros of the ten best levels, padded to at least the scales given.
+/// Digits without point and leading zeros of the ten best levels, padded to at least the scales
+/// given.
 void append_kraken_side(std::string& out, const std::vector<Level>& side, int price_scale,
                         int size_scale) {
   const std::size_t levels = std::min(kKrakenChecksumLevels, side.size());
@@ -149,22 +151,29 @@ MaintainedBook::MaintainedBook(VenueId venue, Instrument instrument) {
 
 MaintainedBook::Outcome MaintainedBook::apply(const BookMessage& message, Origin origin) {
   rule_ = message.rule;
-  // A snapshot is a new attempt: should it fail too, that is worth a report and another subscription.
+  // A snapshot is a new attempt: should it fail too, that is worth a report and another
+  // subscription.
   const bool starts_anew = message.snapshot && message.rule != BookRule::kReplace;
   if (starts_anew) reported_ = false;
   switch (message.rule) {
-    case BookRule::kReplace: return apply_replace(message, origin);
-    case BookRule::kBufferedDiff: return apply_buffered(message, origin);
-    case BookRule::kOkxSequence: return apply_okx(message, origin);
-    case BookRule::kBybitSequence: return apply_bybit(message, origin);
-    case BookRule::kGateSequence: return apply_gate(message, origin);
-    case BookRule::kKrakenChecksum: return apply_kraken(message, origin);
+    case BookRule::kReplace:
+      return apply_replace(message, origin);
+    case BookRule::kBufferedDiff:
+      return apply_buffered(message, origin);
+    case BookRule::kOkxSequence:
+      return apply_okx(message, origin);
+    case BookRule::kBybitSequence:
+      return apply_bybit(message, origin);
+    case BookRule::kGateSequence:
+      return apply_gate(message, origin);
+    case BookRule::kKrakenChecksum:
+      return apply_kraken(message, origin);
   }
   return {};
 }
 
-// Whole books. An older one is dropped by its number; a lower number with a later time is a venue that began
-// to count anew. Over REST the same number again confirms the book and is shown.
+// Whole books. An older one is dropped by its number; a lower number with a later time is a venue
+// that began to count anew. Over REST the same number again confirms the book and is shown.
 MaintainedBook::Outcome MaintainedBook::apply_replace(const BookMessage& message, Origin origin) {
   if (message.sequence && last_ && *message.sequence <= *last_) {
     const bool renumbered = message.exchange_time && book_.exchange_time &&
@@ -194,8 +203,8 @@ MaintainedBook::Outcome MaintainedBook::apply_buffered(const BookMessage& messag
   const std::int64_t last = last_.value_or(0);
   if (*message.sequence <= last) return duplicate();
   if (*message.first_sequence > last + 1) {
-    Outcome outcome = gap("change starts at " + std::to_string(*message.first_sequence) + ", expected " +
-                          std::to_string(last + 1));
+    Outcome outcome = gap("change starts at " + std::to_string(*message.first_sequence) +
+                          ", expected " + std::to_string(last + 1));
     buffered_.push_back(message);
     return outcome;
   }
@@ -260,8 +269,8 @@ MaintainedBook::Outcome MaintainedBook::join(const BookMessage& snapshot, Origin
   return outcome;
 }
 
-// `prevSeqId` must be the last `seqId`, which jumps and after maintenance falls. Recordings from before
-// seqId carry a CRC32 instead.
+// `prevSeqId` must be the last `seqId`, which jumps and after maintenance falls. Recordings from
+// before seqId carry a CRC32 instead.
 MaintainedBook::Outcome MaintainedBook::apply_okx(const BookMessage& message, Origin origin) {
   if (message.snapshot) {
     load(message);
@@ -270,11 +279,13 @@ MaintainedBook::Outcome MaintainedBook::apply_okx(const BookMessage& message, Or
     if (message.sequence || last_) {
       if (!message.sequence || !message.previous_sequence || !last_ ||
           *message.previous_sequence != *last_) {
-        // The same state again is harmless. A lower number is not proof of age, since numbers may fall.
+        // The same state again is harmless. A lower number is not proof of age, since numbers may
+        // fall.
         if (message.sequence && last_ && *message.sequence == *last_) return duplicate();
-        return gap("prevSeqId " +
-                   (message.previous_sequence ? std::to_string(*message.previous_sequence) : "missing") +
-                   ", expected " + (last_ ? std::to_string(*last_) : "none"));
+        return gap(
+            "prevSeqId " +
+            (message.previous_sequence ? std::to_string(*message.previous_sequence) : "missing") +
+            ", expected " + (last_ ? std::to_string(*last_) : "none"));
       }
     }
     change(message);
@@ -310,7 +321,8 @@ MaintainedBook::Outcome MaintainedBook::apply_gate(const BookMessage& message, O
     load(message);
   } else {
     if (!book_.synced()) return missing_snapshot();
-    if (!message.sequence || !message.first_sequence || !last_) return gap("a change without U and u");
+    if (!message.sequence || !message.first_sequence || !last_)
+      return gap("a change without U and u");
     if (*message.sequence <= *last_) return duplicate();
     if (*message.first_sequence > *last_ + 1) {
       return gap("U " + std::to_string(*message.first_sequence) + ", expected " +
@@ -322,7 +334,8 @@ MaintainedBook::Outcome MaintainedBook::apply_gate(const BookMessage& message, O
   return settle(message, origin);
 }
 
-// No numbers: levels beyond the depth are cut unannounced, and a CRC32 over the best ten proves the rest.
+// No numbers: levels beyond the depth are cut unannounced, and a CRC32 over the best ten proves the
+// rest.
 MaintainedBook::Outcome MaintainedBook::apply_kraken(const BookMessage& message, Origin origin) {
   if (message.snapshot) {
     load(message);
@@ -348,8 +361,8 @@ MaintainedBook::Outcome MaintainedBook::reject(const Error& error) {
 }
 
 void MaintainedBook::invalidate(FeedState state, std::optional<ErrorCode> reason) {
-  // Deltas that are still under way when a faulted stream is subscribed anew are no second fault, and neither
-  // are those of a fault that the caller has found.
+  // Deltas that are still under way when a faulted stream is subscribed anew are no second fault,
+  // and neither are those of a fault that the caller has found.
   reported_ = state == FeedState::kFaulted ||
               (state == FeedState::kSyncing && reported_ && book_.state == FeedState::kFaulted);
   empty(state, reason);
@@ -382,9 +395,9 @@ MaintainedBook::Outcome MaintainedBook::settle(const BookMessage& message, Origi
   last_ = message.sequence;
   if (!book_.bids.empty() && !book_.asks.empty() &&
       book_.bids.front().price >= book_.asks.front().price) {
-    Outcome outcome = fault(ErrorCode::kCrossedBook,
-                            "bid " + book_.bids.front().price.to_string() + " at or above ask " +
-                                book_.asks.front().price.to_string());
+    Outcome outcome = fault(ErrorCode::kCrossedBook, "bid " + book_.bids.front().price.to_string() +
+                                                         " at or above ask " +
+                                                         book_.asks.front().price.to_string());
     if (message.rule == BookRule::kReplace) last_ = message.sequence;  // it was new, if not usable
     return outcome;
   }
@@ -475,8 +488,8 @@ bool MaintainedBook::checksum_of_kraken_matches(std::uint32_t expected) {
   }
   asks_changed_ = bids_changed_ = false;
   if (crc32_of(asks_crc_, bids_text_) == expected) return true;
-  // The text has the market's full decimals. Whoever wrote the numbers shorter dropped zeros only, and the
-  // longest number of the book tells how many belong there.
+  // The text has the market's full decimals. Whoever wrote the numbers shorter dropped zeros only,
+  // and the longest number of the book tells how many belong there.
   int price_scale = 0;
   int size_scale = 0;
   for (const std::vector<Level>* side : {&book_.asks, &book_.bids}) {

@@ -20,11 +20,10 @@ struct SideScratch {
 
 /// Keeps one order book stream under its venue's integrity rule.
 ///
-/// The book is either provably the venue's or not shown: any doubt (gap, wrong checksum, crossed, delta
-/// without snapshot) empties it at once, raises the epoch and leaves it faulted until the next snapshot.
-/// A duplicate or older message that the rule allows is dropped and counted. Bounds: kMaxLevels a side,
-/// kMaxBuffered deltas waiting for a REST snapshot.
-/// Threads: one at a time.
+/// The book is either provably the venue's or not shown: any doubt (gap, wrong checksum, crossed,
+/// delta without snapshot) empties it at once, raises the epoch and leaves it faulted until the
+/// next snapshot. A duplicate or older message that the rule allows is dropped and counted. Bounds:
+/// kMaxLevels a side, kMaxBuffered deltas waiting for a REST snapshot. Threads: one at a time.
 class MaintainedBook {
  public:
   static constexpr std::size_t kMaxLevels = 20'000;
@@ -37,20 +36,23 @@ class MaintainedBook {
   };
 
   struct Outcome {
-    bool show = false;            ///< book() is synced and may be shown
+    bool show = false;  ///< book() is synced and may be shown
     Need need = Need::kNothing;
-    std::optional<Error> error;   ///< why the message was refused or the book invalidated
+    std::optional<Error> error;  ///< why the message was refused or the book invalidated
   };
 
   MaintainedBook(VenueId venue, Instrument instrument);
 
-  /// Takes one message of the stream. The exchange time, sequence, origin and levels of book() follow it.
+  /// Takes one message of the stream. The exchange time, sequence, origin and levels of book()
+  /// follow it.
   Outcome apply(const BookMessage& message, Origin origin);
 
-  /// A message of the stream could not be decoded and is lost: faults a book that it would have changed.
+  /// A message of the stream could not be decoded and is lost: faults a book that it would have
+  /// changed.
   Outcome reject(const Error& error);
 
-  /// The stream is gone or not to be trusted: empties the book, raises the epoch, forgets what was last seen.
+  /// The stream is gone or not to be trusted: empties the book, raises the epoch, forgets what was
+  /// last seen.
   void invalidate(FeedState state, std::optional<ErrorCode> reason);
 
   /// The stream goes on over another connection, where the venue's numbering may start anew.
@@ -102,12 +104,12 @@ class MaintainedBook {
   bool asked_ = false;                  ///< a REST snapshot has been asked for
   bool was_synced_ = false;
   std::deque<BookMessage> buffered_;
-  std::uint64_t overflowed_ = 0;        ///< deltas dropped from a full buffer
+  std::uint64_t overflowed_ = 0;  ///< deltas dropped from a full buffer
   SideScratch scratch_;
-  std::string text_;                    ///< scratch for checksums
-  std::string bids_text_;               ///< Kraken: the bids' part of the checksum's text
-  std::uint32_t asks_crc_ = 0;          ///< Kraken: the checksum of the asks' part
-  bool bids_changed_ = true;            ///< since the checksum was last computed
+  std::string text_;            ///< scratch for checksums
+  std::string bids_text_;       ///< Kraken: the bids' part of the checksum's text
+  std::uint32_t asks_crc_ = 0;  ///< Kraken: the checksum of the asks' part
+  bool bids_changed_ = true;    ///< since the checksum was last computed
   bool asks_changed_ = true;
   std::uint64_t gaps_ = 0;
   std::uint64_t checksum_mismatches_ = 0;

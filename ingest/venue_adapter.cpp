@@ -16,9 +16,9 @@ constexpr std::size_t kMaxListed = 100'000;
 
 /// Quote currencies of the nine venues' spot markets, for symbols without a separator.
 constexpr std::array<std::string_view, 33> kQuotes = {
-    "FDUSD", "USDT", "USDC", "USDE", "USDS", "USDQ", "USDR", "USD1", "TUSD", "BUSD", "USDP",
+    "FDUSD", "USDT",  "USDC", "USDE", "USDS", "USDQ", "USDR", "USD1", "TUSD", "BUSD", "USDP",
     "PYUSD", "RLUSD", "EURC", "EURI", "BIDR", "IDRT", "BVND", "DAI",  "USD",  "EUR",  "GBP",
-    "TRY",   "BRL",  "JPY",  "KRW",  "AUD",  "PLN",  "MNT",  "BTC",  "ETH",  "BNB",  "SOL"};
+    "TRY",   "BRL",   "JPY",  "KRW",  "AUD",  "PLN",  "MNT",  "BTC",  "ETH",  "BNB",  "SOL"};
 
 /// A price that a ticker may lack: zero is a venue's way to say "none".
 /// Returns false when it is not a price at all.
@@ -44,7 +44,8 @@ const char* settle_numbers(Ticker& t) {
   if (t.signed_change_price && !std::isfinite(*t.signed_change_price)) {
     return "signed_change_price is not finite";
   }
-  // One formula for every venue: the change over the price it is counted from, not the venue's rounded rate.
+  // One formula for every venue: the change over the price it is counted from, not the venue's
+  // rounded rate.
   t.signed_change_rate.reset();
   if (t.signed_change_price && t.trade_price) {
     const double base = *t.trade_price - *t.signed_change_price;
@@ -87,7 +88,8 @@ void VenueAdapter::decode(const Frame& frame, Decoded& out) {
   } catch (const std::exception& failure) {
     error = {ErrorCode::kSchemaMismatch, failure.what()};
   }
-  // A payload that fails as a whole gives nothing: what was read before the fault may be half a message.
+  // A payload that fails as a whole gives nothing: what was read before the fault may be half a
+  // message.
   out.clear();
   out.add_error(error.code, error.detail, symbol_, stream_);
 }
@@ -141,15 +143,24 @@ int VenueAdapter::offered_depth(int requested) const {
 
 std::unique_ptr<VenueAdapter> make_adapter(VenueId id) {
   switch (id) {
-    case VenueId::kUpbit: return make_upbit();
-    case VenueId::kBithumb: return make_bithumb();
-    case VenueId::kKorbit: return make_korbit();
-    case VenueId::kCoinone: return make_coinone();
-    case VenueId::kOkx: return make_okx();
-    case VenueId::kBybit: return make_bybit();
-    case VenueId::kGateio: return make_gateio();
-    case VenueId::kBinance: return make_binance();
-    case VenueId::kKraken: return make_kraken();
+    case VenueId::kUpbit:
+      return make_upbit();
+    case VenueId::kBithumb:
+      return make_bithumb();
+    case VenueId::kKorbit:
+      return make_korbit();
+    case VenueId::kCoinone:
+      return make_coinone();
+    case VenueId::kOkx:
+      return make_okx();
+    case VenueId::kBybit:
+      return make_bybit();
+    case VenueId::kGateio:
+      return make_gateio();
+    case VenueId::kBinance:
+      return make_binance();
+    case VenueId::kKraken:
+      return make_kraken();
   }
   assert(false);
   return nullptr;

@@ -28,27 +28,28 @@ struct RateLimit {
   milliseconds per{0};
 };
 
-/// What is known of a venue before talking to it: addresses, keepalive, limits, and how its books prove
-/// themselves. Each number comes from the venue's documentation, named at `docs_url`.
+/// What is known of a venue before talking to it: addresses, keepalive, limits, and how its books
+/// prove themselves. Each number comes from the venue's documentation, named at `docs_url`.
 struct VenueProfile {
   VenueId id{};
   std::string_view ws_url;
   std::string_view rest_url;
   std::string_view docs_url;
-  std::string_view protocol;      ///< generation and the date it was read, e.g. "v5 (2026-10)"
-  std::string_view integrity;     ///< one sentence: how a lost or wrong message is noticed
+  std::string_view protocol;   ///< generation and the date it was read, e.g. "v5 (2026-10)"
+  std::string_view integrity;  ///< one sentence: how a lost or wrong message is noticed
 
   enum class Ping : std::uint8_t { kNone, kProtocol, kText };
-  Ping ping = Ping::kProtocol;    ///< who keeps the line open: kNone = the server pings, we answer
+  Ping ping = Ping::kProtocol;  ///< who keeps the line open: kNone = the server pings, we answer
   milliseconds ping_every{15'000};
   milliseconds pong_within{10'000};
-  milliseconds silence{60'000};   ///< a healthy connection never says nothing for so long
+  milliseconds silence{60'000};  ///< a healthy connection never says nothing for so long
 
-  RateLimit connects;             ///< new connections, per address
+  RateLimit connects;               ///< new connections, per address
   std::vector<RateLimit> messages;  ///< what we may send on one connection
-  RateLimit rest;                 ///< REST weight, per address
-  std::size_t max_subscriptions = 1000;  ///< per connection (a channel of an instrument counts as one)
-  milliseconds max_age{0};        ///< the server closes a connection of this age; 0 = not documented
+  RateLimit rest;                   ///< REST weight, per address
+  std::size_t max_subscriptions =
+      1000;                 ///< per connection (a channel of an instrument counts as one)
+  milliseconds max_age{0};  ///< the server closes a connection of this age; 0 = not documented
 
   bool subscribe_replaces = false;  ///< a later subscribe message replaces all earlier ones
   bool book_needs_rest = false;     ///< the book's first snapshot comes over REST
@@ -73,9 +74,9 @@ struct RestCall {
   int weight = 1;       ///< what it costs of VenueProfile::rest
 };
 
-/// A venue described: its names, its subscribe messages, its payloads. Does no I/O, reads no clock, owns no
-/// thread. State is limited to the market list it has been shown and scratch memory for parsing.
-/// Threads: one at a time.
+/// A venue described: its names, its subscribe messages, its payloads. Does no I/O, reads no clock,
+/// owns no thread. State is limited to the market list it has been shown and scratch memory for
+/// parsing. Threads: one at a time.
 class VenueAdapter {
  public:
   static constexpr std::size_t kMaxFrameBytes = 8U << 20U;
@@ -88,8 +89,8 @@ class VenueAdapter {
   /// The order book stream name that decode() gives for this subscription.
   virtual std::string book_stream(const Instrument& instrument, int depth) const = 0;
 
-  /// Text frames that subscribe, each within the venue's limits per message. For a venue whose subscribe
-  /// replaces, `subscriptions` must be the whole list.
+  /// Text frames that subscribe, each within the venue's limits per message. For a venue whose
+  /// subscribe replaces, `subscriptions` must be the whole list.
   virtual std::vector<std::string> subscribe(std::span<const Subscription> subscriptions,
                                              Timestamp now) const = 0;
   /// Text frames that unsubscribe; empty for a venue whose subscribe replaces.
@@ -103,27 +104,27 @@ class VenueAdapter {
   virtual std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const = 0;
   virtual RestCall markets_call() const = 0;
 
-  /// Reads one payload into `out` (cleared first). Never throws: what cannot be read is in `out.errors`, and
-  /// every price and size that comes out is finite and in range (prices above zero, sizes not negative).
-  /// A market list is learned on the way.
+  /// Reads one payload into `out` (cleared first). Never throws: what cannot be read is in
+  /// `out.errors`, and every price and size that comes out is finite and in range (prices above
+  /// zero, sizes not negative). A market list is learned on the way.
   void decode(const Frame& frame, Decoded& out);
 
-  /// The canonical instrument: from the market list when it has been seen, else by splitting the symbol at
-  /// the longest known quote currency. nullopt when it is not a spot instrument.
+  /// The canonical instrument: from the market list when it has been seen, else by splitting the
+  /// symbol at the longest known quote currency. nullopt when it is not a spot instrument.
   std::optional<Instrument> instrument(std::string_view venue_symbol) const;
 
-  /// The smallest depth the venue offers that is at least `requested` (its largest when none is; its default
-  /// when 0).
+  /// The smallest depth the venue offers that is at least `requested` (its largest when none is;
+  /// its default when 0).
   int offered_depth(int requested) const;
 
  protected:
   VenueAdapter();
-  /// The work of decode(): fills `out`, may throw simdjson::simdjson_error or DecodeFailure for the payload as
-  /// a whole. `ticker.venue/instrument/origin/…` are filled in afterwards.
-  /// What parse() put into `out` before it threw is dropped.
+  /// The work of decode(): fills `out`, may throw simdjson::simdjson_error or DecodeFailure for the
+  /// payload as a whole. `ticker.venue/instrument/origin/…` are filled in afterwards. What parse()
+  /// put into `out` before it threw is dropped.
   virtual void parse(const Frame& frame, Decoded& out) = 0;
-  /// parse() says what it has recognized so far, so that an error further on names it. `stream` only where a
-  /// lost message makes the stream untrustworthy (deltas).
+  /// parse() says what it has recognized so far, so that an error further on names it. `stream`
+  /// only where a lost message makes the stream untrustworthy (deltas).
   void about(std::string_view symbol, std::string_view stream = {});
   /// Splits a symbol without a market list.
   virtual std::optional<Instrument> split(std::string_view venue_symbol) const = 0;

@@ -189,7 +189,7 @@ bool Ladder::compile_to(std::size_t step) const {
 
 /// The step in which a running total reaches `value`; a value a rounding beyond the end becomes the
 /// end.
-std::optional<std::size_t> Ladder::find(Real Step::* total, Real& value) const {
+std::optional<std::size_t> Ladder::find(Real Step::*total, Real& value) const {
   while (steps_.empty() || steps_.back().*total < value) {
     if (has(steps_.size())) continue;
     if (steps_.empty() || value > steps_.back().*total * (1 + kSameDepth)) return std::nullopt;

@@ -47,7 +47,7 @@ class Ladder {
 
  private:
   bool compile_to(std::size_t step) const;
-  std::optional<std::size_t> find(Real Step::* total, Real& value) const;
+  std::optional<std::size_t> find(Real Step::*total, Real& value) const;
 
   std::vector<Level> levels_;
   mutable std::size_t next_level_ = 0;  // first level not compiled
@@ -81,8 +81,8 @@ std::optional<Real> quantity_for(const Leg& buy, Real usdt);
 
 /// The top of the books.
 struct Top {
-  Real buy_price = 0;   ///< USDT for one unit, no fees
-  Real buy_cost = 0;    ///< the same with every fee
+  Real buy_price = 0;  ///< USDT for one unit, no fees
+  Real buy_cost = 0;   ///< the same with every fee
   Real sell_price = 0;
   Real sell_proceeds = 0;
 };
@@ -91,8 +91,8 @@ Top top_of(const PairInput& pair);
 /// The smallest quantity with the highest net(q); nullopt unless that is above 0.
 ///
 /// Walks all books at once, kink by kink: between two kinks every price is constant and net(q) is
-/// linear, so the kinks are exact. `depth_ended`, when given, tells whether the books ended before the
-/// profit did.
+/// linear, so the kinks are exact. `depth_ended`, when given, tells whether the books ended before
+/// the profit did.
 std::optional<Trade> optimal(const PairInput& pair, bool* depth_ended = nullptr);
 
 /// The largest quantity within depth with net(q) >= 0; 0 when no size is profitable.

@@ -38,10 +38,9 @@ constexpr Reasons kDefiniteNo =
     set_of({Reason::kCrossed, Reason::kOneSided, Reason::kPriceRatioQuarantine,
             Reason::kMarketSuspended, Reason::kWalletClosed, Reason::kMuted});
 /// Reasons that leave the question open.
-constexpr Reasons kOpenQuestion =
-    set_of({Reason::kBookNotSynced, Reason::kStaleLeg, Reason::kFxUnavailable, Reason::kFxQuorum,
-            Reason::kFxDisagree, Reason::kFxStale, Reason::kIdentityUnproven,
-            Reason::kWalletUnknown});
+constexpr Reasons kOpenQuestion = set_of(
+    {Reason::kBookNotSynced, Reason::kStaleLeg, Reason::kFxUnavailable, Reason::kFxQuorum,
+     Reason::kFxDisagree, Reason::kFxStale, Reason::kIdentityUnproven, Reason::kWalletUnknown});
 
 bool intersect(Reasons a, Reasons b) {
   bool any = false;
@@ -77,8 +76,8 @@ bool SpreadEvent::same_value(const SpreadEvent& o) const {
          verdict == o.verdict && reasons == o.reasons && gross_ratio == o.gross_ratio &&
          net_ratio == o.net_ratio && buy_price_usdt == o.buy_price_usdt &&
          sell_price_usdt == o.sell_price_usdt && fx_venue_fallback == o.fx_venue_fallback &&
-         optimal == o.optimal && break_even_quantity == o.break_even_quantity &&
-         sizes == o.sizes && network == o.network && withdrawal_fee == o.withdrawal_fee &&
+         optimal == o.optimal && break_even_quantity == o.break_even_quantity && sizes == o.sizes &&
+         network == o.network && withdrawal_fee == o.withdrawal_fee &&
          expected_minutes == o.expected_minutes;
 }
 
@@ -208,8 +207,8 @@ void Engine::join(std::size_t market) {
         Row& row = rows_.emplace_back();
         row.pair = index;
         row.mode = mode;
-        const auto restored = restored_.find(
-            {asset.name, view_.market(buy).venue, view_.market(sell).venue, mode});
+        const auto restored =
+            restored_.find({asset.name, view_.market(buy).venue, view_.market(sell).venue, mode});
         if (restored == restored_.end()) continue;
         row.opportunity.restore(restored->second.last, restored->second.wait_until);
         restored_.erase(restored);
@@ -302,8 +301,8 @@ Engine::VenueFx Engine::venue_fx(const config::VenueSettings& venue, Timestamp n
   return out;
 }
 
-/// Rates are judged again, since the FX book of `own` or a bank said something or time has passed; what
-/// converts differently now is computed again.
+/// Rates are judged again, since the FX book of `own` or a bank said something or time has passed;
+/// what converts differently now is computed again.
 void Engine::refresh_rates(std::optional<VenueId> own, Timestamp now) {
   const auto changed = rates_.evaluate(now);
   rates_expiry_ = rates_.next_expiry(now);
@@ -330,7 +329,8 @@ void Engine::refresh_rates(std::optional<VenueId> own, Timestamp now) {
     const std::size_t v = index_of(venue.id);
     const VenueFx before = venue_fx_[v];
     venue_fx_[v] = venue_fx(venue, now);
-    const bool moved_under = venue_fx_[v].fallback && (venue.quote == "KRW" ? krw_moved : usd_moved);
+    const bool moved_under =
+        venue_fx_[v].fallback && (venue.quote == "KRW" ? krw_moved : usd_moved);
     touched[v] = own == venue.id || moved_under || !before.same_way(venue_fx_[v]);
     any_touched = any_touched || touched[v];
   }
@@ -478,8 +478,7 @@ PairInput Engine::input_of(const Pair& pair, const Row& row) const {
   return input;
 }
 
-void Engine::compute_row(Row& row, const Pair& pair, Reasons reasons, bool numbers,
-                         Timestamp now) {
+void Engine::compute_row(Row& row, const Pair& pair, Reasons reasons, bool numbers, Timestamp now) {
   row.time = now;
   row.numbers = numbers;
   row.net = numbers;
@@ -628,8 +627,8 @@ void Engine::mark_dirty(Timestamp now) {
   flush_at_ = period.count() == 0 ? now : Timestamp{(now.time_since_epoch() / period + 1) * period};
 }
 
-/// A row as the outside sees it. The ladder and the break-even size are only computed here: they are the
-/// costly part, and nobody sees them in between.
+/// A row as the outside sees it. The ladder and the break-even size are only computed here: they
+/// are the costly part, and nobody sees them in between.
 void Engine::fill(const Row& row, std::span<const double> sizes, Timestamp now,
                   SpreadEvent& out) const {
   const Pair& pair = pairs_[row.pair];
@@ -749,8 +748,8 @@ std::optional<Timestamp> Engine::next_deadline() const {
   return next;
 }
 
-/// What is due at exactly this moment, in a fixed order. What the period that ends now held back comes first:
-/// whatever else happens at this moment belongs to the next period.
+/// What is due at exactly this moment, in a fixed order. What the period that ends now held back
+/// comes first: whatever else happens at this moment belongs to the next period.
 void Engine::do_due(Timestamp now) {
   if (flush_at_ && *flush_at_ <= now) flush();
   changed_.clear();
@@ -835,8 +834,7 @@ void Engine::for_each_premium(const std::function<void(const PremiumEvent&)>& vi
 }
 
 std::optional<SpreadEvent> Engine::evaluate(std::string_view asset, VenueId buy, VenueId sell,
-                                            config::Mode mode,
-                                            std::span<const double> sizes_usdt,
+                                            config::Mode mode, std::span<const double> sizes_usdt,
                                             Timestamp now) const {
   const auto found = asset_index_.find(asset);
   if (found == asset_index_.end()) return std::nullopt;

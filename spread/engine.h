@@ -29,15 +29,17 @@ namespace spreadwatch::spread {
 
 /// From normalized books and rates to rates, premiums, pairs and opportunities.
 ///
-/// Feed it market events in time order; before each it does what its timers owe (see next_deadline()), each at
-/// its own moment. Only what an event touches is computed again. Premiums, pair rows and rates leave at most once
-/// per conflation period, at its end, and only when a value other than an age changed; with a period of 0 every
-/// change leaves. An event's time is that of its last change, so it never lies in the next period.
+/// Feed it market events in time order; before each it does what its timers owe (see
+/// next_deadline()), each at its own moment. Only what an event touches is computed again.
+/// Premiums, pair rows and rates leave at most once per conflation period, at its end, and only
+/// when a value other than an age changed; with a period of 0 every change leaves. An event's time
+/// is that of its last change, so it never lies in the next period.
 ///
-/// Verdicts: a definite no (crossed, one-sided, quarantined, suspended, closed wallet, muted) is `not_tradable`;
-/// else anything open (no sync, stale, rate, identity or wallet not known) is `unknown`; else what the numbers
-/// say. Ratios, sizes and the optimum exist only for usable, proven, unquarantined legs with a rate.
-/// Threads: one at a time; reads no clock, does no I/O. `sink` is called from inside the calls.
+/// Verdicts: a definite no (crossed, one-sided, quarantined, suspended, closed wallet, muted) is
+/// `not_tradable`; else anything open (no sync, stale, rate, identity or wallet not known) is
+/// `unknown`; else what the numbers say. Ratios, sizes and the optimum exist only for usable,
+/// proven, unquarantined legs with a rate. Threads: one at a time; reads no clock, does no I/O.
+/// `sink` is called from inside the calls.
 class Engine {
  public:
   /// `settings`, `registry` and `sink` must outlive the engine.
@@ -45,16 +47,17 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Takes one event as of `now`; an earlier moment than one seen before counts as that one. A ticker only
-  /// tells that its connection is alive; feed errors are passed over.
+  /// Takes one event as of `now`; an earlier moment than one seen before counts as that one. A
+  /// ticker only tells that its connection is alive; feed errors are passed over.
   void on(const MarketEvent& event, Timestamp now);
   void on_book(const OrderBook& book, Timestamp now);
   /// What a venue says about moving an asset (canonical name) in and out, for mode transfer.
   void on_wallet(VenueId venue, std::string_view asset, WalletInfo info, Timestamp now);
   /// Watches an asset that the configuration does not name.
   void watch(std::string_view asset) { view_.watch(asset); }
-  /// Takes up an opportunity that was open when the run before ended without closing it: `last` is its last event.
-  /// It goes on once its pair is good again, or closes if that has not happened max_quiet after `now`.
+  /// Takes up an opportunity that was open when the run before ended without closing it: `last` is
+  /// its last event. It goes on once its pair is good again, or closes if that has not happened
+  /// max_quiet after `now`.
   void restore(const OpportunityEvent& last, Timestamp now);
 
   /// Does everything that is due by `now`, each at its own moment.
@@ -72,7 +75,8 @@ class Engine {
     std::array<std::size_t, kReasonNames.size()> by_reason{};
   };
   const Counts& counts() const { return counts_; }
-  /// The latest event of each pair row, in the order of asset, then buying and selling venue, then mode.
+  /// The latest event of each pair row, in the order of asset, then buying and selling venue, then
+  /// mode.
   void for_each_row(const std::function<void(const SpreadEvent&)>& visit) const;
   /// The latest event of each premium, in the order of asset.
   void for_each_premium(const std::function<void(const PremiumEvent&)>& visit) const;
@@ -119,19 +123,19 @@ class Engine {
     Verdict verdict = Verdict::kUnknown;
     Reasons reasons;
     bool counted = false;
-    bool numbers = false;      // ratios and leg prices in USDT
-    bool net = false;          // results after costs
+    bool numbers = false;  // ratios and leg prices in USDT
+    bool net = false;      // results after costs
     bool said = false;
     bool dirty = false;
     double net_ratio = 0;
     std::optional<Trade> optimal;
-    Route route;               // mode transfer
+    Route route;  // mode transfer
     Opportunity opportunity;
     std::optional<Timestamp> hold;  // the latest entry in holds_
     SpreadEvent emitted;
   };
   struct Pair {
-    std::size_t buy = 0;   // market
+    std::size_t buy = 0;  // market
     std::size_t sell = 0;
     std::size_t asset = 0;
     std::size_t rows = 0;  // first of one row a mode

@@ -38,10 +38,10 @@ struct PremiumEvent {
   std::optional<double> first;    ///< of the conflation period
   std::optional<double> high;
   std::optional<double> low;
-  std::string_view currency;      ///< static storage
+  std::string_view currency;  ///< static storage
   std::optional<double> price;
   std::optional<double> over_price;
-  std::vector<VenueId> venues;    ///< whose median `price` is
+  std::vector<VenueId> venues;  ///< whose median `price` is
   std::vector<VenueId> over_venues;
   std::optional<microseconds> fx_age;
 
@@ -50,22 +50,25 @@ struct PremiumEvent {
 };
 
 enum class Verdict : std::uint8_t { kTradable, kNotTradable, kUnknown };
-inline constexpr std::array<std::string_view, 3> kVerdictNames = {"tradable", "not_tradable", "unknown"};
-constexpr std::string_view to_string(Verdict v) { return kVerdictNames[static_cast<std::size_t>(v)]; }
+inline constexpr std::array<std::string_view, 3> kVerdictNames = {"tradable", "not_tradable",
+                                                                  "unknown"};
+constexpr std::string_view to_string(Verdict v) {
+  return kVerdictNames[static_cast<std::size_t>(v)];
+}
 
-/// The result of trading one quantity of a pair. Quantity in the asset, VWAPs in each venue's own currency,
-/// everything else in USDT.
+/// The result of trading one quantity of a pair. Quantity in the asset, VWAPs in each venue's own
+/// currency, everything else in USDT.
 struct Trade {
   double quantity = 0;
   double spent_usdt = 0;
   double net_profit_usdt = 0;
-  double net_ratio = 0;     ///< net_profit ÷ spent
+  double net_ratio = 0;  ///< net_profit ÷ spent
   double buy_vwap = 0;
   double sell_vwap = 0;
   double buy_fee_usdt = 0;
   double sell_fee_usdt = 0;
-  double fx_fee_usdt = 0;   ///< the conversions' taker fees
-  double slippage_usdt = 0; ///< against trading everything at the top of the books
+  double fx_fee_usdt = 0;          ///< the conversions' taker fees
+  double slippage_usdt = 0;        ///< against trading everything at the top of the books
   double withdrawal_fee_usdt = 0;  ///< mode transfer: what the coins the network keeps have cost
   double fees_usdt() const {
     return buy_fee_usdt + sell_fee_usdt + fx_fee_usdt + withdrawal_fee_usdt;
@@ -74,7 +77,8 @@ struct Trade {
   friend bool operator==(const Trade&, const Trade&) = default;
 };
 
-/// One rung of the size ladder. No trade = the books are not deep enough, or the pair has no numbers.
+/// One rung of the size ladder. No trade = the books are not deep enough, or the pair has no
+/// numbers.
 struct SizeRow {
   double size_usdt = 0;
   bool insufficient_depth = false;
@@ -92,8 +96,8 @@ struct SpreadEvent {
   Timestamp time{};
   Verdict verdict = Verdict::kUnknown;
   Reasons reasons;
-  std::optional<double> gross_ratio;  ///< top of book, no fees
-  std::optional<double> net_ratio;    ///< top of book, every fee
+  std::optional<double> gross_ratio;      ///< top of book, no fees
+  std::optional<double> net_ratio;        ///< top of book, every fee
   std::optional<double> buy_price_usdt;   ///< best ask, converted
   std::optional<double> sell_price_usdt;  ///< best bid, converted
   std::optional<microseconds> buy_age;
@@ -102,10 +106,11 @@ struct SpreadEvent {
   std::optional<Trade> optimal;               ///< nullopt = no profitable size, or no numbers
   std::optional<double> break_even_quantity;  ///< nullopt = no numbers
   std::vector<SizeRow> sizes;
-  std::string network;                    ///< mode transfer: the cheapest open one; empty = none known
-  std::optional<double> withdrawal_fee;   ///< mode transfer: of that network, in the asset
-  std::optional<int> expected_minutes;    ///< mode transfer: until the coins can be sold
-  std::optional<Timestamp> received;  ///< of the data that caused it, for latency; not part of the record
+  std::string network;  ///< mode transfer: the cheapest open one; empty = none known
+  std::optional<double> withdrawal_fee;  ///< mode transfer: of that network, in the asset
+  std::optional<int> expected_minutes;   ///< mode transfer: until the coins can be sold
+  std::optional<Timestamp>
+      received;  ///< of the data that caused it, for latency; not part of the record
 
   /// Equal but for times and ages.
   bool same_value(const SpreadEvent& other) const;
@@ -140,7 +145,8 @@ struct OpportunityEvent {
   std::optional<CloseReason> reason;  ///< of a close
   Reasons reasons;                    ///< the pair's reasons at the close
 };
-inline constexpr std::array<std::string_view, 3> kOpportunityKindNames = {"open", "update", "close"};
+inline constexpr std::array<std::string_view, 3> kOpportunityKindNames = {"open", "update",
+                                                                          "close"};
 constexpr std::string_view to_string(OpportunityEvent::Kind k) {
   return kOpportunityKindNames[static_cast<std::size_t>(k)];
 }

@@ -34,8 +34,8 @@ std::optional<std::size_t> MarketView::find(VenueId venue, const Instrument& ins
   market.instrument = instrument;
   const bool korean = region_of(venue) == Region::kKorea;
   if (instrument.base == "USDT") {
-    const bool is_fx = korean ? instrument.quote == "KRW"
-                              : venue == VenueId::kKraken && instrument.quote == "USD";
+    const bool is_fx =
+        korean ? instrument.quote == "KRW" : venue == VenueId::kKraken && instrument.quote == "USD";
     if (!is_fx) return std::nullopt;
     market.fx = true;
     market.asset = "USDT";
@@ -49,8 +49,8 @@ std::optional<std::size_t> MarketView::find(VenueId venue, const Instrument& ins
         std::ranges::find(settings_.assets, market.asset) != settings_.assets.end() ||
         std::ranges::find(extra_assets_, market.asset) != extra_assets_.end();
     if (!wanted) return std::nullopt;
-    // An unproven ticker that is spelled like an asset the venue lists under another ticker would stand in
-    // that asset's place; it is certainly another coin.
+    // An unproven ticker that is spelled like an asset the venue lists under another ticker would
+    // stand in that asset's place; it is certainly another coin.
     if (!market.proven && registry_.ticker_of(venue, market.asset)) return std::nullopt;
   }
   const std::size_t index = markets_.size();
@@ -119,9 +119,9 @@ std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp n
   market.asks.assign(book.asks);
   market.not_synced = {};
   market.updated = received;
-  market.late = book.exchange_time &&
-                offsets_[index_of(book.venue)].excess(*book.exchange_time, received) >
-                    settings_.spread.max_delay;
+  market.late =
+      book.exchange_time && offsets_[index_of(book.venue)].excess(*book.exchange_time, received) >
+                                settings_.spread.max_delay;
   update(StreamStatus{book.venue, book.connection, true, received}, now, changed);
   judge(*index, now);
   if (market.usable()) schedule(*index);

@@ -24,29 +24,32 @@ namespace spreadwatch::spread {
 struct Market {
   VenueId venue{};
   Instrument instrument;
-  std::string asset;      ///< canonical; the venue's own ticker when its identity is unproven
+  std::string asset;  ///< canonical; the venue's own ticker when its identity is unproven
   bool proven = true;
-  bool fx = false;        ///< the venue's KRW-USDT or USDT-USD market
-  bool active = true;     ///< the venue lists it as open for trading
+  bool fx = false;                     ///< the venue's KRW-USDT or USDT-USD market
+  bool active = true;                  ///< the venue lists it as open for trading
   std::optional<double> min_notional;  ///< in the quote currency
-  Ladder bids;            ///< both empty unless the book is synced
+  Ladder bids;                         ///< both empty unless the book is synced
   Ladder asks;
   Reasons unusable{Reason::kBookNotSynced};  ///< why no number may come from it now; empty = usable
   std::uint32_t connection = 0;
-  std::optional<Timestamp> updated;   ///< last update of the book, receive time
-  Reasons not_synced{Reason::kBookNotSynced};  ///< why the book itself is not believed; empty = synced
-  bool late = false;      ///< the last update came too late
+  std::optional<Timestamp> updated;  ///< last update of the book, receive time
+  Reasons not_synced{
+      Reason::kBookNotSynced};  ///< why the book itself is not believed; empty = synced
+  bool late = false;            ///< the last update came too late
 
   bool usable() const { return unusable.empty(); }
   /// REQUIRES: usable.
   Real mid() const { return (bids.top() + asks.top()) / 2; }
 };
 
-/// Estimates how far a venue's clock is off ours: the shortest exchange-to-receive delay of the last five to
-/// ten minutes, over all of the venue's books. What is constant is clock, what varies is delay.
+/// Estimates how far a venue's clock is off ours: the shortest exchange-to-receive delay of the
+/// last five to ten minutes, over all of the venue's books. What is constant is clock, what varies
+/// is delay.
 ///
-/// So a clock that is wrong by any constant never makes a book late, and neither does the constant part of
-/// the network's delay; a clock that is set back makes books late until the window has passed.
+/// So a clock that is wrong by any constant never makes a book late, and neither does the constant
+/// part of the network's delay; a clock that is set back makes books late until the window has
+/// passed.
 class ClockOffset {
  public:
   /// The delay of a message beyond the offset, which takes this message into account.
@@ -62,11 +65,11 @@ class ClockOffset {
 
 /// Every watched market and its freshness.
 ///
-/// A book is fresh while its connection is alive (a book, a ticker or a StreamStatus of it within the venue's
-/// liveness), its own last update is younger than `max_quiet`, and that update was not more than `max_delay`
-/// late. Watched are each venue's FX market and the markets in the venue's quote of the configured
-/// assets and of those added by watch().
-/// Threads: one at a time; time is passed in.
+/// A book is fresh while its connection is alive (a book, a ticker or a StreamStatus of it within
+/// the venue's liveness), its own last update is younger than `max_quiet`, and that update was not
+/// more than `max_delay` late. Watched are each venue's FX market and the markets in the venue's
+/// quote of the configured assets and of those added by watch(). Threads: one at a time; time is
+/// passed in.
 class MarketView {
  public:
   MarketView(const config::Settings& settings, const config::AssetRegistry& registry);
@@ -77,8 +80,8 @@ class MarketView {
   /// The market of a book, made when it is the first; nullopt when nobody watches it.
   std::optional<std::size_t> find(VenueId venue, const Instrument& instrument);
 
-  /// Takes a book. The market index, or nullopt when it is not watched. A first word on a connection can bring
-  /// back other books of it: those are appended to `changed`.
+  /// Takes a book. The market index, or nullopt when it is not watched. A first word on a
+  /// connection can bring back other books of it: those are appended to `changed`.
   std::optional<std::size_t> update(const OrderBook& book, Timestamp now,
                                     std::vector<std::size_t>& changed);
   /// Appends the markets whose `unusable` changed.
@@ -105,14 +108,15 @@ class MarketView {
   const config::AssetRegistry& registry_;
   std::vector<std::string> extra_assets_;
   std::array<const config::VenueSettings*, kVenueCount> venues_{};
-  std::deque<Market> markets_;  // addresses stay: ladders are pointed at
+  std::deque<Market> markets_;   // addresses stay: ladders are pointed at
   std::vector<bool> scheduled_;  // by market: stands in due_
   std::array<std::unordered_map<Instrument, std::size_t>, kVenueCount> index_;
   std::array<std::optional<std::size_t>, kVenueCount> fx_;
   std::array<std::map<std::uint32_t, Timestamp>, kVenueCount> alive_;  // by connection; min = gone
   std::array<ClockOffset, kVenueCount> offsets_;
   using Due = std::pair<Timestamp, std::size_t>;
-  // A market has at most one entry, which may be too early: then it is put in again when it comes up.
+  // A market has at most one entry, which may be too early: then it is put in again when it comes
+  // up.
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
 };
 

@@ -70,7 +70,8 @@ void Opportunity::update(const PairState& row, const config::SpreadSettings& set
   const Reasons hard = hard_reasons(row);
   if (!hard.empty()) {
     if (restored_ && now < *deadline_) return;
-    // No number stands while its books or rates may not be believed; the peak was, when it was seen.
+    // No number stands while its books or rates may not be believed; the peak was, when it was
+    // seen.
     open_->net_profit_usdt.reset();
     open_->net_ratio.reset();
     open_->quantity.reset();

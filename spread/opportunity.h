@@ -25,12 +25,12 @@ struct PairState {
 
 /// The life of one pair's opportunity: waiting, held, open, fading, closed.
 ///
-/// Opens after the pair has been tradable with enough profit and ratio, both of the optimal size, for
-/// `open_hold`; closes as `converged` after `close_hold` with no profitable size or below either close
-/// threshold, at once as `stale` when a feed fell silent (the leg's or the rate's), and at once as `not_tradable`
-/// for any other reason. One `open` and one `close` each, in this order. A restored one waits for its first good row
-/// until a moment, since at a start no book is there yet.
-/// Threads: one at a time; time is passed in.
+/// Opens after the pair has been tradable with enough profit and ratio, both of the optimal size,
+/// for `open_hold`; closes as `converged` after `close_hold` with no profitable size or below
+/// either close threshold, at once as `stale` when a feed fell silent (the leg's or the rate's),
+/// and at once as `not_tradable` for any other reason. One `open` and one `close` each, in this
+/// order. A restored one waits for its first good row until a moment, since at a start no book is
+/// there yet. Threads: one at a time; time is passed in.
 class Opportunity {
  public:
   using Emit = std::function<void(const OpportunityEvent&)>;

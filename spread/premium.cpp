@@ -13,7 +13,7 @@ void note(std::optional<Timestamp>& oldest, std::optional<Timestamp> updated) {
 /// A usable market's price.
 struct Quote {
   const Market* market = nullptr;
-  Real mid = 0;                   // in the market's own currency
+  Real mid = 0;  // in the market's own currency
   std::optional<Real> usdt;
   std::optional<Timestamp> fx_updated;
   bool quarantined = false;
@@ -32,7 +32,8 @@ struct Values {
 
 void quarantine(std::span<Quote> quotes) {
   const auto differ = [](const Quote& a, const Quote& b) -> std::optional<bool> {
-    if (a.market->instrument.quote == b.market->instrument.quote) return is_quarantined(a.mid, b.mid);
+    if (a.market->instrument.quote == b.market->instrument.quote)
+      return is_quarantined(a.mid, b.mid);
     if (a.usdt && b.usdt) return is_quarantined(*a.usdt, *b.usdt);
     return std::nullopt;
   };
@@ -125,7 +126,8 @@ PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
   PremiumValue value;
   const fx::Rate& usdt_usd = rates.rate(fx::Pair::kUsdtUsd);
   const fx::Rate& bank = rates.rate(fx::Pair::kUsdKrw);
-  // KRW for one USDT, were it sold for dollars and those at a bank; nullopt, with the reasons, without a rate.
+  // KRW for one USDT, were it sold for dollars and those at a bank; nullopt, with the reasons,
+  // without a rate.
   const auto by_bank = [&]() -> std::optional<Real> {
     value.reasons.add(usdt_usd.reasons);
     value.reasons.add(bank.reasons);

@@ -25,17 +25,17 @@ using VenueSet = std::bitset<kVenueCount>;
 
 /// What a region pays for an asset: medians over its usable venues.
 struct RegionPrice {
-  std::optional<double> usdt;   ///< in USDT, each venue converted at the rate's mid
-  std::optional<double> krw;    ///< of the venues that quote in KRW, unconverted
-  VenueSet venues;              ///< behind `usdt`
-  VenueSet krw_venues;          ///< behind `krw`
-  Reasons reasons;              ///< why venues are missing
+  std::optional<double> usdt;           ///< in USDT, each venue converted at the rate's mid
+  std::optional<double> krw;            ///< of the venues that quote in KRW, unconverted
+  VenueSet venues;                      ///< behind `usdt`
+  VenueSet krw_venues;                  ///< behind `krw`
+  Reasons reasons;                      ///< why venues are missing
   std::optional<Timestamp> fx_updated;  ///< the oldest rate behind `usdt`
 };
 
-/// Prices of one asset by region. `markets` are the asset's markets, at most one a venue. A venue whose price is
-/// too far from those of more than half of the other venues is left out (both, when there are only two).
-/// Threads: as Ladder; pure otherwise.
+/// Prices of one asset by region. `markets` are the asset's markets, at most one a venue. A venue
+/// whose price is too far from those of more than half of the other venues is left out (both, when
+/// there are only two). Threads: as Ladder; pure otherwise.
 std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
                                          const fx::RateTable& rates);
 

@@ -28,11 +28,13 @@ Route find_route(const WalletInfo* from, const WalletInfo* to) {
       unknown = true;
       continue;
     }
-    // How long it takes is the receiving venue's to say: it decides how many confirmations it wants.
+    // How long it takes is the receiving venue's to say: it decides how many confirmations it
+    // wants.
     const std::optional<int> minutes =
         in->expected_minutes ? in->expected_minutes : out.expected_minutes;
     const auto rank = [](const Network& n, std::optional<int> m) {
-      return std::tuple{*n.withdrawal_fee, m.value_or(std::numeric_limits<int>::max()), std::string_view{n.name}};
+      return std::tuple{*n.withdrawal_fee, m.value_or(std::numeric_limits<int>::max()),
+                        std::string_view{n.name}};
     };
     if (route.out == nullptr || rank(out, minutes) < rank(*route.out, route.expected_minutes)) {
       route.out = &out;

@@ -1,11 +1,12 @@
 // Bybit spot, public data of API v5.
 //
 // Docs: https://bybit-exchange.github.io/docs/v5/intro (read 2026-07).
-// Limits: 500 connects in 5 minutes; at most 10 topics in one subscribe message and 21,000 characters of
-// topics on a connection; REST 600 calls in 5 s, beyond which the address is refused for 10 minutes.
-// Traps: one unknown symbol fails every topic of its message. Linear contracts share the spelling of spot
-// symbols. A snapshot may come at any time, before the ack too, and replaces the book. The ticker carries
-// neither the change nor its own time. Older generations (v2 "orderBookL2_25", v3 "params") are refused.
+// Limits: 500 connects in 5 minutes; at most 10 topics in one subscribe message and 21,000
+// characters of topics on a connection; REST 600 calls in 5 s, beyond which the address is refused
+// for 10 minutes. Traps: one unknown symbol fails every topic of its message. Linear contracts
+// share the spelling of spot symbols. A snapshot may come at any time, before the ack too, and
+// replaces the book. The ticker carries neither the change nor its own time. Older generations (v2
+// "orderBookL2_25", v3 "params") are refused.
 
 #include <array>
 #include <charconv>
@@ -27,7 +28,8 @@ const VenueProfile& bybit_profile() {
     p.rest_url = "https://api.bybit.com";
     p.docs_url = "https://bybit-exchange.github.io/docs/v5/intro";
     p.protocol = "v5 (2026-07)";
-    p.integrity = "the update id u rises by one with each change; a snapshot replaces the book at any time";
+    p.integrity =
+        "the update id u rises by one with each change; a snapshot replaces the book at any time";
     p.ping = VenueProfile::Ping::kText;
     p.ping_every = milliseconds{20'000};
     p.pong_within = milliseconds{10'000};
@@ -52,8 +54,8 @@ constexpr std::array<std::string_view, 7> kUnusedTopics = {
 std::string topic_of(const Subscription& s) {
   const std::string symbol = s.instrument.base + s.instrument.quote;
   if (s.channel == Channel::kTicker) return "tickers." + symbol;
-  return "orderbook." + std::to_string(s.depth > 0 ? s.depth : bybit_profile().default_depth) + "." +
-         symbol;
+  return "orderbook." + std::to_string(s.depth > 0 ? s.depth : bybit_profile().default_depth) +
+         "." + symbol;
 }
 
 /// What is known of a payload besides its data.
@@ -224,8 +226,8 @@ void BybitAdapter::parse(const Frame& frame, Decoded& out) {
   if (is_rest) {
     if (*envelope.code != 0) {
       const bool limited = *envelope.code == 10006 || *envelope.code == 10018;
-      const bool unknown = *envelope.code == 10001 &&
-                           (envelope.message.find("ymbol") != std::string_view::npos);
+      const bool unknown =
+          *envelope.code == 10001 && (envelope.message.find("ymbol") != std::string_view::npos);
       out.add_error(limited   ? ErrorCode::kRateLimited
                     : unknown ? ErrorCode::kUnknownSymbol
                               : ErrorCode::kVenueError,
@@ -363,9 +365,8 @@ void BybitAdapter::read_data(od::value& data, const Envelope& envelope, Decoded&
     about(symbol);
     TickerMessage& message = out.next_ticker();
     TickerFields fields;
-    for_each_field(data, [&](std::string_view key, od::value value) {
-      fields.read(key, value, message);
-    });
+    for_each_field(
+        data, [&](std::string_view key, od::value value) { fields.read(key, value, message); });
     if (!fields.has_last) fail(ErrorCode::kSchemaMismatch, "a ticker without lastPrice");
     fields.settle(message.ticker);
     if (message.symbol.empty()) message.symbol = symbol;

@@ -1,11 +1,12 @@
 // Gate spot, public data of API v4.
 //
 // Docs: https://www.gate.com/docs/developers/apiv4/ws/en/ (read 2026-09).
-// Limits: REST 200 calls in 10 s per endpoint. The socket has no published limit; ours are cautious.
-// Traps: three order book channels. `spot.obu` (used) sends its snapshot on the socket, names the stream
-// `ob.<pair>.<levels>` and advances `u` even without levels; `spot.order_book_update` needs a REST base whose
-// ids must not be mixed with obu's; `spot.order_book` sends whole books. The ticker gives a percentage and no
-// change; a request whose `time` is more than 60 s off is refused; the path needs its last slash.
+// Limits: REST 200 calls in 10 s per endpoint. The socket has no published limit; ours are
+// cautious. Traps: three order book channels. `spot.obu` (used) sends its snapshot on the socket,
+// names the stream `ob.<pair>.<levels>` and advances `u` even without levels;
+// `spot.order_book_update` needs a REST base whose ids must not be mixed with obu's;
+// `spot.order_book` sends whole books. The ticker gives a percentage and no change; a request whose
+// `time` is more than 60 s off is refused; the path needs its last slash.
 
 #include <charconv>
 
@@ -24,15 +25,16 @@ const VenueProfile& gateio_profile() {
     p.rest_url = "https://api.gateio.ws";
     p.docs_url = "https://www.gate.com/docs/developers/apiv4/ws/en/";
     p.protocol = "v4 (2026-09)";
-    p.integrity = "each change starts at the last update id + 1 (U = u + 1); a full push replaces the book";
+    p.integrity =
+        "each change starts at the last update id + 1 (U = u + 1); a full push replaces the book";
     p.ping = VenueProfile::Ping::kText;
     p.ping_every = milliseconds{10'000};
     p.pong_within = milliseconds{10'000};
     p.silence = milliseconds{30'000};
-    p.connects = {10, seconds{10}};       // not published
-    p.messages = {{20, seconds{1}}};      // not published
+    p.connects = {10, seconds{10}};   // not published
+    p.messages = {{20, seconds{1}}};  // not published
     p.rest = {200, seconds{10}};
-    p.max_subscriptions = 200;            // not published
+    p.max_subscriptions = 200;  // not published
     p.depths = {50, 400};
     p.default_depth = 50;
     return p;
@@ -67,10 +69,10 @@ int depth_of(std::string_view stream) {
 struct Envelope {
   std::string_view channel;
   std::string_view event;
-  std::string_view label;    ///< of a REST error
+  std::string_view label;  ///< of a REST error
   std::string_view message;
   std::optional<Timestamp> time;
-  std::string_view first_argument;   ///< of a subscription: a pair or a stream
+  std::string_view first_argument;  ///< of a subscription: a pair or a stream
   std::optional<std::int64_t> error_code;
   std::string_view error_message;
   bool has_error = false;
@@ -104,10 +106,11 @@ class GateioAdapter final : public VenueAdapter {
   }
 
   RestCall book_call(const Instrument& instrument, int depth) const override {
-    // More than 100 levels come from a cache up to 30 s old. Without with_id: these ids are not obu's.
+    // More than 100 levels come from a cache up to 30 s old. Without with_id: these ids are not
+    // obu's.
     const std::string symbol = venue_symbol(instrument);
-    return {"/api/v4/spot/order_book?currency_pair=" + symbol + "&interval=0&limit=" +
-                std::to_string(std::min(offered_depth(depth), 100)),
+    return {"/api/v4/spot/order_book?currency_pair=" + symbol +
+                "&interval=0&limit=" + std::to_string(std::min(offered_depth(depth), 100)),
             "orderbook", symbol, 1};
   }
 
@@ -267,9 +270,10 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
     }
   } else if (!envelope.label.empty()) {
     // {"label":"INVALID_CURRENCY_PAIR","message":"Invalid currency pair BTC_USDTT"}
-    const ErrorCode code = envelope.label.starts_with("INVALID_CURRENCY") ? ErrorCode::kUnknownSymbol
-                           : envelope.label == "TOO_MANY_REQUESTS"        ? ErrorCode::kRateLimited
-                                                                          : ErrorCode::kVenueError;
+    const ErrorCode code = envelope.label.starts_with("INVALID_CURRENCY")
+                               ? ErrorCode::kUnknownSymbol
+                           : envelope.label == "TOO_MANY_REQUESTS" ? ErrorCode::kRateLimited
+                                                                   : ErrorCode::kVenueError;
     out.add_error(code, std::string{envelope.label} + ": " + std::string{envelope.message},
                   frame.symbol);
   } else if (is_book && !envelope.has_result) {
@@ -410,10 +414,11 @@ void GateioAdapter::read_result(od::value& result, const Envelope& envelope, Dec
   }
 }
 
-// spot.obu                 {"t":…,"full":true,"s":"ob.BTC_USDT.50","u":73777715168,"b":[["104027.1","50"]],"a":[…]}
+// spot.obu {"t":…,"full":true,"s":"ob.BTC_USDT.50","u":73777715168,"b":[["104027.1","50"]],"a":[…]}
 //                          {"t":…,"s":"ob.BTC_USDT.50","U":73777715169,"u":73777715212,"b":[…]}
-// spot.order_book_update   {"t":…,"full":true?,"l":"100"?,"s":"BTC_USDT","U":48776301,"u":48776306,"b":[…],"a":[…]}
-// spot.order_book          {"t":…,"lastUpdateId":48791820,"s":"BTC_USDT","l":"20","bids":[…],"asks":[…]}
+// spot.order_book_update
+// {"t":…,"full":true?,"l":"100"?,"s":"BTC_USDT","U":48776301,"u":48776306,"b":[…],"a":[…]}
+// spot.order_book {"t":…,"lastUpdateId":48791820,"s":"BTC_USDT","l":"20","bids":[…],"asks":[…]}
 void GateioAdapter::read_book(od::value& result, const Envelope& envelope, Decoded& out) {
   BookMessage& book = out.next_book();
   const bool whole = envelope.channel == "spot.order_book";
@@ -457,7 +462,8 @@ void GateioAdapter::read_book(od::value& result, const Envelope& envelope, Decod
   });
   if (name.empty()) fail(ErrorCode::kSchemaMismatch, "a book without s");
   if (!whole && !book.sequence) fail(ErrorCode::kSchemaMismatch, "a book without u");
-  if (!whole && !full && !book.first_sequence) fail(ErrorCode::kSchemaMismatch, "a change without U");
+  if (!whole && !full && !book.first_sequence)
+    fail(ErrorCode::kSchemaMismatch, "a change without U");
   if ((whole || (full && !obu)) && (!has_bids || !has_asks)) {
     fail(ErrorCode::kSchemaMismatch, "a whole book without bids or asks");
   }
@@ -468,8 +474,7 @@ void GateioAdapter::read_book(od::value& result, const Envelope& envelope, Decod
     book.depth = depth_of(name);
   } else if (!levels.empty()) {
     int depth = 0;
-    const auto [end, status] =
-        std::from_chars(levels.data(), levels.data() + levels.size(), depth);
+    const auto [end, status] = std::from_chars(levels.data(), levels.data() + levels.size(), depth);
     if (status == std::errc{} && end == levels.data() + levels.size() && depth > 0) {
       book.depth = depth;
     }

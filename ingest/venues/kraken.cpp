@@ -1,12 +1,12 @@
 // Kraken spot, public data of WebSocket v2 and REST v0.
 //
 // Docs: https://docs.kraken.com/api/docs/guides/spot-ws-intro/ (read 2026-09).
-// Limits: about 150 connects in 10 minutes, beyond which the address is refused for 10 minutes; REST about
-// one call a second. The socket's message rate is not published; ours is cautious.
-// Traps: prices are JSON numbers whose text enters the CRC32, so they must never pass through a double. No
-// delete is sent for levels that fall out of the depth, which a message does not name. REST answers under its
-// own key (asked for XBTUSD, it says XXBTZUSD) and counts the day's open from 00:00 UTC. v1 (arrays, "event",
-// XBT/USD) lives on under another address and is refused here.
+// Limits: about 150 connects in 10 minutes, beyond which the address is refused for 10 minutes;
+// REST about one call a second. The socket's message rate is not published; ours is cautious.
+// Traps: prices are JSON numbers whose text enters the CRC32, so they must never pass through a
+// double. No delete is sent for levels that fall out of the depth, which a message does not name.
+// REST answers under its own key (asked for XBTUSD, it says XXBTZUSD) and counts the day's open
+// from 00:00 UTC. v1 (arrays, "event", XBT/USD) lives on under another address and is refused here.
 
 #include <array>
 #include <limits>
@@ -28,15 +28,16 @@ const VenueProfile& kraken_profile() {
     p.rest_url = "https://api.kraken.com";
     p.docs_url = "https://docs.kraken.com/api/docs/guides/spot-ws-intro/";
     p.protocol = "WebSocket v2 (2026-09)";
-    p.integrity = "a CRC32 over the ten best levels a side comes with every message; no sequence number";
+    p.integrity =
+        "a CRC32 over the ten best levels a side comes with every message; no sequence number";
     p.ping = VenueProfile::Ping::kText;
     p.ping_every = milliseconds{15'000};
     p.pong_within = milliseconds{10'000};
     p.silence = milliseconds{10'000};  // a heartbeat a second once subscribed
     p.connects = {150, minutes{10}};
-    p.messages = {{20, seconds{1}}};   // not published
+    p.messages = {{20, seconds{1}}};  // not published
     p.rest = {1, seconds{1}};
-    p.max_subscriptions = 200;         // not published
+    p.max_subscriptions = 200;  // not published
     p.depths = {10, 25, 100, 500, 1000};
     p.default_depth = 100;
     return p;
@@ -196,7 +197,11 @@ std::vector<std::string> KrakenAdapter::requests(std::string_view method,
     text.append(first->channel == Channel::kTicker ? "ticker" : "book").append(R"(","symbol":[)");
     for (auto s = first; s != last; ++s) {
       if (s != first) text.push_back(',');
-      text.append("\"").append(s->instrument.base).append("/").append(s->instrument.quote).append("\"");
+      text.append("\"")
+          .append(s->instrument.base)
+          .append("/")
+          .append(s->instrument.quote)
+          .append("\"");
     }
     text.push_back(']');
     if (first->channel == Channel::kOrderBook) {
@@ -261,7 +266,8 @@ void KrakenAdapter::parse(const Frame& frame, Decoded& out) {
       }
     } else if (key == "result") {
       if (type_of(value) != JsonType::kObject || envelope.is_rest) return;
-      // {"channel":"book","depth":10,"snapshot":true,"symbol":"BTC/USD"}; a REST result is read below.
+      // {"channel":"book","depth":10,"snapshot":true,"symbol":"BTC/USD"}; a REST result is read
+      // below.
       std::string_view channel;
       std::string_view symbol;
       int depth = 0;
@@ -269,7 +275,8 @@ void KrakenAdapter::parse(const Frame& frame, Decoded& out) {
         if (name == "channel") channel = read_string(part);
         if (name == "symbol" && type_of(part) == JsonType::kString) symbol = read_string(part);
         if (name == "depth" && type_of(part) == JsonType::kNumber) {
-          depth = static_cast<int>(std::min<std::int64_t>(std::max<std::int64_t>(read_int(part), 0), 100'000));
+          depth = static_cast<int>(
+              std::min<std::int64_t>(std::max<std::int64_t>(read_int(part), 0), 100'000));
         }
       });
       if (channel == "book" && !symbol.empty()) {
@@ -305,7 +312,8 @@ void KrakenAdapter::parse(const Frame& frame, Decoded& out) {
 }
 
 // {"method":"subscribe","result":{"channel":"book","depth":10,"symbol":"BTC/USD",…},"success":true,…}
-// {"error":"Currency pair not supported NOPE/USD","method":"subscribe","success":false,"symbol":"NOPE/USD",…}
+// {"error":"Currency pair not supported
+// NOPE/USD","method":"subscribe","success":false,"symbol":"NOPE/USD",…}
 void KrakenAdapter::read_reply(const Envelope& envelope, Decoded& out) const {
   if (envelope.method == "pong") {
     out.controls.push_back({ControlMessage::Kind::kPong, {}, 0});
@@ -512,8 +520,9 @@ void KrakenAdapter::read_rest_member(std::string_view name, od::value& member, b
         t.high_price = decimal(item_of(value, 1)).to_double();
       } else if (key == "o") {
         // A string today; older answers had [today, 24 h].
-        open = type_of(value) == JsonType::kArray ? decimal(item_of(value, 0))
-                                                  : read_optional_decimal(value).value_or(Decimal{});
+        open = type_of(value) == JsonType::kArray
+                   ? decimal(item_of(value, 0))
+                   : read_optional_decimal(value).value_or(Decimal{});
       } else if (key == "asks") {
         read_level_arrays(value, book.asks);
         has_asks = true;
@@ -553,8 +562,8 @@ void KrakenAdapter::read_rest_member(std::string_view name, od::value& member, b
     out.tickers.pop();
     const auto slash = wsname.find('/');
     if (altname.ends_with(".d") || slash == std::string::npos) return;  // dark pools
-    const std::optional<Instrument> instrument =
-        canonical(std::string_view{wsname}.substr(0, slash), std::string_view{wsname}.substr(slash + 1));
+    const std::optional<Instrument> instrument = canonical(
+        std::string_view{wsname}.substr(0, slash), std::string_view{wsname}.substr(slash + 1));
     if (!instrument) return;
     market.instrument = *instrument;
     market.symbol = venue_symbol(*instrument);

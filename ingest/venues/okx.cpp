@@ -1,11 +1,12 @@
 // OKX spot, public data of API v5.
 //
 // Docs: https://www.okx.com/docs-v5/en/ (read 2026-10).
-// Limits: 3 connects a second; 480 subscribe, unsubscribe and login requests an hour on a connection, each of
-// at most 64 KB; fewer than 30 order book channels on a connection is recommended; REST 20 calls in 2 s.
-// Traps: `pong` is not JSON. `seqId` jumps, so only `prevSeqId == last seqId` proves continuity. `checksum`
-// is always 0 since 2026-06-23 and means something only in old recordings, whose frames have no `seqId`.
-// Swaps, futures and options share the socket and differ in the symbol only. An empty string is "none".
+// Limits: 3 connects a second; 480 subscribe, unsubscribe and login requests an hour on a
+// connection, each of at most 64 KB; fewer than 30 order book channels on a connection is
+// recommended; REST 20 calls in 2 s. Traps: `pong` is not JSON. `seqId` jumps, so only `prevSeqId
+// == last seqId` proves continuity. `checksum` is always 0 since 2026-06-23 and means something
+// only in old recordings, whose frames have no `seqId`. Swaps, futures and options share the socket
+// and differ in the symbol only. An empty string is "none".
 
 #include <array>
 #include <limits>
@@ -27,7 +28,8 @@ const VenueProfile& okx_profile() {
     p.rest_url = "https://openapi.okx.com";
     p.docs_url = "https://www.okx.com/docs-v5/en/";
     p.protocol = "v5 (2026-10)";
-    p.integrity = "each change names the seqId it follows (prevSeqId); books5 and bbo-tbt are whole books";
+    p.integrity =
+        "each change names the seqId it follows (prevSeqId); books5 and bbo-tbt are whole books";
     p.ping = VenueProfile::Ping::kText;
     p.ping_every = milliseconds{15'000};  // closed after 30 s without a push
     p.pong_within = milliseconds{10'000};
@@ -140,7 +142,8 @@ class OkxAdapter final : public VenueAdapter {
 
  protected:
   std::optional<Instrument> split(std::string_view venue_symbol) const override {
-    return split_at(venue_symbol, '-');  // BTC-USDT-SWAP has a second dash, which is no asset character
+    return split_at(venue_symbol,
+                    '-');  // BTC-USDT-SWAP has a second dash, which is no asset character
   }
 
   void parse(const Frame& frame, Decoded& out) override;
@@ -243,7 +246,8 @@ void OkxAdapter::parse(const Frame& frame, Decoded& out) {
 
   if (!envelope.event.empty()) {
     if (!envelope.has_arg && !envelope.has_data && envelope.message.empty() &&
-        envelope.code.empty() && (envelope.event == "subscribe" || envelope.event == "unsubscribe")) {
+        envelope.code.empty() &&
+        (envelope.event == "subscribe" || envelope.event == "unsubscribe")) {
       fail(ErrorCode::kObsoleteProtocol, "v5 acknowledges with arg, v3 did with channel");
     }
     read_event(envelope, out);
@@ -281,8 +285,10 @@ void OkxAdapter::read_arg(od::value& arg, Envelope& envelope) {
 
 // Ack and errors:
 //   {"id":"1512","event":"subscribe","arg":{"channel":"tickers","instId":"BTC-USDT"},"connId":"a4d3ae55"}
-//   {"event":"error","msg":"Wrong URL or channel:tickers,instId:NMR-USDT doesn't exist. …","code":"60018",…}
-//   {"event":"notice","code":"64008","msg":"The connection will soon be closed …","connId":"a4d3ae55"}
+//   {"event":"error","msg":"Wrong URL or channel:tickers,instId:NMR-USDT doesn't exist.
+//   …","code":"60018",…}
+//   {"event":"notice","code":"64008","msg":"The connection will soon be closed
+//   …","connId":"a4d3ae55"}
 void OkxAdapter::read_event(const Envelope& envelope, Decoded& out) const {
   ControlMessage control;
   if (envelope.event == "subscribe") {
@@ -313,8 +319,8 @@ void OkxAdapter::read_event(const Envelope& envelope, Decoded& out) const {
   out.controls.push_back(std::move(control));
 }
 
-void OkxAdapter::read_data(od::value& data, Rows rows, const Envelope& envelope,
-                           const Frame& frame, Decoded& out) {
+void OkxAdapter::read_data(od::value& data, Rows rows, const Envelope& envelope, const Frame& frame,
+                           Decoded& out) {
   if (rows == Rows::kOther) {
     if (!envelope.has_arg) fail(ErrorCode::kSchemaMismatch, "rows of an unknown kind");
     out.controls.push_back({});

@@ -13,8 +13,8 @@
 #include "ingest/decoded.h"
 #include "ingest/venue_adapter.h"
 
-/// The venue files, each behind one function, and what they share. A tenth venue is a line here, a case in
-/// make_adapter() and a file.
+/// The venue files, each behind one function, and what they share. A tenth venue is a line here, a
+/// case in make_adapter() and a file.
 namespace spreadwatch::ingest {
 
 std::unique_ptr<VenueAdapter> make_upbit();
@@ -33,7 +33,8 @@ std::string to_lower(std::string_view text);
 /// Whether the text can be an asset's ticker: 1 to 20 letters and digits.
 bool is_asset(std::string_view text);
 
-/// Splits "BTCUSDT" at the longest known quote currency; nullopt when there is none or the base is no asset.
+/// Splits "BTCUSDT" at the longest known quote currency; nullopt when there is none or the base is
+/// no asset.
 std::optional<Instrument> split_at_quote(std::string_view symbol);
 /// Splits "BTC-USDT" at the one separator; nullopt unless both parts are assets.
 std::optional<Instrument> split_at(std::string_view symbol, char separator);

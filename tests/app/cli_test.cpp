@@ -21,10 +21,10 @@ std::vector<Json> lines_of(const std::string& text) {
   return records;
 }
 
-std::string capture_line(const std::string& exchange, const std::string& raw, double recv_ts = 1'700'000'000,
-                         const std::string& kind = "ws", const std::string& channel = "orderbook",
-                         const std::string& symbol = "") {
-  return Json{{"exchange", exchange}, {"kind", kind},   {"channel", channel},
+std::string capture_line(const std::string& exchange, const std::string& raw,
+                         double recv_ts = 1'700'000'000, const std::string& kind = "ws",
+                         const std::string& channel = "orderbook", const std::string& symbol = "") {
+  return Json{{"exchange", exchange}, {"kind", kind},       {"channel", channel},
               {"symbol", symbol},     {"recv_ts", recv_ts}, {"raw", raw}}
              .dump() +
          "\n";
@@ -34,9 +34,12 @@ const std::string kUpbitBook =
     R"({"type":"orderbook","code":"KRW-BTC","timestamp":1790134742106,"total_ask_size":2.5,"total_bid_size":1.6,"orderbook_units":[{"ask_price":1.16539E8,"bid_price":1.16538E8,"ask_size":0.02054761,"bid_size":0.08120946},{"ask_price":1.16542E8,"bid_price":1.16537E8,"ask_size":0.00077720,"bid_size":0.01129382}],"stream_type":"SNAPSHOT","level":0})";
 
 TEST_CASE("wrong usage exits with 2 and says how on stderr") {
-  for (const std::vector<std::string>& arguments :
-       {std::vector<std::string>{program()}, {program(), "fly"}, {program(), "decode"},
-        {program(), "run"}, {program(), "replay", "--config"}, {program(), "decode", "--depth", "x", "f"}}) {
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{program()},
+                                                    {program(), "fly"},
+                                                    {program(), "decode"},
+                                                    {program(), "run"},
+                                                    {program(), "replay", "--config"},
+                                                    {program(), "decode", "--depth", "x", "f"}}) {
     const Finished finished = run(arguments);
     CHECK(finished.code == 2);
     CHECK(finished.out.empty());
@@ -54,11 +57,13 @@ TEST_CASE("check-config names every error with file and line and exits with 1") 
   const TemporaryFolder folder;
   const auto good = folder.write("good.yaml", "assets: [BTC]\nvenues: {upbit: }\n");
   CHECK(run({program(), "check-config", good}).code == 0);
-  const auto bad = folder.write("bad.yaml", "assets: [BTC]\nvenues: {mtgox: }\nfx: {quorum: 0}\nnope: 1\n");
+  const auto bad =
+      folder.write("bad.yaml", "assets: [BTC]\nvenues: {mtgox: }\nfx: {quorum: 0}\nnope: 1\n");
   const Finished finished = run({program(), "check-config", bad});
   CHECK(finished.code == 1);
   CHECK(finished.err.find("bad.yaml:2: venues.mtgox: unknown venue") != std::string::npos);
-  CHECK(finished.err.find("bad.yaml:3: fx.quorum: 0 is out of range, allowed 1 to 10") != std::string::npos);
+  CHECK(finished.err.find("bad.yaml:3: fx.quorum: 0 is out of range, allowed 1 to 10") !=
+        std::string::npos);
   CHECK(finished.err.find("bad.yaml:4: nope: unknown key") != std::string::npos);
   for (const std::string command : {"run", "simulate", "replay"}) {
     CAPTURE(command);
@@ -73,27 +78,38 @@ TEST_CASE("decode prints the maintained book and keeps going over every kind of 
   const std::string huge(10U << 20U, 'x');
   const auto capture = folder.write(
       "c.jsonl",
-      capture_line("upbit", kUpbitBook) +                                              // 1
-          "{broken\n" +                                                                // 2
-          capture_line("upbit", kUpbitBook.substr(0, 200)) +                           // 3
-          capture_line("mtgox", "{}") +                                                // 4
-          capture_line("kraken", R"([321,{"as":[["1.0","2.0","3.0"]]},"book-10","XBT/USD"])") +  // 5
-          capture_line("binance", R"({"e":"depthUpdate","E":"soon","s":"BTCUSDT","U":1,"u":2,"b":[],"a":[]})") +
-          capture_line("upbit", R"({"type":"orderbook","code":"KRW-BTC","timestamp":1,"orderbook_units":[{"ask_price":-5,"bid_price":1,"ask_size":1,"bid_size":1}]})") +
-          capture_line("okx", huge) +                                                  // 8
-          capture_line("upbit", kUpbitBook));                                          // 9
+      capture_line("upbit", kUpbitBook) +                     // 1
+          "{broken\n" +                                       // 2
+          capture_line("upbit", kUpbitBook.substr(0, 200)) +  // 3
+          capture_line("mtgox", "{}") +                       // 4
+          capture_line("kraken",
+                       R"([321,{"as":[["1.0","2.0","3.0"]]},"book-10","XBT/USD"])") +  // 5
+          capture_line(
+              "binance",
+              R"({"e":"depthUpdate","E":"soon","s":"BTCUSDT","U":1,"u":2,"b":[],"a":[]})") +
+          capture_line(
+              "upbit",
+              R"({"type":"orderbook","code":"KRW-BTC","timestamp":1,"orderbook_units":[{"ask_price":-5,"bid_price":1,"ask_size":1,"bid_size":1}]})") +
+          capture_line("okx", huge) +          // 8
+          capture_line("upbit", kUpbitBook));  // 9
   const Finished finished = run({program(), "decode", capture});
   CHECK(finished.code == 1);  // lines 2 and 4 are no capture lines
   const std::vector<Json> records = lines_of(finished.out);
   std::vector<std::string> seen;
   for (const Json& r : records) {
-    seen.push_back(r["type"] == "error" ? std::to_string(r["line"].get<int>()) + ":" + r["code"].get<std::string>()
-                                        : r["type"].get<std::string>());
+    seen.push_back(r["type"] == "error"
+                       ? std::to_string(r["line"].get<int>()) + ":" + r["code"].get<std::string>()
+                       : r["type"].get<std::string>());
   }
-  const std::vector<std::string> expected{
-      "orderbook",         "2:capture_line",    "3:malformed_json",  "4:capture_line",
-      "5:obsolete_protocol", "6:schema_mismatch", "7:value_out_of_range", "8:oversized_frame",
-      "orderbook"};
+  const std::vector<std::string> expected{"orderbook",
+                                          "2:capture_line",
+                                          "3:malformed_json",
+                                          "4:capture_line",
+                                          "5:obsolete_protocol",
+                                          "6:schema_mismatch",
+                                          "7:value_out_of_range",
+                                          "8:oversized_frame",
+                                          "orderbook"};
   CHECK(seen == expected);
   const Json& book = records.front();
   CHECK(book["exchange"] == "upbit");
@@ -113,7 +129,8 @@ TEST_CASE("decode prints the maintained book and keeps going over every kind of 
 
 TEST_CASE("a bad payload in a good capture line is an error record and exit code 0") {
   const TemporaryFolder folder;
-  const auto capture = folder.write("c.jsonl", capture_line("okx", "nonsense") + capture_line("upbit", kUpbitBook));
+  const auto capture =
+      folder.write("c.jsonl", capture_line("okx", "nonsense") + capture_line("upbit", kUpbitBook));
   const Finished finished = run({program(), "decode", capture});
   CHECK(finished.code == 0);
   CHECK(lines_of(finished.out).size() == 2);

@@ -1,4 +1,5 @@
-// The main job as a user runs it: the simulator and the service as two processes, a consumer as a third.
+// The main job as a user runs it: the simulator and the service as two processes, a consumer as a
+// third.
 #include <doctest/doctest.h>
 #include <signal.h>
 
@@ -16,7 +17,7 @@ using Json = nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-const std::vector<std::string> kVenueNames = {"upbit", "bithumb", "korbit", "coinone", "okx",
+const std::vector<std::string> kVenueNames = {"upbit", "bithumb", "korbit",  "coinone", "okx",
                                               "bybit", "gateio",  "binance", "kraken"};
 
 /// What a log line says behind `marker`, up to the next blank.
@@ -32,28 +33,32 @@ std::string logged(const Process& process, const std::string& marker) {
 class MainJob {
  public:
   MainJob()
-      : simulator_({program(), "simulate", "--seed", "7", "--config",
-                    folder_.write("simulate.yaml",
-                                  "assets: [BTC, ETH, XRP]\nvenues: {upbit: }\nsimulate: {base_port: 0}\n")}) {
-    REQUIRE(simulator_.wait_for([](const Process& p) { return p.out().find('\n') != std::string::npos; },
-                                seconds{20}));
+      : simulator_(
+            {program(), "simulate", "--seed", "7", "--config",
+             folder_.write(
+                 "simulate.yaml",
+                 "assets: [BTC, ETH, XRP]\nvenues: {upbit: }\nsimulate: {base_port: 0}\n")}) {
+    REQUIRE(simulator_.wait_for(
+        [](const Process& p) { return p.out().find('\n') != std::string::npos; }, seconds{20}));
     ready_ = Json::parse(simulator_.out());
     std::ostringstream config;
     config << "assets: [BTC, ETH, XRP]\nvenues:\n";
     for (const std::string& venue : kVenueNames) {
-      config << "  " << venue << ": { ws_url: \"" << ready_["venues"][venue]["ws_url"].get<std::string>()
-             << "\", rest_url: \"" << ready_["venues"][venue]["rest_url"].get<std::string>() << "\" }\n";
+      config << "  " << venue << ": { ws_url: \""
+             << ready_["venues"][venue]["ws_url"].get<std::string>() << "\", rest_url: \""
+             << ready_["venues"][venue]["rest_url"].get<std::string>() << "\" }\n";
     }
     config << "fx:\n  bank:\n";
     for (const Json& bank : ready_["bank"]) {
       config << "    - { name: \"" << bank["name"].get<std::string>() << "\", url: \""
-             << bank["url"].get<std::string>() << "\", pointer: \"" << bank["pointer"].get<std::string>()
-             << "\", poll_s: 1 }\n";
+             << bank["url"].get<std::string>() << "\", pointer: \""
+             << bank["pointer"].get<std::string>() << "\", poll_s: 1 }\n";
     }
     config << "http: { port: 0 }\nmetrics: { port: 0 }\n";
     service_.emplace(std::vector<std::string>{program(), "run", "--config",
                                               folder_.write("run.yaml", config.str())});
-    REQUIRE(service_->wait_for([](const Process& p) { return !logged(p, "api: ").empty(); }, seconds{15}));
+    REQUIRE(service_->wait_for([](const Process& p) { return !logged(p, "api: ").empty(); },
+                               seconds{15}));
     api_ = logged(*service_, "api: ");
     metrics_ = logged(*service_, "metrics: ");
     brokers_ = logged(*service_, "brokers: ");
@@ -104,11 +109,12 @@ TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP a
     if (!premiums.contains("premiums")) return false;
     for (const Json& p : premiums["premiums"]) {
       if (p["state"] == "ok") {
-        ok.insert(p["asset"].get<std::string>() + p["region"].get<std::string>() + p["over"].get<std::string>() +
-                  p["basis"].get<std::string>());
+        ok.insert(p["asset"].get<std::string>() + p["region"].get<std::string>() +
+                  p["over"].get<std::string>() + p["basis"].get<std::string>());
       }
     }
-    // per asset korea/asia, korea/europe, asia/europe in usdt, korea over both in bank; one usdt_premium
+    // per asset korea/asia, korea/europe, asia/europe in usdt, korea over both in bank; one
+    // usdt_premium
     return ok.size() == 3 * 5 + 1;
   }));
 
@@ -142,20 +148,29 @@ TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP a
   for (const Json& topic : metadata["topics"]) {
     partitions[topic["topic"]] = topic["partitions"].size();
   }
-  const std::map<std::string, std::size_t> stated = {
-      {"ticker.korea", 4},    {"ticker.asia", 3},    {"ticker.europe", 2}, {"orderbook.korea", 4},
-      {"orderbook.asia", 3},  {"orderbook.europe", 2}, {"fx", 1},          {"premium", 6},
-      {"spread", 6},          {"opportunity", 6},    {"alert", 1},         {"dead-letter", 1}};
+  const std::map<std::string, std::size_t> stated = {{"ticker.korea", 4},
+                                                     {"ticker.asia", 3},
+                                                     {"ticker.europe", 2},
+                                                     {"orderbook.korea", 4},
+                                                     {"orderbook.asia", 3},
+                                                     {"orderbook.europe", 2},
+                                                     {"fx", 1},
+                                                     {"premium", 6},
+                                                     {"spread", 6},
+                                                     {"opportunity", 6},
+                                                     {"alert", 1},
+                                                     {"dead-letter", 1}};
   for (const auto& [topic, count] : stated) {
     CAPTURE(topic);
     CHECK(partitions["spreadwatch." + topic] == count);
   }
-  for (const std::string topic : {"ticker.korea", "ticker.asia", "ticker.europe", "orderbook.korea",
-                                  "orderbook.asia", "orderbook.europe", "fx", "premium", "spread"}) {
+  for (const std::string topic :
+       {"ticker.korea", "ticker.asia", "ticker.europe", "orderbook.korea", "orderbook.asia",
+        "orderbook.europe", "fx", "premium", "spread"}) {
     CAPTURE(topic);
     const Finished consumed =
-        run({"kcat", "-C", "-b", job.brokers(), "-t", "spreadwatch." + topic, "-o", "beginning", "-c", "200",
-             "-e", "-q", "-f", R"({"partition":%p,"key":"%k","value":%s}\n)"});
+        run({"kcat", "-C", "-b", job.brokers(), "-t", "spreadwatch." + topic, "-o", "beginning",
+             "-c", "200", "-e", "-q", "-f", R"({"partition":%p,"key":"%k","value":%s}\n)"});
     REQUIRE(consumed.code == 0);
     std::istringstream lines(consumed.out);
     std::string line;
@@ -187,7 +202,9 @@ TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP a
   CHECK(scraped.body.find("spreadwatch_ingest_connections") != std::string::npos);
   const TemporaryFolder folder;
   const auto file = folder.write("metrics.txt", scraped.body);
-  const Finished checked = run({"sh", "-c", "command -v promtool >/dev/null || exit 99; promtool check metrics <" + file.string()});
+  const Finished checked =
+      run({"sh", "-c",
+           "command -v promtool >/dev/null || exit 99; promtool check metrics <" + file.string()});
   if (checked.code == 99) {
     MESSAGE("SKIPPED: promtool is not installed");
   } else {
@@ -209,9 +226,14 @@ TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP a
 
 TEST_CASE("a port that is taken exits with 3") {
   MainJob job;
-  const std::string port = job.metrics().substr(job.metrics().rfind(':') + 1, job.metrics().rfind('/') - job.metrics().rfind(':') - 1);
+  const std::string port = job.metrics().substr(
+      job.metrics().rfind(':') + 1, job.metrics().rfind('/') - job.metrics().rfind(':') - 1);
   const TemporaryFolder folder;
-  const auto config = folder.write("taken.yaml", "assets: [BTC]\nvenues: {upbit: {ws_url: \"ws://127.0.0.1:1\", rest_url: \"http://127.0.0.1:1\"}}\nhttp: {port: 0}\nmetrics: {port: " + port + "}\n");
+  const auto config =
+      folder.write("taken.yaml",
+                   "assets: [BTC]\nvenues: {upbit: {ws_url: \"ws://127.0.0.1:1\", rest_url: "
+                   "\"http://127.0.0.1:1\"}}\nhttp: {port: 0}\nmetrics: {port: " +
+                       port + "}\n");
   const Finished finished = run({program(), "run", "--config", config}, seconds{20});
   CHECK(finished.code == 3);
   CHECK(finished.err.find(port) != std::string::npos);

@@ -66,7 +66,8 @@ Process::Process(const std::vector<std::string>& argv,
                                    O_CREAT | O_WRONLY | O_TRUNC, 0600);
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (folder_ / "err").c_str(),
                                    O_CREAT | O_WRONLY | O_TRUNC, 0600);
-  const int error = posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), env.data());
+  const int error =
+      posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), env.data());
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
     std::filesystem::remove_all(folder_);
@@ -105,7 +106,8 @@ std::optional<int> Process::wait(milliseconds deadline) {
   return status_;
 }
 
-bool Process::wait_for(const std::function<bool(const Process&)>& predicate, milliseconds deadline) {
+bool Process::wait_for(const std::function<bool(const Process&)>& predicate,
+                       milliseconds deadline) {
   bool held = false;
   eventually(deadline, [&] {
     const bool alive = running();
@@ -123,7 +125,8 @@ Finished run(const std::vector<std::string>& argv, milliseconds deadline) {
 
 TemporaryFolder::TemporaryFolder() : path_(new_folder()) {}
 TemporaryFolder::~TemporaryFolder() { std::filesystem::remove_all(path_); }
-std::filesystem::path TemporaryFolder::write(const std::string& name, const std::string& content) const {
+std::filesystem::path TemporaryFolder::write(const std::string& name,
+                                             const std::string& content) const {
   std::filesystem::path file = path_ / name;
   std::ofstream(file, std::ios::binary) << content;
   return file;
@@ -145,10 +148,12 @@ HttpAnswer http_get(const std::string& url, const std::string& method, const std
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   std::string answer;
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request = method + " " + path + " HTTP/1.1\r\nHost: 127.0.0.1:" + port +
-                                "\r\nConnection: close\r\nContent-Length: " +
-                                std::to_string(body.size()) + "\r\n\r\n" + body;
-    if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size())) {
+    const std::string request =
+        method + " " + path + " HTTP/1.1\r\nHost: 127.0.0.1:" + port +
+        "\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+        body;
+    if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
+        static_cast<ssize_t>(request.size())) {
       char buffer[65536];
       ssize_t got = 0;
       while ((got = recv(fd, buffer, sizeof buffer, 0)) > 0) {

@@ -25,8 +25,10 @@ class Process {
 
   std::string out() const;
   std::string err() const;
-  /// Waits until `predicate` holds for the output so far; false at the deadline or when the process ended first.
-  bool wait_for(const std::function<bool(const Process&)>& predicate, std::chrono::milliseconds deadline);
+  /// Waits until `predicate` holds for the output so far; false at the deadline or when the process
+  /// ended first.
+  bool wait_for(const std::function<bool(const Process&)>& predicate,
+                std::chrono::milliseconds deadline);
   void signal(int number);
   /// The exit code (128 + signal when killed); nullopt when it still runs at the deadline.
   std::optional<int> wait(std::chrono::milliseconds deadline);
@@ -67,7 +69,8 @@ struct HttpAnswer {
   std::string body;
 };
 /// A GET (or another method) of `http://127.0.0.1:port/path`, with a deadline of 5 s.
-HttpAnswer http_get(const std::string& url, const std::string& method = "GET", const std::string& body = "");
+HttpAnswer http_get(const std::string& url, const std::string& method = "GET",
+                    const std::string& body = "");
 
 /// Asks `predicate` again every few milliseconds until it holds; false at the deadline.
 bool eventually(std::chrono::milliseconds deadline, const std::function<bool()>& predicate);

@@ -1,5 +1,5 @@
-// `replay` from outside: the same capture and configuration give the same bytes, and the numbers are those that
-// the documentation's formulas give by hand.
+// `replay` from outside: the same capture and configuration give the same bytes, and the numbers
+// are those that the documentation's formulas give by hand.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -23,8 +23,9 @@ std::vector<Json> lines_of(const std::string& text) {
   return records;
 }
 
-std::string line(const std::string& exchange, const Json& raw, double recv_ts, const std::string& kind = "ws",
-                 const std::string& channel = "orderbook", const std::string& symbol = "") {
+std::string line(const std::string& exchange, const Json& raw, double recv_ts,
+                 const std::string& kind = "ws", const std::string& channel = "orderbook",
+                 const std::string& symbol = "") {
   return Json{{"exchange", exchange}, {"kind", kind},       {"channel", channel},
               {"symbol", symbol},     {"recv_ts", recv_ts}, {"raw", raw.dump()}}
              .dump() +
@@ -34,17 +35,18 @@ std::string line(const std::string& exchange, const Json& raw, double recv_ts, c
 constexpr double kStart = 1'790'000'000;
 
 /// A whole book in Upbit's and Bithumb's shape; `us` = Bithumb's microseconds.
-Json korean_book(const std::string& code, double t, double bid, double bid_size, double ask, double ask_size,
-                 bool us = false) {
-  return {{"type", "orderbook"},
-          {"code", code},
-          {"timestamp", static_cast<std::int64_t>(t * (us ? 1e6 : 1e3))},
-          {"total_ask_size", ask_size},
-          {"total_bid_size", bid_size},
-          {"orderbook_units",
-           {{{"ask_price", ask}, {"bid_price", bid}, {"ask_size", ask_size}, {"bid_size", bid_size}}}},
-          {"stream_type", "REALTIME"},
-          {"level", us ? 1 : 0}};
+Json korean_book(const std::string& code, double t, double bid, double bid_size, double ask,
+                 double ask_size, bool us = false) {
+  return {
+      {"type", "orderbook"},
+      {"code", code},
+      {"timestamp", static_cast<std::int64_t>(t * (us ? 1e6 : 1e3))},
+      {"total_ask_size", ask_size},
+      {"total_bid_size", bid_size},
+      {"orderbook_units",
+       {{{"ask_price", ask}, {"bid_price", bid}, {"ask_size", ask_size}, {"bid_size", bid_size}}}},
+      {"stream_type", "REALTIME"},
+      {"level", us ? 1 : 0}};
 }
 
 Json okx_book(double t, const std::string& bid, const std::string& bid_size, const std::string& ask,
@@ -75,17 +77,21 @@ publish: { conflate_ms: 0 }
 std::string capture() {
   return line("bank", {{"rates", {{"KRW", 1390.0}}}}, kStart, "rest", "fx", "USD/KRW") +
          line("upbit", korean_book("KRW-USDT", kStart, 1400, 1e6, 1401, 1e6), kStart + 0.01) +
-         line("bithumb", korean_book("KRW-USDT", kStart, 1399, 1e6, 1401, 1e6, true), kStart + 0.02) +
+         line("bithumb", korean_book("KRW-USDT", kStart, 1399, 1e6, 1401, 1e6, true),
+              kStart + 0.02) +
          line("okx", okx_book(kStart, "99990", "2", "100000", "1.5", 10), kStart + 0.03) +
-         line("upbit", korean_book("KRW-BTC", kStart, 142'000'000, 1, 142'010'000, 1), kStart + 0.04) +
-         line("bithumb", korean_book("KRW-BTC", kStart, 141'900'000, 1, 141'950'000, 1, true), kStart + 0.05);
+         line("upbit", korean_book("KRW-BTC", kStart, 142'000'000, 1, 142'010'000, 1),
+              kStart + 0.04) +
+         line("bithumb", korean_book("KRW-BTC", kStart, 141'900'000, 1, 141'950'000, 1, true),
+              kStart + 0.05);
 }
 
 Json last(const std::vector<Json>& records, const Json& wanted) {
   Json found;
   for (const Json& r : records) {
     bool match = true;
-    for (const auto& [key, value] : wanted.items()) match = match && r.contains(key) && r[key] == value;
+    for (const auto& [key, value] : wanted.items())
+      match = match && r.contains(key) && r[key] == value;
     if (match) found = r;
   }
   return found;
@@ -106,7 +112,8 @@ TEST_CASE("replayed numbers are those computed by hand") {
   CHECK(fx["ask"].get<double>() == doctest::Approx(1401).epsilon(1e-12));
   CHECK(fx["sources"].size() == 2);
 
-  const Json premium = last(records, {{"type", "premium"}, {"asset", "BTC"}, {"over", "asia"}, {"basis", "usdt"}});
+  const Json premium =
+      last(records, {{"type", "premium"}, {"asset", "BTC"}, {"over", "asia"}, {"basis", "usdt"}});
   REQUIRE_FALSE(premium.is_null());
   const double korea = (142'005'000 + 141'925'000) / 2.0 / mid;
   CHECK(premium["state"] == "ok");
@@ -120,11 +127,14 @@ TEST_CASE("replayed numbers are those computed by hand") {
   CHECK(spread["verdict"] == "tradable");
   const double spent = 100'000 * 1.0 * 1.001;
   const double received = 142'000'000 * 1.0 * (1 - 0.0005) / (1401 * (1 + 0.0005));
-  CHECK(spread["gross_ratio"].get<double>() == doctest::Approx(142'000'000 / 1401.0 / 100'000 - 1).epsilon(1e-9));
+  CHECK(spread["gross_ratio"].get<double>() ==
+        doctest::Approx(142'000'000 / 1401.0 / 100'000 - 1).epsilon(1e-9));
   CHECK(spread["optimal"]["quantity"].get<double>() == doctest::Approx(1).epsilon(1e-12));
   CHECK(spread["optimal"]["spent_usdt"].get<double>() == doctest::Approx(spent).epsilon(1e-9));
-  CHECK(spread["optimal"]["net_profit_usdt"].get<double>() == doctest::Approx(received - spent).epsilon(1e-9));
-  CHECK(spread["optimal"]["sell_vwap"].get<double>() == doctest::Approx(142'000'000).epsilon(1e-12));
+  CHECK(spread["optimal"]["net_profit_usdt"].get<double>() ==
+        doctest::Approx(received - spent).epsilon(1e-9));
+  CHECK(spread["optimal"]["sell_vwap"].get<double>() ==
+        doctest::Approx(142'000'000).epsilon(1e-12));
   const Json back = last(records, {{"type", "spread"}, {"buy", "upbit"}, {"sell", "okx"}});
   CHECK(back["verdict"] == "not_tradable");
   CHECK(back["optimal"].is_null());
@@ -146,9 +156,10 @@ TEST_CASE("the same capture and configuration give the same bytes") {
 TEST_CASE("a broken capture line is reported, loses nothing else, and ends with exit code 1") {
   const TemporaryFolder folder;
   const auto config = folder.write("c.yaml", kConfig);
-  const Finished whole = run({program(), "replay", "--config", config, folder.write("a.jsonl", capture())});
-  const Finished broken =
-      run({program(), "replay", "--config", config, folder.write("b.jsonl", "{oops\n" + capture())});
+  const Finished whole =
+      run({program(), "replay", "--config", config, folder.write("a.jsonl", capture())});
+  const Finished broken = run(
+      {program(), "replay", "--config", config, folder.write("b.jsonl", "{oops\n" + capture())});
   CHECK(whole.code == 0);
   CHECK(broken.code == 1);
   std::vector<Json> records = lines_of(broken.out);
@@ -160,15 +171,18 @@ TEST_CASE("a broken capture line is reported, loses nothing else, and ends with 
 
 TEST_CASE("the Binance recording is synced from its own snapshot, never crossed, and equal twice") {
   const auto recordings = frames();
-  const auto file = recordings ? *recordings / "binance.spot-btcusdt.20240808.jsonl.gz" : std::filesystem::path{};
+  const auto file =
+      recordings ? *recordings / "binance.spot-btcusdt.20240808.jsonl.gz" : std::filesystem::path{};
   if (!recordings || !std::filesystem::exists(file)) {
     MESSAGE("SKIPPED: the recorded frames are not here");
     return;
   }
   const TemporaryFolder folder;
   const auto config = folder.write("c.yaml", "assets: [BTC]\nvenues: {binance: }\n");
-  const Finished first = run({program(), "replay", "--config", config, file}, std::chrono::seconds{120});
-  const Finished second = run({program(), "replay", "--config", config, file}, std::chrono::seconds{120});
+  const Finished first =
+      run({program(), "replay", "--config", config, file}, std::chrono::seconds{120});
+  const Finished second =
+      run({program(), "replay", "--config", config, file}, std::chrono::seconds{120});
   REQUIRE(first.code == 0);
   CHECK(first.out == second.out);
   std::size_t books = 0;

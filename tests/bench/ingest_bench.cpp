@@ -1,9 +1,12 @@
-// What a frame costs from bytes to a maintained book, beside what simdjson alone needs to read its levels.
+// What a frame costs from bytes to a maintained book, beside what simdjson alone needs to read its
+// levels.
 //
-// Both run in turns over the same frames in one benchmark, so that the machine's mood cancels out; `ratio` is
-// the number to watch (goal: at most 2). Frames are recorded where a recording of the venue's present protocol
-// exists, else made here in the documented shape at real depth. The recordings are looked for in
-// ../shared/frames beside the sources, or in SPREADWATCH_FRAMES; without them those benchmarks are skipped.
+// Both run in turns over the same frames in one benchmark, so that the machine's mood cancels out;
+// `ratio` is the number to watch (goal: at most 2). Frames are recorded where a recording of the
+// venue's present protocol exists, else made here in the documented shape at real depth. The
+// recordings are looked for in
+// ../shared/frames beside the sources, or in SPREADWATCH_FRAMES; without them those benchmarks are
+// skipped.
 
 #include <benchmark/benchmark.h>
 #include <simdjson.h>
@@ -50,7 +53,8 @@ struct Subject {
   std::vector<BenchFrame> frames;
 };
 
-// ── The bare parse ──────────────────────────────────────────────────────────────────────────────────────
+// ── The bare parse
+// ──────────────────────────────────────────────────────────────────────────────────────
 
 using Pairs = std::vector<std::pair<double, double>>;
 
@@ -142,7 +146,8 @@ class Bare {
   Pairs asks_;
 };
 
-// ── The frames ──────────────────────────────────────────────────────────────────────────────────────────
+// ── The frames
+// ──────────────────────────────────────────────────────────────────────────────────────────
 
 std::filesystem::path frames_directory() {
   if (const char* const given = std::getenv("SPREADWATCH_FRAMES")) return given;
@@ -168,13 +173,15 @@ std::vector<BenchFrame> recorded(VenueId venue, const std::string& file, std::si
   Normalizer normalizer{venue};
   std::string content;
   std::vector<char> block(1U << 16U);
-  for (int n = 0; (n = ::gzread(in.get(), block.data(), static_cast<unsigned>(block.size()))) > 0;) {
+  for (int n = 0;
+       (n = ::gzread(in.get(), block.data(), static_cast<unsigned>(block.size()))) > 0;) {
     content.append(block.data(), static_cast<std::size_t>(n));
   }
   for (std::size_t at = 0; at < content.size() && out.size() < at_most;) {
     const std::size_t end = std::min(content.find('\n', at), content.size());
-    const nlohmann::json line = nlohmann::json::parse(content.begin() + static_cast<std::ptrdiff_t>(at),
-                                                      content.begin() + static_cast<std::ptrdiff_t>(end));
+    const nlohmann::json line =
+        nlohmann::json::parse(content.begin() + static_cast<std::ptrdiff_t>(at),
+                              content.begin() + static_cast<std::ptrdiff_t>(end));
     at = end + 1;
     if (line.value("channel", "") != "orderbook") continue;
     BenchFrame frame;
@@ -185,7 +192,8 @@ std::vector<BenchFrame> recorded(VenueId venue, const std::string& file, std::si
       // As sent today: the checksum is always zero.
       const auto checksum = frame.payload.find("\"checksum\":");
       const auto stop = frame.payload.find_first_of(",}", checksum);
-      if (checksum != std::string::npos) frame.payload.replace(checksum + 11, stop - checksum - 11, "0");
+      if (checksum != std::string::npos)
+        frame.payload.replace(checksum + 11, stop - checksum - 11, "0");
     }
     Frame probe;
     probe.origin = frame.origin;
@@ -247,13 +255,13 @@ std::vector<BenchFrame> synthetic(VenueId venue, int levels) {
       side("price", "qty", true, -1);
       p += "]}}";
     } else {  // Gate obu
-      p = R"({"channel":"spot.obu","result":{"t":)" + ts + R"(,"full":true,"s":"ob.BTC_USDT.50","u":)" +
-          std::to_string(73'777'715'168LL + round);
+      p = R"({"channel":"spot.obu","result":{"t":)" + ts +
+          R"(,"full":true,"s":"ob.BTC_USDT.50","u":)" + std::to_string(73'777'715'168LL + round);
       for (const int direction : {-1, 1}) {
         p += direction < 0 ? R"(,"b":[)" : R"(],"a":[)";
         for (int i = 0; i < levels; ++i) {
-          p += (i == 0 ? "[\"" : ",[\"") + std::to_string(104'027 + direction * (i + 1)) + ".1\",\"" +
-               size_text(i, round) + "\"]";
+          p += (i == 0 ? "[\"" : ",[\"") + std::to_string(104'027 + direction * (i + 1)) +
+               ".1\",\"" + size_text(i, round) + "\"]";
         }
       }
       p += R"(]},"time_ms":)" + ts + "}";
@@ -263,7 +271,8 @@ std::vector<BenchFrame> synthetic(VenueId venue, int levels) {
   return out;
 }
 
-// ── The measurement ─────────────────────────────────────────────────────────────────────────────────────
+// ── The measurement
+// ─────────────────────────────────────────────────────────────────────────────────────
 
 /// Processor time of this thread: other work on the machine does not count.
 std::chrono::nanoseconds now() {
@@ -333,24 +342,33 @@ void run(benchmark::State& state, const Subject& subject) {
 std::vector<std::pair<std::string, Subject>> subjects() {
   using V = VenueId;
   std::vector<std::pair<std::string, Subject>> out;
-  out.push_back({"upbit/30", {V::kUpbit, Shape::kUnits, nullptr, false, "orderbook_units", nullptr, nullptr,
-                              nullptr, synthetic(V::kUpbit, 30)}});
-  out.push_back({"bithumb/15", {V::kBithumb, Shape::kUnits, nullptr, false, "orderbook_units", nullptr,
-                                nullptr, nullptr, synthetic(V::kBithumb, 15)}});
-  out.push_back({"korbit/30", {V::kKorbit, Shape::kObjects, "data", false, "bids", "asks", "price", "qty",
-                               synthetic(V::kKorbit, 30)}});
-  out.push_back({"coinone/16", {V::kCoinone, Shape::kObjects, "data", false, "bids", "asks", "price", "qty",
-                                synthetic(V::kCoinone, 16)}});
-  out.push_back({"okx/recorded", {V::kOkx, Shape::kArrays, "data", true, "bids", "asks", nullptr, nullptr,
-                                  recorded(V::kOkx, "okx.books.20220513.jsonl", 5000)}});
-  out.push_back({"bybit/recorded", {V::kBybit, Shape::kArrays, "data", false, "b", "a", nullptr, nullptr,
-                                    recorded(V::kBybit, "bybit.v5-ob500-xrpusdt.20241201.jsonl", 5000)}});
-  out.push_back({"gateio/50", {V::kGateio, Shape::kArrays, "result", false, "b", "a", nullptr, nullptr,
-                               synthetic(V::kGateio, 50)}});
-  out.push_back({"binance/recorded", {V::kBinance, Shape::kArrays, "data", false, "b", "a", nullptr, nullptr,
-                                      recorded(V::kBinance, "binance.spot-btcusdt.20240808.jsonl.gz", 1000)}});
-  out.push_back({"kraken/recorded", {V::kKraken, Shape::kObjects, "data", true, "bids", "asks", "price", "qty",
-                                     recorded(V::kKraken, "kraken.v2-book.20260816.jsonl", 5000)}});
+  out.push_back({"upbit/30",
+                 {V::kUpbit, Shape::kUnits, nullptr, false, "orderbook_units", nullptr, nullptr,
+                  nullptr, synthetic(V::kUpbit, 30)}});
+  out.push_back({"bithumb/15",
+                 {V::kBithumb, Shape::kUnits, nullptr, false, "orderbook_units", nullptr, nullptr,
+                  nullptr, synthetic(V::kBithumb, 15)}});
+  out.push_back({"korbit/30",
+                 {V::kKorbit, Shape::kObjects, "data", false, "bids", "asks", "price", "qty",
+                  synthetic(V::kKorbit, 30)}});
+  out.push_back({"coinone/16",
+                 {V::kCoinone, Shape::kObjects, "data", false, "bids", "asks", "price", "qty",
+                  synthetic(V::kCoinone, 16)}});
+  out.push_back({"okx/recorded",
+                 {V::kOkx, Shape::kArrays, "data", true, "bids", "asks", nullptr, nullptr,
+                  recorded(V::kOkx, "okx.books.20220513.jsonl", 5000)}});
+  out.push_back({"bybit/recorded",
+                 {V::kBybit, Shape::kArrays, "data", false, "b", "a", nullptr, nullptr,
+                  recorded(V::kBybit, "bybit.v5-ob500-xrpusdt.20241201.jsonl", 5000)}});
+  out.push_back({"gateio/50",
+                 {V::kGateio, Shape::kArrays, "result", false, "b", "a", nullptr, nullptr,
+                  synthetic(V::kGateio, 50)}});
+  out.push_back({"binance/recorded",
+                 {V::kBinance, Shape::kArrays, "data", false, "b", "a", nullptr, nullptr,
+                  recorded(V::kBinance, "binance.spot-btcusdt.20240808.jsonl.gz", 1000)}});
+  out.push_back({"kraken/recorded",
+                 {V::kKraken, Shape::kObjects, "data", true, "bids", "asks", "price", "qty",
+                  recorded(V::kKraken, "kraken.v2-book.20260816.jsonl", 5000)}});
   return out;
 }
 

@@ -1,7 +1,8 @@
-// One order book update → every pair of its asset, with depth and FX: cost per update for 9 venues × N assets. It
-// must not grow with N. Allocations on that path are counted as well. `level`: prices are within fees of each other,
-// as they are nearly always; otherwise Korea pays so much more that every level of the book is profitable there, and
-// four pairs are walked to their last kink.
+// One order book update → every pair of its asset, with depth and FX: cost per update for 9 venues
+// × N assets. It must not grow with N. Allocations on that path are counted as well. `level`:
+// prices are within fees of each other, as they are nearly always; otherwise Korea pays so much
+// more that every level of the book is profitable there, and four pairs are walked to their last
+// kink.
 #include <benchmark/benchmark.h>
 
 #include <atomic>
@@ -40,8 +41,8 @@ class Quiet final : public spread::EventSink {
   void on_opportunity(const spread::OpportunityEvent&) override {}
 };
 
-OrderBook book(VenueId venue, const std::string& base, const std::string& quote, double mid, Timestamp now,
-               std::int64_t jitter, std::int64_t size = 50'000'000) {
+OrderBook book(VenueId venue, const std::string& base, const std::string& quote, double mid,
+               Timestamp now, std::int64_t jitter, std::int64_t size = 50'000'000) {
   OrderBook b;
   b.venue = venue;
   b.instrument = {base, quote};
@@ -69,7 +70,8 @@ void one_update(benchmark::State& state) {
   config_text += "}\n";
   config::Loaded loaded = config::load_text(config_text, "bench");
   loaded.registry = {};
-  if (!loaded.ok() || !config::load_registry_text(registry_text, "bench", loaded.registry).empty()) {
+  if (!loaded.ok() ||
+      !config::load_registry_text(registry_text, "bench", loaded.registry).empty()) {
     state.SkipWithError("the configuration is wrong");
     return;
   }
@@ -85,10 +87,13 @@ void one_update(benchmark::State& state) {
     }
   }
   const double korea = state.range(1) != 0 ? 140'000'000.0 : 142'000'000.0;
-  const auto price = [korea](const VenueIdentity& v) { return v.default_quote == "KRW" ? korea : 100'000.0; };
+  const auto price = [korea](const VenueIdentity& v) {
+    return v.default_quote == "KRW" ? korea : 100'000.0;
+  };
   for (int i = 0; i < assets; ++i) {
     for (const VenueIdentity& v : kVenues) {
-      engine.on_book(book(v.id, asset_name(i), std::string{v.default_quote}, price(v), now, 0), now);
+      engine.on_book(book(v.id, asset_name(i), std::string{v.default_quote}, price(v), now, 0),
+                     now);
     }
   }
   std::vector<OrderBook> updates;
@@ -99,8 +104,8 @@ void one_update(benchmark::State& state) {
   for (int i = 0; i < 64; ++i) engine.on_book(updates[next++ % updates.size()], now);  // warm
   const std::uint64_t before = allocations.load();
   for (auto _ : state) engine.on_book(updates[next++ % updates.size()], now);
-  state.counters["allocations"] =
-      benchmark::Counter(static_cast<double>(allocations.load() - before), benchmark::Counter::kAvgIterations);
+  state.counters["allocations"] = benchmark::Counter(
+      static_cast<double>(allocations.load() - before), benchmark::Counter::kAvgIterations);
   state.counters["pairs"] = 2 * (static_cast<double>(kVenueCount) - 1);
 }
 BENCHMARK(one_update)->ArgNames({"assets", "level"})->ArgsProduct({{10, 100, 1000}, {1, 0}});

@@ -34,7 +34,8 @@ TEST_CASE("the smallest configuration has every documented default") {
 }
 
 TEST_CASE("venues keep the order of the file") {
-  const Loaded loaded = load_text("assets: all\nvenues: {kraken: , binance: , upbit: }\n", "c.yaml");
+  const Loaded loaded =
+      load_text("assets: all\nvenues: {kraken: , binance: , upbit: }\n", "c.yaml");
   REQUIRE(loaded.ok());
   CHECK(loaded.settings.all_assets);
   REQUIRE(loaded.settings.venues.size() == 3);

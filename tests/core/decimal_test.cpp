@@ -88,7 +88,8 @@ TEST_CASE("numbers are printed with the fewest digits that read back") {
   CHECK(number(1.5e300) == "1.5e300");
   std::mt19937_64 random(11);
   for (int i = 0; i < 20'000; ++i) {
-    const double value = std::ldexp(static_cast<double>(random()), static_cast<int>(random() % 200) - 150);
+    const double value =
+        std::ldexp(static_cast<double>(random()), static_cast<int>(random() % 200) - 150);
     CHECK(std::stod(number(value)) == value);
   }
 }

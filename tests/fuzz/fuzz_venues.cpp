@@ -1,7 +1,8 @@
 // Every adapter and every book rule against arbitrary bytes (P13).
 //
-// The first byte picks the venue, its high bits how the frame came; the rest is cut at newlines into frames of
-// one connection, so that the fuzzer can build a book and then break it. Run from the fuzz preset:
+// The first byte picks the venue, its high bits how the frame came; the rest is cut at newlines
+// into frames of one connection, so that the fuzzer can build a book and then break it. Run from
+// the fuzz preset:
 //   fuzz_venues -max_len=65536 corpus/
 
 #include <cstddef>
@@ -26,8 +27,8 @@ class Checker final : public MarketSink {
  public:
   void on_ticker(const Ticker& t) override {
     require(!t.instrument.base.empty() && !t.instrument.quote.empty());
-    for (const auto& price : {t.opening_price, t.trade_price, t.high_price, t.low_price,
-                              t.prev_closing_price}) {
+    for (const auto& price :
+         {t.opening_price, t.trade_price, t.high_price, t.low_price, t.prev_closing_price}) {
       require(!price || (*price > 0 && *price < 1e300));
     }
   }
@@ -67,9 +68,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   frame.origin = (head & 0x20U) != 0 ? Origin::kRest : Origin::kWs;
   frame.channel = (head & 0x40U) != 0 ? "orderbook" : "";
   const std::string symbol =
-      (head & 0x80U) != 0 ? make_adapter(venue)->venue_symbol(
-                                {"BTC", std::string{identity(venue).default_quote}})
-                          : std::string{};
+      (head & 0x80U) != 0
+          ? make_adapter(venue)->venue_symbol({"BTC", std::string{identity(venue).default_quote}})
+          : std::string{};
   frame.symbol = symbol;
   frame.connection = 1;
   Normalizer normalizer{venue};

@@ -10,7 +10,8 @@ namespace spreadwatch::fx {
 namespace {
 
 constexpr Timestamp kNow = timestamp_from_ms(1'700'000'000'000);
-const std::vector<VenueId> kKorea = {VenueId::kUpbit, VenueId::kBithumb, VenueId::kKorbit, VenueId::kCoinone};
+const std::vector<VenueId> kKorea = {VenueId::kUpbit, VenueId::kBithumb, VenueId::kKorbit,
+                                     VenueId::kCoinone};
 
 FxQuote quote(double mid, milliseconds age = milliseconds{0}, Reasons unusable = {}) {
   return {.bid = mid - 0.5, .ask = mid + 0.5, .updated = kNow - age, .unusable = unusable};
@@ -119,10 +120,12 @@ TEST_CASE("USDT/USD is Kraken's book or nothing") {
   RateTable table(settings(), kKorea);
   table.evaluate(kNow);
   CHECK_FALSE(table.rate(Pair::kUsdtUsd).ok());
-  table.set_quote(VenueId::kKraken, {.bid = 0.9997, .ask = 0.9999, .updated = kNow, .unusable = {}});
+  table.set_quote(VenueId::kKraken,
+                  {.bid = 0.9997, .ask = 0.9999, .updated = kNow, .unusable = {}});
   table.evaluate(kNow);
   CHECK(table.rate(Pair::kUsdtUsd).mid == doctest::Approx(0.9998).epsilon(1e-15));
-  table.set_quote(VenueId::kKraken, {.bid = 0.9997, .ask = 0.9999, .updated = kNow, .unusable = Reason::kStaleLeg});
+  table.set_quote(VenueId::kKraken,
+                  {.bid = 0.9997, .ask = 0.9999, .updated = kNow, .unusable = Reason::kStaleLeg});
   table.evaluate(kNow);
   CHECK(table.rate(Pair::kUsdtUsd).reasons.contains(Reason::kFxStale));
 }
@@ -135,10 +138,12 @@ TEST_CASE("a rate that only got older is not a change") {
   CHECK_FALSE(table.evaluate(kNow + milliseconds{500})[0]);
 }
 
-TEST_CASE("a bank's answer is read at the pointer, inverted when asked, and refused when it is no rate") {
+TEST_CASE(
+    "a bank's answer is read at the pointer, inverted when asked, and refused when it is no rate") {
   CHECK(*parse_bank_rate(R"({"rates":{"KRW":1391.5}})", "/rates/KRW", false) == 1391.5);
   CHECK(*parse_bank_rate(R"({"rates":{"KRW":"1391.5"}})", "/rates/KRW", false) == 1391.5);
-  CHECK(*parse_bank_rate(R"([0.00072])", "/0", true) == doctest::Approx(1 / 0.00072).epsilon(1e-15));
+  CHECK(*parse_bank_rate(R"([0.00072])", "/0", true) ==
+        doctest::Approx(1 / 0.00072).epsilon(1e-15));
   CHECK(parse_bank_rate("<html>", "/x", false).error().code == ErrorCode::kMalformedJson);
   CHECK(parse_bank_rate("{}", "/x", false).error().code == ErrorCode::kSchemaMismatch);
   for (const char* body : {R"({"x":0})", R"({"x":-1})"}) {

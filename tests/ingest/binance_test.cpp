@@ -24,14 +24,16 @@ std::string wrapped(std::string_view stream, std::string_view data) {
   return R"({"stream":")" + std::string{stream} + R"(","data":)" + std::string{data} + "}";
 }
 
-std::string change(std::int64_t first, std::int64_t last, std::string_view bids, std::string_view asks) {
+std::string change(std::int64_t first, std::int64_t last, std::string_view bids,
+                   std::string_view asks) {
   return R"({"e":"depthUpdate","E":1788376136014,"s":"BTCUSDT","U":)" + std::to_string(first) +
          R"(,"u":)" + std::to_string(last) + R"(,"b":[)" + std::string{bids} + R"(],"a":[)" +
          std::string{asks} + "]}";
 }
 
 std::string snapshot(std::int64_t id) {
-  return R"({"lastUpdateId":)" + std::to_string(id) + R"(,"bids":[["10","1"],["9","2"]],"asks":[["11","1"]]})";
+  return R"({"lastUpdateId":)" + std::to_string(id) +
+         R"(,"bids":[["10","1"],["9","2"]],"asks":[["11","1"]]})";
 }
 
 struct Binance {
@@ -85,7 +87,8 @@ TEST_CASE_FIXTURE(Binance, "Binance: changes as sent") {
       R"("e":"depthUpdate","s":"BTCUSDT","u":99588317663})";
   for (const std::string& payload :
        {std::string{kChange}, shuffled, wrapped("btcusdt@depth@100ms", kChange),
-        wrapped("btcusdt@depth", shuffled), R"({"data":)" + shuffled + R"(,"stream":"btcusdt@depth@100ms"})"}) {
+        wrapped("btcusdt@depth", shuffled),
+        R"({"data":)" + shuffled + R"(,"stream":"btcusdt@depth@100ms"})"}) {
     CAPTURE(payload);
     normalizer.adapter().decode(ws(payload), out);
     CHECK(out.errors.empty());
@@ -141,11 +144,13 @@ TEST_CASE_FIXTURE(Binance, "Binance: a partial book is whole, and a stream of it
   CHECK(memory.books.empty());
 }
 
-TEST_CASE_FIXTURE(Binance, "Binance: synced by a REST snapshot; the first change used straddles it") {
+TEST_CASE_FIXTURE(Binance,
+                  "Binance: synced by a REST snapshot; the first change used straddles it") {
   feed(ws(change(95, 99, R"(["8","5"])", "")));  // wholly older than the snapshot
   CHECK(memory.books.empty());
   REQUIRE(memory.needs.size() == 1);
-  CHECK(memory.needs[0] == std::pair{std::string{"btcusdt@depth"}, MaintainedBook::Need::kSnapshot});
+  CHECK(memory.needs[0] ==
+        std::pair{std::string{"btcusdt@depth"}, MaintainedBook::Need::kSnapshot});
   feed(ws(change(100, 103, R"(["10","3"])", R"(["12","4"])")));
   const std::string base = snapshot(101);
   feed(rest(base, "orderbook", "BTCUSDT"));
@@ -167,7 +172,8 @@ TEST_CASE_FIXTURE(Binance, "Binance: synced by a REST snapshot; the first change
   CHECK(memory.needs[0].second == MaintainedBook::Need::kSnapshot);
 }
 
-TEST_CASE_FIXTURE(Binance, "Binance: a broken change makes its own book untrustworthy and no other") {
+TEST_CASE_FIXTURE(Binance,
+                  "Binance: a broken change makes its own book untrustworthy and no other") {
   for (const char* symbol : {"BTCUSDT", "ETHUSDT"}) {
     const std::string base = snapshot(100);
     feed(rest(base, "orderbook", symbol));
@@ -203,11 +209,13 @@ TEST_CASE_FIXTURE(Binance, "Binance: a REST book alone is a record") {
 TEST_CASE_FIXTURE(Binance, "Binance: the futures market speaks alike and is refused") {
   feed(rest(snapshot(100), "orderbook", "BTCUSDT"));
   REQUIRE(memory.books.size() == 1);
-  check_error(ws(wrapped("btcusdt@depth@0ms",
-                         R"({"e":"depthUpdate","E":1723161256299,"T":1723161256298,"s":"BTCUSDT",)"
-                         R"("U":5123107832006,"u":5123107837557,"pu":5123107831937,"b":[["58710.20","0.014"]],)"
-                         R"("a":[]})")),
-              ErrorCode::kUnknownSymbol);
+  check_error(
+      ws(wrapped(
+          "btcusdt@depth@0ms",
+          R"({"e":"depthUpdate","E":1723161256299,"T":1723161256298,"s":"BTCUSDT",)"
+          R"("U":5123107832006,"u":5123107837557,"pu":5123107831937,"b":[["58710.20","0.014"]],)"
+          R"("a":[]})")),
+      ErrorCode::kUnknownSymbol);
   CHECK(normalizer.find("btcusdt@depth")->book().synced());
   check_error(rest(R"({"lastUpdateId":5123107852948,"E":1723161256501,"T":1723161256493,)"
                    R"("bids":[["61800.20","2.909"]],"asks":[]})",
@@ -218,8 +226,8 @@ TEST_CASE_FIXTURE(Binance, "Binance: the futures market speaks alike and is refu
 
 TEST_CASE_FIXTURE(Binance, "Binance: numbers are kept exactly (A20), records apart (A17)") {
   Decoded out;
-  normalizer.adapter().decode(
-      ws(change(1, 2, R"(["0.0000089123","9876543210.12345678"])", "")), out);
+  normalizer.adapter().decode(ws(change(1, 2, R"(["0.0000089123","9876543210.12345678"])", "")),
+                              out);
   REQUIRE(out.books.size() == 1);
   CHECK(text(out.books[0].bids) == "0.0000089123@9876543210.12345678");
   CHECK(out.books[0].bids[0].size.scale() == 8);
@@ -301,19 +309,21 @@ TEST_CASE_FIXTURE(Binance, "Binance: what the venue says besides") {
   const std::string bye = R"({"e":"serverShutdown","E":1770123456789})";
   CHECK(kind_of(ws(bye)) == Kind::kReconnect);
   CHECK(kind_of(ws(wrapped("!serverShutdown", bye))) == Kind::kReconnect);
-  for (const char* payload :
-       {R"({"u":400900217,"s":"BNBUSDT","b":"25.3","B":"31.2","a":"25.4","A":"40.6"})",
-        R"({"stream":"bnbusdt@bookTicker","data":{"u":400900217,"s":"BNBUSDT","b":"25.3","B":"1","a":"2","A":"3"}})",
-        R"({"e":"24hrMiniTicker","E":1,"s":"BNBBTC","c":"0.0025","o":"0.0010"})",
-        R"({"stream":"x@trade","data":{"e":"trade","E":1,"s":"BNBBTC","t":12345,"p":"0.001","b":88,"a":50}})",
-        R"([{"e":"24hrMiniTicker","E":1,"s":"BNBBTC","c":"0.0025"}])"}) {
+  for (
+      const char* payload :
+      {R"({"u":400900217,"s":"BNBUSDT","b":"25.3","B":"31.2","a":"25.4","A":"40.6"})",
+       R"({"stream":"bnbusdt@bookTicker","data":{"u":400900217,"s":"BNBUSDT","b":"25.3","B":"1","a":"2","A":"3"}})",
+       R"({"e":"24hrMiniTicker","E":1,"s":"BNBBTC","c":"0.0025","o":"0.0010"})",
+       R"({"stream":"x@trade","data":{"e":"trade","E":1,"s":"BNBBTC","t":12345,"p":"0.001","b":88,"a":50}})",
+       R"([{"e":"24hrMiniTicker","E":1,"s":"BNBBTC","c":"0.0025"}])"}) {
     CHECK(kind_of(ws(payload)) == Kind::kIgnored);
   }
   CHECK(kind_of(rest("{}", "other")) == Kind::kIgnored);
   CHECK(kind_of(rest(R"({"serverTime":1499827319559})", "time")) == Kind::kIgnored);
 
-  check_error(ws(R"({"code":2,"msg":"Invalid request: missing field `method` at line 1 column 73"})"),
-              ErrorCode::kVenueError);
+  check_error(
+      ws(R"({"code":2,"msg":"Invalid request: missing field `method` at line 1 column 73"})"),
+      ErrorCode::kVenueError);
   CHECK(memory.errors[0].error.detail.starts_with("2: Invalid request"));
   check_error(ws(R"({"error":{"code":2,"msg":"Invalid request: invalid stream"},"id":1})"),
               ErrorCode::kVenueError);
@@ -323,7 +333,8 @@ TEST_CASE_FIXTURE(Binance, "Binance: what the venue says besides") {
   CHECK(memory.errors[0].symbol == "NOPEUSDT");
   check_error(rest(R"({"code":-1003,"msg":"Too much request weight used"})", "ticker"),
               ErrorCode::kRateLimited);
-  check_error(rest(R"({"code":-1003,"msg":"Way too much request weight used; IP banned until 1."})", "ticker"),
+  check_error(rest(R"({"code":-1003,"msg":"Way too much request weight used; IP banned until 1."})",
+                   "ticker"),
               ErrorCode::kBanned);
 }
 
@@ -336,8 +347,10 @@ TEST_CASE_FIXTURE(Binance, "Binance: wrong values and shapes") {
   check_error(ws(change(-5, 2, "", "")), ErrorCode::kValueOutOfRange);
   check_error(ws(change(1, 2, R"(["1"])", "")), ErrorCode::kSchemaMismatch);
   check_error(ws(change(1, 2, "7", "")), ErrorCode::kSchemaMismatch);
-  check_error(ws(R"({"e":"depthUpdate","s":"BTCUSDT","U":1,"u":2,"b":[]})"), ErrorCode::kSchemaMismatch);
-  check_error(ws(R"({"e":"depthUpdate","s":"BTCUSDT","u":2,"b":[],"a":[]})"), ErrorCode::kSchemaMismatch);
+  check_error(ws(R"({"e":"depthUpdate","s":"BTCUSDT","U":1,"u":2,"b":[]})"),
+              ErrorCode::kSchemaMismatch);
+  check_error(ws(R"({"e":"depthUpdate","s":"BTCUSDT","u":2,"b":[],"a":[]})"),
+              ErrorCode::kSchemaMismatch);
   check_error(ws(R"({"e":"depthUpdate","U":1,"u":2,"b":[],"a":[]})"), ErrorCode::kSchemaMismatch);
   check_error(ws(R"({"e":"depthUpdate","s":"BTCUSDT","U":1.5,"u":2,"b":[],"a":[]})"),
               ErrorCode::kSchemaMismatch);
@@ -355,7 +368,8 @@ TEST_CASE_FIXTURE(Binance, "Binance: what is sent") {
   VenueAdapter& binance = normalizer.adapter();
   const std::vector<Subscription> wanted = {{Channel::kTicker, {"BTC", "USDT"}, 0},
                                             {Channel::kOrderBook, {"BTC", "USDT"}, 1000}};
-  const std::vector<std::string> sent = binance.subscribe(wanted, timestamp_from_ms(1'790'000'000'000));
+  const std::vector<std::string> sent =
+      binance.subscribe(wanted, timestamp_from_ms(1'790'000'000'000));
   REQUIRE(sent.size() == 1);
   CHECK(json::parse(sent[0]) ==
         json::parse(R"({"method":"SUBSCRIBE","params":["btcusdt@ticker","btcusdt@depth@100ms"],)"
@@ -372,11 +386,13 @@ TEST_CASE_FIXTURE(Binance, "Binance: what is sent") {
   CHECK(book.path == "/api/v3/depth?symbol=BTCUSDT&limit=1000");
   CHECK(book.weight == 50);
   CHECK(binance.book_call({"BTC", "USDT"}, 2000).weight == 250);
-  CHECK(binance.book_call({"币", "USDT"}, 0).path == "/api/v3/depth?symbol=%E5%B8%81USDT&limit=1000");
+  CHECK(binance.book_call({"币", "USDT"}, 0).path ==
+        "/api/v3/depth?symbol=%E5%B8%81USDT&limit=1000");
   const std::vector<Instrument> two = {{"BTC", "USDT"}, {"ETH", "USDT"}};
   CHECK(binance.ticker_calls(two)[0].path ==
         "/api/v3/ticker/24hr?symbols=%5B%22BTCUSDT%22%2C%22ETHUSDT%22%5D");
-  CHECK(binance.ticker_calls(std::span{two}.first(1))[0].path == "/api/v3/ticker/24hr?symbol=BTCUSDT");
+  CHECK(binance.ticker_calls(std::span{two}.first(1))[0].path ==
+        "/api/v3/ticker/24hr?symbol=BTCUSDT");
   const std::vector<Instrument> sixty(60, two[0]);
   CHECK(binance.ticker_calls(sixty).size() == 3);
 }

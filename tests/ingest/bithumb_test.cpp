@@ -78,9 +78,10 @@ TEST_CASE_FIXTURE(Bithumb, "Bithumb: book time in microseconds or milliseconds, 
 }
 
 TEST_CASE_FIXTURE(Bithumb, "Bithumb: size zero at a live price is no level, even the best") {
-  feed(ws(R"({"ty":"orderbook","cd":"KRW-BTC","tas":0.1823,"tbs":6.9593,"obu":[)"
-          R"({"ap":116279000,"bp":116267000,"as":0.0000,"bs":0.0084},)"
-          R"({"ap":116280000,"bp":116266000,"as":0.5,"bs":0},{"ap":0,"bp":116265000,"as":0,"bs":1}]})"));
+  feed(ws(
+      R"({"ty":"orderbook","cd":"KRW-BTC","tas":0.1823,"tbs":6.9593,"obu":[)"
+      R"({"ap":116279000,"bp":116267000,"as":0.0000,"bs":0.0084},)"
+      R"({"ap":116280000,"bp":116266000,"as":0.5,"bs":0},{"ap":0,"bp":116265000,"as":0,"bs":1}]})"));
   REQUIRE(memory.books.size() == 1);
   CHECK(text(memory.books[0].asks) == "116280000@0.5");
   CHECK(text(memory.books[0].bids) == "116267000@0.0084 116265000@1");
@@ -119,18 +120,20 @@ TEST_CASE_FIXTURE(Bithumb, "Bithumb: the nine hours of the REST ticker") {
 }
 
 TEST_CASE_FIXTURE(Bithumb, "Bithumb: REST book in true milliseconds, markets") {
-  feed(rest(R"([{"market":"KRW-BTC","timestamp":1529910247984,"total_ask_size":8.83621228,)"
-            R"("total_bid_size":2.43976741,"orderbook_units":[{"ask_price":6956000,"bid_price":6954000,)"
-            R"("ask_size":0.24078656,"bid_size":0.00718341}]}])",
-            "orderbook", "KRW-BTC"));
+  feed(rest(
+      R"([{"market":"KRW-BTC","timestamp":1529910247984,"total_ask_size":8.83621228,)"
+      R"("total_bid_size":2.43976741,"orderbook_units":[{"ask_price":6956000,"bid_price":6954000,)"
+      R"("ask_size":0.24078656,"bid_size":0.00718341}]}])",
+      "orderbook", "KRW-BTC"));
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.streams[0] == "rest:KRW-BTC");
   CHECK(memory.books[0].exchange_time == timestamp_from_ms(1529910247984));
   CHECK(text(memory.books[0].asks) == "6956000@0.24078656");
 
-  feed(rest(R"([{"market":"KRW-BTC","korean_name":"비트코인","english_name":"Bitcoin","market_warning":"NONE"},)"
-            R"({"market":"BTC-ETH","korean_name":"이더리움","english_name":"Ethereum","market_warning":"CAUTION"}])",
-            "markets"));
+  feed(rest(
+      R"([{"market":"KRW-BTC","korean_name":"비트코인","english_name":"Bitcoin","market_warning":"NONE"},)"
+      R"({"market":"BTC-ETH","korean_name":"이더리움","english_name":"Ethereum","market_warning":"CAUTION"}])",
+      "markets"));
   REQUIRE(memory.markets.size() == 2);
   CHECK(memory.markets[1].instrument == Instrument{"ETH", "BTC"});
   CHECK(memory.markets[1].active);
@@ -143,26 +146,30 @@ TEST_CASE_FIXTURE(Bithumb, "Bithumb: errors, wrapped or not, with names of eithe
     REQUIRE(memory.errors.size() == 1);
     return to_string(memory.errors[0].error.code);
   };
-  CHECK(code_of(ws(R"({"error":{"name":"NO_TICKET","message":"티켓이 존재하지 않습니다."}})")) == "venue_error");
+  CHECK(code_of(ws(R"({"error":{"name":"NO_TICKET","message":"티켓이 존재하지 않습니다."}})")) ==
+        "venue_error");
   CHECK(code_of(rest(R"({"error":{"name":404,"message":"Code not found"}})", "ticker", "KRW-X")) ==
         "unknown_symbol");
-  CHECK(code_of(rest(R"({"error":{"name":"400","message":"Parameter 'markets' must be less than or equal to )"
-                     R"(200 items."}})",
-                     "ticker")) == "venue_error");
+  CHECK(
+      code_of(rest(
+          R"({"error":{"name":"400","message":"Parameter 'markets' must be less than or equal to )"
+          R"(200 items."}})",
+          "ticker")) == "venue_error");
   CHECK(memory.errors[0].error.detail.starts_with("400: Parameter"));
-  CHECK(code_of(rest(R"({"name":"not_found","message":"No Route matched with those values"})", "ticker")) ==
-        "venue_error");
+  CHECK(code_of(rest(R"({"name":"not_found","message":"No Route matched with those values"})",
+                     "ticker")) == "venue_error");
 }
 
 TEST_CASE_FIXTURE(Bithumb, "Bithumb: the retired public API is refused by name") {
-  for (const char* payload :
-       {R"({"status":"0000","resmsg":"Connected Successfully"})",
-        R"({"status":"5100","resmsg":"Invalid Filter Syntax"})",
-        R"({"status":"5500","message":"상장 코인 아님"})",
-        R"({"type":"ticker","content":{"symbol":"BTC_KRW","closePrice":"1"}})",
-        R"({"type":"orderbookdepth","content":{"list":[],"datetime":"1"}})",
-        R"({"status":"0000","data":{"BTC":{"opening_price":"1","closing_price":"2"},"date":"1622591000780"}})",
-        R"({"BTC":{"order_currency":"BTC","bids":[],"asks":[]},"timestamp":"1547301204217"})"}) {
+  for (
+      const char* payload :
+      {R"({"status":"0000","resmsg":"Connected Successfully"})",
+       R"({"status":"5100","resmsg":"Invalid Filter Syntax"})",
+       R"({"status":"5500","message":"상장 코인 아님"})",
+       R"({"type":"ticker","content":{"symbol":"BTC_KRW","closePrice":"1"}})",
+       R"({"type":"orderbookdepth","content":{"list":[],"datetime":"1"}})",
+       R"({"status":"0000","data":{"BTC":{"opening_price":"1","closing_price":"2"},"date":"1622591000780"}})",
+       R"({"BTC":{"order_currency":"BTC","bids":[],"asks":[]},"timestamp":"1547301204217"})"}) {
     CAPTURE(payload);
     for (const Frame& frame : {ws(payload), rest(payload, "ticker")}) {
       feed(frame);
@@ -193,7 +200,8 @@ TEST_CASE_FIXTURE(Bithumb, "Bithumb: what is sent") {
   CHECK(path.size() < 4200);
 }
 
-TEST_CASE_FIXTURE(Bithumb, "Bithumb recordings: the present generation decodes, the old one is refused") {
+TEST_CASE_FIXTURE(Bithumb,
+                  "Bithumb recordings: the present generation decodes, the old one is refused") {
   std::size_t books = 0;
   std::size_t retired = 0;
   for (const char* file : {"bithumb.jsonl", "bithumb.compare-old-new.20241128.jsonl"}) {

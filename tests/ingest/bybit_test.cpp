@@ -102,8 +102,9 @@ TEST_CASE_FIXTURE(Bybit, "Bybit: orderbook.1 sent again with the same u, u of 1 
 }
 
 TEST_CASE_FIXTURE(Bybit, "Bybit: the time of a frame without cts is ts, wherever it stands") {
-  feed(R"({"data":{"u":7,"a":[],"b":[["1","2"]],"s":"BTCUSDT"},"type":"snapshot","ts":1789875214036,)"
-       R"("topic":"orderbook.50.BTCUSDT"})");
+  feed(
+      R"({"data":{"u":7,"a":[],"b":[["1","2"]],"s":"BTCUSDT"},"type":"snapshot","ts":1789875214036,)"
+      R"("topic":"orderbook.50.BTCUSDT"})");
   CHECK(memory.errors.empty());
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.books[0].exchange_time == timestamp_from_ms(1789875214036));
@@ -134,8 +135,10 @@ TEST_CASE_FIXTURE(Bybit, "Bybit: errors") {
        ErrorCode::kUnknownSymbol, "NOTREALUSDT"},
       {R"({"success":false,"ret_msg":"error:handler not found,topic:liquidations:BTCUSDT","conn_id":"d","op":"subscribe"})",
        ErrorCode::kVenueError, ""},
-      {R"({"topic":"orderBookL2_25.BTCUSD","type":"snapshot","data":[]})", ErrorCode::kObsoleteProtocol, ""},
-      {R"({"topic":"depth","params":{"symbol":"BTCUSDT"},"data":{}})", ErrorCode::kObsoleteProtocol, ""},
+      {R"({"topic":"orderBookL2_25.BTCUSD","type":"snapshot","data":[]})",
+       ErrorCode::kObsoleteProtocol, ""},
+      {R"({"topic":"depth","params":{"symbol":"BTCUSDT"},"data":{}})", ErrorCode::kObsoleteProtocol,
+       ""},
       {R"({"ret_code":0,"ret_msg":"OK","result":[]})", ErrorCode::kObsoleteProtocol, ""},
       {R"({"topic":"tickers.BTCUSD","type":"delta","ts":1,"data":{"symbol":"BTCUSD","markPrice":"61875.06"}})",
        ErrorCode::kUnknownSymbol, "BTCUSD"},
@@ -149,7 +152,8 @@ TEST_CASE_FIXTURE(Bybit, "Bybit: errors") {
        ErrorCode::kCrossedBook, "BTCUSDT"},
       {R"({"retCode":10001,"retMsg":"Not supported symbols","result":{},"retExtInfo":{},"time":1716863719382})",
        ErrorCode::kUnknownSymbol, ""},
-      {R"({"retCode":10006,"retMsg":"Too many visits!","result":{},"retExtInfo":{},"time":1})", ErrorCode::kRateLimited, ""},
+      {R"({"retCode":10006,"retMsg":"Too many visits!","result":{},"retExtInfo":{},"time":1})",
+       ErrorCode::kRateLimited, ""},
       {R"({"retCode":0,"retMsg":"OK","result":{"category":"inverse","list":[{"symbol":"BTCUSD","lastPrice":"1"}]},"time":1})",
        ErrorCode::kUnknownSymbol, ""},
   };
@@ -167,11 +171,12 @@ TEST_CASE_FIXTURE(Bybit, "Bybit: errors") {
 
 TEST_CASE_FIXTURE(Bybit, "Bybit: REST ticker, book and market list") {
   normalizer.feed(
-      rest(R"({"retCode":0,"retMsg":"OK","result":{"category":"spot","list":[{"symbol":"BTCUSDT","bid1Price":"20517.96",)"
-           R"("lastPrice":"20533.13","prevPrice24h":"20393.48","price24hPcnt":"0.0068","highPrice24h":"21128.12",)"
-           R"("lowPrice24h":"20318.89","volume24h":"11801.27771","usdIndexPrice":""},{"symbol":"ETHUSDT","lastPrice":"0"}]},)"
-           R"("retExtInfo":{},"time":1673859087947})",
-           "ticker"),
+      rest(
+          R"({"retCode":0,"retMsg":"OK","result":{"category":"spot","list":[{"symbol":"BTCUSDT","bid1Price":"20517.96",)"
+          R"("lastPrice":"20533.13","prevPrice24h":"20393.48","price24hPcnt":"0.0068","highPrice24h":"21128.12",)"
+          R"("lowPrice24h":"20318.89","volume24h":"11801.27771","usdIndexPrice":""},{"symbol":"ETHUSDT","lastPrice":"0"}]},)"
+          R"("retExtInfo":{},"time":1673859087947})",
+          "ticker"),
       memory);
   REQUIRE(memory.tickers.size() == 1);
   CHECK(memory.tickers[0].signed_change_price == 139.65);
@@ -180,18 +185,20 @@ TEST_CASE_FIXTURE(Bybit, "Bybit: REST ticker, book and market list") {
   CHECK(memory.errors[0].symbol == "ETHUSDT");
   memory.clear();
   normalizer.feed(
-      rest(R"({"retCode":0,"retMsg":"OK","result":{"s":"BTCUSDT","a":[["65557.7","16.606555"]],"b":[["65485.47","47.081829"]],)"
-           R"("ts":1716863719031,"u":230704,"seq":1432604333,"cts":1716863718905},"retExtInfo":{},"time":1716863719382})",
-           "orderbook", "BTCUSDT"),
+      rest(
+          R"({"retCode":0,"retMsg":"OK","result":{"s":"BTCUSDT","a":[["65557.7","16.606555"]],"b":[["65485.47","47.081829"]],)"
+          R"("ts":1716863719031,"u":230704,"seq":1432604333,"cts":1716863718905},"retExtInfo":{},"time":1716863719382})",
+          "orderbook", "BTCUSDT"),
       memory);
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.streams[0] == "rest:BTCUSDT");
   CHECK(memory.books[0].sequence == 230704);
   CHECK(memory.books[0].exchange_time == timestamp_from_ms(1716863718905));
   normalizer.feed(
-      rest(R"({"retCode":0,"retMsg":"OK","result":{"category":"spot","list":[{"symbol":"AUSD1","baseCoin":"A","quoteCoin":"USD1",)"
-           R"("status":"Trading","lotSizeFilter":{"basePrecision":"0.000001","minOrderAmt":"5"},"priceFilter":{"tickSize":"0.1"}}]},"time":1})",
-           "markets"),
+      rest(
+          R"({"retCode":0,"retMsg":"OK","result":{"category":"spot","list":[{"symbol":"AUSD1","baseCoin":"A","quoteCoin":"USD1",)"
+          R"("status":"Trading","lotSizeFilter":{"basePrecision":"0.000001","minOrderAmt":"5"},"priceFilter":{"tickSize":"0.1"}}]},"time":1})",
+          "markets"),
       memory);
   CHECK(memory.errors.empty());
   REQUIRE(memory.markets.size() == 1);

@@ -48,7 +48,9 @@ std::string gzip(const std::string& text, const std::filesystem::path& path) {
 }
 
 TEST_CASE("a line's fields are read, unknown keys are ignored") {
-  const TemporaryFile file("good.jsonl", kGood + "\n\n" + R"({"raw":"x","kind":"rest","exchange":"okx","recv_ts":null,"dir":"tx"})");
+  const TemporaryFile file(
+      "good.jsonl",
+      kGood + "\n\n" + R"({"raw":"x","kind":"rest","exchange":"okx","recv_ts":null,"dir":"tx"})");
   const auto lines = read_all(file.path());
   REQUIRE(lines.size() == 2);
   CHECK(lines[0].exchange == "upbit");
@@ -65,12 +67,12 @@ TEST_CASE("a line's fields are read, unknown keys are ignored") {
 }
 
 TEST_CASE("a line that does not parse is reported with its number and hurts no other") {
-  const TemporaryFile file("bad.jsonl",
-                           kGood + "\n{\"exchange\":\"upbit\"\nnot json\n" +
-                               R"({"exchange":"upbit","kind":"ws"})" + "\n" +
-                               R"({"exchange":"upbit","kind":"carrier pigeon","raw":""})" + "\n" +
-                               R"({"exchange":"upbit","kind":"ws","raw":"","recv_ts":-1})" + "\n" +
-                               R"({"exchange":"upbit","kind":"ws","raw":7})" + "\n[]\n" + kGood + "\n");
+  const TemporaryFile file(
+      "bad.jsonl", kGood + "\n{\"exchange\":\"upbit\"\nnot json\n" +
+                       R"({"exchange":"upbit","kind":"ws"})" + "\n" +
+                       R"({"exchange":"upbit","kind":"carrier pigeon","raw":""})" + "\n" +
+                       R"({"exchange":"upbit","kind":"ws","raw":"","recv_ts":-1})" + "\n" +
+                       R"({"exchange":"upbit","kind":"ws","raw":7})" + "\n[]\n" + kGood + "\n");
   const auto lines = read_all(file.path());
   REQUIRE(lines.size() == 9);
   for (std::size_t i = 1; i < 8; ++i) {
@@ -106,11 +108,13 @@ TEST_CASE("a file that cannot be opened is an error") {
 }
 
 std::string line_at(const std::string& exchange, const std::string& time) {
-  return R"({"exchange":")" + exchange + R"(","kind":"ws","recv_ts":)" + time + R"(,"raw":""})" + "\n";
+  return R"({"exchange":")" + exchange + R"(","kind":"ws","recv_ts":)" + time + R"(,"raw":""})" +
+         "\n";
 }
 
 TEST_CASE("several captures merge by receive time and keep file order where there is none") {
-  const TemporaryFile a("a.jsonl", line_at("upbit", "1") + line_at("upbit", "3") + line_at("upbit", "null"));
+  const TemporaryFile a("a.jsonl",
+                        line_at("upbit", "1") + line_at("upbit", "3") + line_at("upbit", "null"));
   const TemporaryFile b("b.jsonl", line_at("okx", "2") + line_at("okx", "3") + line_at("okx", "4"));
   std::vector<std::unique_ptr<CaptureReader>> readers;
   for (const auto* file : {&a, &b}) {

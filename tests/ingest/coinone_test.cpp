@@ -97,8 +97,9 @@ TEST_CASE_FIXTURE(Coinone, "Coinone: asks come worst first and leave best first"
   CHECK(text(b.asks) == "116460000@0.0232 116640000@0.000657 116650000@0.01198956");
   CHECK(text(b.bids) == "116450000@0.0118 116440000@0.04695328");
 
-  feed(ws(R"({"d":{"b":[{"p":"116450000","q":"0.0118"}],"a":[{"p":"116650000","q":"0.01198956"}],)"
-          R"("i":"1790134177754001","t":1790134177754,"tc":"BTC","qc":"KRW"},"c":"ORDERBOOK","r":"DATA"})"));
+  feed(ws(
+      R"({"d":{"b":[{"p":"116450000","q":"0.0118"}],"a":[{"p":"116650000","q":"0.01198956"}],)"
+      R"("i":"1790134177754001","t":1790134177754,"tc":"BTC","qc":"KRW"},"c":"ORDERBOOK","r":"DATA"})"));
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.books[0].sequence == 1790134177754001);
   CHECK(text(memory.books[0].asks) == "116650000@0.01198956");
@@ -121,7 +122,8 @@ TEST_CASE_FIXTURE(Coinone, "Coinone: a repeated or older id is dropped") {
   CHECK(memory.books.size() == 1);
 }
 
-TEST_CASE_FIXTURE(Coinone, "Coinone: the late timestamp of a stream's first book gives way to its id") {
+TEST_CASE_FIXTURE(Coinone,
+                  "Coinone: the late timestamp of a stream's first book gives way to its id") {
   const char* sides = R"("asks":[],"bids":[{"price":"10","qty":"1"}])";
   feed(ws(book_of("1790134177435001", "1790134167554", sides)));
   REQUIRE(memory.books.size() == 1);
@@ -132,7 +134,8 @@ TEST_CASE_FIXTURE(Coinone, "Coinone: the late timestamp of a stream's first book
   CHECK(memory.books[0].exchange_time == timestamp_from_ms(1790134187554));
 }
 
-TEST_CASE_FIXTURE(Coinone, "Coinone: one side alone, missing or empty, is a book; none at all is not") {
+TEST_CASE_FIXTURE(Coinone,
+                  "Coinone: one side alone, missing or empty, is a book; none at all is not") {
   feed(ws(book_of("1790134177753001", "1790134177753", R"("bids":[{"price":"10","qty":"1"}])")));
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.books[0].asks.empty());
@@ -161,44 +164,51 @@ TEST_CASE_FIXTURE(Coinone, "Coinone: replies") {
   using Kind = ControlMessage::Kind;
   CHECK(kind_of(R"({"response_type":"PONG"})") == Kind::kPong);
   CHECK(kind_of(R"({"r":"PONG"})") == Kind::kPong);
-  CHECK(kind_of(R"({"response_type":"CONNECTED","data":{"session_id":"6f3e1d0f"}})") == Kind::kIgnored);
-  CHECK(kind_of(R"({"response_type":"SUBSCRIBED","channel":"ORDERBOOK","data":{"quote_currency":"krw",)"
-                R"("target_currency":"btc"}})") == Kind::kAck);
+  CHECK(kind_of(R"({"response_type":"CONNECTED","data":{"session_id":"6f3e1d0f"}})") ==
+        Kind::kIgnored);
+  CHECK(kind_of(
+            R"({"response_type":"SUBSCRIBED","channel":"ORDERBOOK","data":{"quote_currency":"krw",)"
+            R"("target_currency":"btc"}})") == Kind::kAck);
   CHECK(memory.controls[0].stream == "orderbook:KRW-BTC");
   CHECK(kind_of(R"({"data":{"quote_currency":"KRW","target_currency":"BTC"},"channel":"TICKER",)"
                 R"("response_type":"SUBSCRIBED"})") == Kind::kAck);
   CHECK(memory.controls[0].stream.empty());
-  CHECK(kind_of(R"({"response_type":"UNSUBSCRIBED","channel":"TICKER","data":{"quote_currency":"KRW",)"
-                R"("target_currency":"BTC"}})") == Kind::kIgnored);
+  CHECK(kind_of(
+            R"({"response_type":"UNSUBSCRIBED","channel":"TICKER","data":{"quote_currency":"KRW",)"
+            R"("target_currency":"BTC"}})") == Kind::kIgnored);
   CHECK(kind_of(R"({"response_type":"DATA","channel":"TRADE","data":{"id":"x","price":null}})") ==
         Kind::kIgnored);
 
   check_error(ws(R"({"response_type":"ERROR","error_code":160012,"message":"Invalid Topic"})"),
               ErrorCode::kUnknownSymbol);
   CHECK(memory.errors[0].error.detail == "160012: Invalid Topic");
-  check_error(ws(R"({"response_type":"ERROR","error_code":160011,"message":"Invalid Type","field":"format"})"),
-              ErrorCode::kVenueError);
+  check_error(
+      ws(R"({"response_type":"ERROR","error_code":160011,"message":"Invalid Type","field":"format"})"),
+      ErrorCode::kVenueError);
   check_error(rest(R"({"result":"error","error_code":"108","error_msg":"Unknown CryptoCurrency"})",
                    "orderbook", "KRW-NOPE"),
               ErrorCode::kUnknownSymbol);
   CHECK(memory.errors[0].symbol == "KRW-NOPE");
-  check_error(rest(R"({"result":"error","error_code":"4","error_msg":"Blocked user access"})", "ticker"),
-              ErrorCode::kRateLimited);
-  check_error(rest(R"({"result":"error","error_code":"107","error_msg":"Parameter value is wrong"})",
-                   "orderbook"),
-              ErrorCode::kVenueError);
+  check_error(
+      rest(R"({"result":"error","error_code":"4","error_msg":"Blocked user access"})", "ticker"),
+      ErrorCode::kRateLimited);
+  check_error(
+      rest(R"({"result":"error","error_code":"107","error_msg":"Parameter value is wrong"})",
+           "orderbook"),
+      ErrorCode::kVenueError);
   check_error(rest("<!DOCTYPE html><html></html>", "ticker"), ErrorCode::kMalformedJson);
 }
 
 TEST_CASE_FIXTURE(Coinone, "Coinone: REST answers, in lower case") {
-  feed(rest(R"({"result":"success","error_code":"0","server_time":1701073358487,"tickers":[{)"
-            R"("quote_currency":"krw","target_currency":"btc","timestamp":1701073357818,"high":"50543000.0",)"
-            R"("low":"49945000.0","first":"50487000.0","last":"50062000.0","quote_volume":"11349804285.3859",)"
-            R"("target_volume":"226.07268994","best_asks":[{"price":"50081000.0","qty":"0.18471358"}],)"
-            R"("best_bids":[],"id":"1701073357818001"},{"quote_currency":"krw","target_currency":"bad",)"
-            R"("last":[]},{"quote_currency":"krw","target_currency":"usdt","last":"1485",)"
-            R"("yesterday_last":"1480"}]})",
-            "ticker"));
+  feed(rest(
+      R"({"result":"success","error_code":"0","server_time":1701073358487,"tickers":[{)"
+      R"("quote_currency":"krw","target_currency":"btc","timestamp":1701073357818,"high":"50543000.0",)"
+      R"("low":"49945000.0","first":"50487000.0","last":"50062000.0","quote_volume":"11349804285.3859",)"
+      R"("target_volume":"226.07268994","best_asks":[{"price":"50081000.0","qty":"0.18471358"}],)"
+      R"("best_bids":[],"id":"1701073357818001"},{"quote_currency":"krw","target_currency":"bad",)"
+      R"("last":[]},{"quote_currency":"krw","target_currency":"usdt","last":"1485",)"
+      R"("yesterday_last":"1480"}]})",
+      "ticker"));
   REQUIRE(memory.tickers.size() == 2);
   CHECK(memory.tickers[0].instrument.name() == "BTC-KRW");
   CHECK(memory.tickers[0].trade_price == 50062000);
@@ -208,21 +218,23 @@ TEST_CASE_FIXTURE(Coinone, "Coinone: REST answers, in lower case") {
   CHECK(memory.tickers[1].signed_change_price == 5);
   CHECK(memory.errors.size() == 1);
 
-  feed(rest(R"({"result":"success","error_code":"0","timestamp":1701071108673,"id":"1701071108673001",)"
-            R"("quote_currency":"KRW","target_currency":"BTC","order_book_unit":"0.0","bids":[{)"
-            R"("price":"50048000","qty":"0.01080229"}],"asks":[{"price":"50058000","qty":"0.00272592"}]})",
-            "orderbook", "KRW-BTC"));
+  feed(rest(
+      R"({"result":"success","error_code":"0","timestamp":1701071108673,"id":"1701071108673001",)"
+      R"("quote_currency":"KRW","target_currency":"BTC","order_book_unit":"0.0","bids":[{)"
+      R"("price":"50048000","qty":"0.01080229"}],"asks":[{"price":"50058000","qty":"0.00272592"}]})",
+      "orderbook", "KRW-BTC"));
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.streams[0] == "rest:KRW-BTC");
   CHECK(memory.books[0].sequence == 1701071108673001);
   CHECK(text(memory.books[0].asks) == "50058000@0.00272592");
 
-  feed(rest(R"({"result":"success","error_code":"0","server_time":1,"markets":[{"quote_currency":"KRW",)"
-            R"("target_currency":"BTC","price_unit":"1000.0","min_order_amount":"5000.0","trade_status":1,)"
-            R"("maintenance_status":0,"order_types":["limit"]},{"quote_currency":"KRW",)"
-            R"("target_currency":"LUNC","trade_status":2,"maintenance_status":0},{"quote_currency":"KRW",)"
-            R"("target_currency":"XRP","trade_status":1,"maintenance_status":1}]})",
-            "markets"));
+  feed(rest(
+      R"({"result":"success","error_code":"0","server_time":1,"markets":[{"quote_currency":"KRW",)"
+      R"("target_currency":"BTC","price_unit":"1000.0","min_order_amount":"5000.0","trade_status":1,)"
+      R"("maintenance_status":0,"order_types":["limit"]},{"quote_currency":"KRW",)"
+      R"("target_currency":"LUNC","trade_status":2,"maintenance_status":0},{"quote_currency":"KRW",)"
+      R"("target_currency":"XRP","trade_status":1,"maintenance_status":1}]})",
+      "markets"));
   REQUIRE(memory.markets.size() == 3);
   CHECK(memory.markets[0].symbol == "KRW-BTC");
   CHECK(memory.markets[0].instrument == Instrument{"BTC", "KRW"});
@@ -231,14 +243,15 @@ TEST_CASE_FIXTURE(Coinone, "Coinone: REST answers, in lower case") {
   CHECK_FALSE(memory.markets[1].active);
   CHECK_FALSE(memory.markets[2].active);
 
-  check_error(rest(R"({"result":"success","error_code":"0","server_time":1,"tickers":[]})", "ticker",
-                   "KRW-NOPE"),
+  check_error(rest(R"({"result":"success","error_code":"0","server_time":1,"tickers":[]})",
+                   "ticker", "KRW-NOPE"),
               ErrorCode::kUnknownSymbol);
 }
 
 TEST_CASE_FIXTURE(Coinone, "Coinone: wrong values and shapes, and V1") {
   const auto bid = [](const char* level) {
-    return book_of("1790134177753001", "1790134177753", R"("asks":[],"bids":[)" + std::string{level} + "]");
+    return book_of("1790134177753001", "1790134177753",
+                   R"("asks":[],"bids":[)" + std::string{level} + "]");
   };
   check_error(ws(bid(R"({"price":"-1","qty":"1"})")), ErrorCode::kValueOutOfRange);
   check_error(ws(bid(R"({"price":"0","qty":"1"})")), ErrorCode::kValueOutOfRange);
@@ -248,8 +261,10 @@ TEST_CASE_FIXTURE(Coinone, "Coinone: wrong values and shapes, and V1") {
   check_error(ws(R"({"response_type":"DATA","channel":"TICKER","data":{"last":"1"}})"),
               ErrorCode::kSchemaMismatch);
   check_error(ws(R"({"response_type":"DATA","channel":"TICKER"})"), ErrorCode::kSchemaMismatch);
-  check_error(ws(R"({"response_type":"DATA","channel":"NEWS","data":{}})"), ErrorCode::kSchemaMismatch);
-  check_error(ws(R"({"response_type":"NEW","channel":"TICKER","data":{}})"), ErrorCode::kSchemaMismatch);
+  check_error(ws(R"({"response_type":"DATA","channel":"NEWS","data":{}})"),
+              ErrorCode::kSchemaMismatch);
+  check_error(ws(R"({"response_type":"NEW","channel":"TICKER","data":{}})"),
+              ErrorCode::kSchemaMismatch);
   check_error(rest(R"({"result":"success","errorCode":"0","currency":"btc","last":"1"})", "ticker"),
               ErrorCode::kObsoleteProtocol);
   check_error(rest(R"({"timestamp":"1523857135","bid":[],"ask":[]})", "orderbook", "KRW-BTC"),
@@ -263,8 +278,9 @@ TEST_CASE_FIXTURE(Coinone, "Coinone: what is sent, one pair a message") {
   const std::vector<std::string> sent = coinone.subscribe(wanted, {});
   REQUIRE(sent.size() == 2);
   CHECK(json::parse(sent[0]) ==
-        json::parse(R"({"request_type":"SUBSCRIBE","channel":"TICKER","topic":{"quote_currency":"KRW",)"
-                    R"("target_currency":"BTC"},"format":"DEFAULT"})"));
+        json::parse(
+            R"({"request_type":"SUBSCRIBE","channel":"TICKER","topic":{"quote_currency":"KRW",)"
+            R"("target_currency":"BTC"},"format":"DEFAULT"})"));
   CHECK(json::parse(sent[1])["channel"] == "ORDERBOOK");
   CHECK(json::parse(coinone.unsubscribe(wanted, {})[1])["request_type"] == "UNSUBSCRIBE");
   CHECK(coinone.ping({}) == R"({"request_type":"PING"})");

@@ -38,7 +38,8 @@ struct Gate {
   }
 };
 
-TEST_CASE_FIXTURE(Gate, "A11 Gate: the change in quote units and the open follow from the percentage") {
+TEST_CASE_FIXTURE(Gate,
+                  "A11 Gate: the change in quote units and the open follow from the percentage") {
   feed(kTicker);
   REQUIRE(memory.tickers.size() == 1);
   const Ticker& t = memory.tickers[0];
@@ -65,7 +66,8 @@ TEST_CASE_FIXTURE(Gate, "Gate: a fall of 100 % has no price to count from") {
 TEST_CASE_FIXTURE(Gate, "Gate obu: snapshot, change, change without levels, old, gap") {
   feed(kSnapshot);
   feed(kDelta);
-  feed(R"({"channel":"spot.obu","result":{"t":1747054612700,"s":"ob.BTC_USDT.50","U":73777715213,"u":73777715220},"time_ms":1747054612926})");
+  feed(
+      R"({"channel":"spot.obu","result":{"t":1747054612700,"s":"ob.BTC_USDT.50","U":73777715213,"u":73777715220},"time_ms":1747054612926})");
   feed(kDelta);
   REQUIRE(memory.books.size() == 3);
   CHECK(memory.streams[0] == "ob.BTC_USDT.50");
@@ -75,7 +77,8 @@ TEST_CASE_FIXTURE(Gate, "Gate obu: snapshot, change, change without levels, old,
   CHECK(memory.books[1].exchange_time == timestamp_from_ms(1747054612695));
   CHECK(memory.books[2].sequence == 73777715220);
   CHECK(memory.errors.empty());
-  feed(R"({"channel":"spot.obu","result":{"t":1747054612701,"s":"ob.BTC_USDT.50","U":73777715222,"u":73777715223},"time_ms":1747054612926})");
+  feed(
+      R"({"channel":"spot.obu","result":{"t":1747054612701,"s":"ob.BTC_USDT.50","U":73777715222,"u":73777715223},"time_ms":1747054612926})");
   REQUIRE(memory.errors.size() == 1);
   CHECK(memory.errors[0].error.code == ErrorCode::kSequenceGap);
   CHECK(memory.needs.size() == 1);
@@ -83,13 +86,15 @@ TEST_CASE_FIXTURE(Gate, "Gate obu: snapshot, change, change without levels, old,
   CHECK(memory.books.back().synced());
 }
 
-TEST_CASE_FIXTURE(Gate, "Gate obu: an event key is accepted, the book is cut to the stream's levels") {
+TEST_CASE_FIXTURE(Gate,
+                  "Gate obu: an event key is accepted, the book is cut to the stream's levels") {
   std::string levels;
   for (int i = 0; i < 60; ++i) {
     levels += (i == 0 ? "" : ",") + std::string{"[\""} + std::to_string(1000 - i) + "\",\"1\"]";
   }
-  feed(R"({"time_ms":1,"channel":"spot.obu","event":"update","result":{"full":true,"s":"ob.BTC_USDT.50","u":1,"b":[)" +
-       levels + "]}}");
+  feed(
+      R"({"time_ms":1,"channel":"spot.obu","event":"update","result":{"full":true,"s":"ob.BTC_USDT.50","u":1,"b":[)" +
+      levels + "]}}");
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.books[0].bids.size() == 50);
 }
@@ -121,7 +126,8 @@ TEST_CASE_FIXTURE(Gate, "Gate order_book_update: changes wait for the REST base"
   CHECK(memory.errors.size() == 1);
 }
 
-TEST_CASE_FIXTURE(Gate, "Gate order_book_update: a full push replaces, REST base of the full id range too") {
+TEST_CASE_FIXTURE(
+    Gate, "Gate order_book_update: a full push replaces, REST base of the full id range too") {
   feed(update(10, 20, R"(["5","1"])", R"(,"full":true,"l":"100")"));
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.books[0].sequence == 20);
@@ -144,10 +150,13 @@ TEST_CASE_FIXTURE(Gate, "Gate order_book: whole books, an older one is dropped")
 
 TEST_CASE_FIXTURE(Gate, "Gate: what is no market data") {
   feed(R"({"time":1545404023,"channel":"spot.pong","event":"","error":null,"result":null})");
-  feed(R"({"time":1747054611,"time_ms":1747054611614,"conn_id":"d7","channel":"spot.obu","event":"subscribe",)"
-       R"("payload":["ob.BTC_USDT.50"],"result":{"status":"success"}})");
-  feed(R"({"time":1784800711,"time_ms":1784800711140,"channel":"spot.system","event":"update","result":{"type":"upgrade","msg":"soon"}})");
-  feed(R"({"time":1606293275,"channel":"spot.book_ticker","event":"update","result":{"t":1,"u":48733182,"s":"BTC_USDT","b":"","B":"","a":"1","A":"1"}})");
+  feed(
+      R"({"time":1747054611,"time_ms":1747054611614,"conn_id":"d7","channel":"spot.obu","event":"subscribe",)"
+      R"("payload":["ob.BTC_USDT.50"],"result":{"status":"success"}})");
+  feed(
+      R"({"time":1784800711,"time_ms":1784800711140,"channel":"spot.system","event":"update","result":{"type":"upgrade","msg":"soon"}})");
+  feed(
+      R"({"time":1606293275,"channel":"spot.book_ticker","event":"update","result":{"t":1,"u":48733182,"s":"BTC_USDT","b":"","B":"","a":"1","A":"1"}})");
   CHECK(memory.errors.empty());
   REQUIRE(memory.controls.size() == 4);
   CHECK(memory.controls[0].kind == ControlMessage::Kind::kPong);
@@ -170,12 +179,16 @@ TEST_CASE_FIXTURE(Gate, "Gate: errors") {
        ErrorCode::kVenueError, "BTC_USDT"},
       {R"({"time":1,"channel":"spot.tickers","event":"subscribe","error":{"code":2,"message":"unknown currency pair: XXX_USDT"},"result":null})",
        ErrorCode::kUnknownSymbol, "XXX_USDT"},
-      {R"({"label":"INVALID_CURRENCY_PAIR","message":"Invalid currency pair BTC_USDTT"})", ErrorCode::kUnknownSymbol, ""},
+      {R"({"label":"INVALID_CURRENCY_PAIR","message":"Invalid currency pair BTC_USDTT"})",
+       ErrorCode::kUnknownSymbol, ""},
       {R"({"label":"TOO_MANY_REQUESTS","message":"slow down"})", ErrorCode::kRateLimited, ""},
-      {R"({"method":"ticker.update","params":["BTC_USDT",{}],"id":null})", ErrorCode::kObsoleteProtocol, ""},
+      {R"({"method":"ticker.update","params":["BTC_USDT",{}],"id":null})",
+       ErrorCode::kObsoleteProtocol, ""},
       {R"({"error":null,"result":{"status":"success"},"id":1})", ErrorCode::kObsoleteProtocol, ""},
-      {R"({"time":1,"channel":"futures.tickers","event":"update","result":[]})", ErrorCode::kUnknownSymbol, ""},
-      {R"({"channel":"spot.obu","result":{"t":1,"s":"ob.BTC_USDT.50","b":[]},"time_ms":1})", ErrorCode::kSchemaMismatch, "BTC_USDT"},
+      {R"({"time":1,"channel":"futures.tickers","event":"update","result":[]})",
+       ErrorCode::kUnknownSymbol, ""},
+      {R"({"channel":"spot.obu","result":{"t":1,"s":"ob.BTC_USDT.50","b":[]},"time_ms":1})",
+       ErrorCode::kSchemaMismatch, "BTC_USDT"},
       {R"({"channel":"spot.obu","result":{"t":1,"s":"ob.BTC_USDT.50","full":true,"u":1,"b":[["-1","1"]]},"time_ms":1})",
        ErrorCode::kValueOutOfRange, "BTC_USDT"},
       {R"({"time":1,"channel":"spot.tickers","event":"update","result":{"currency_pair":"BTC_USDT","last":"0"}})",
@@ -193,18 +206,22 @@ TEST_CASE_FIXTURE(Gate, "Gate: errors") {
 }
 
 TEST_CASE_FIXTURE(Gate, "Gate: REST tickers, book without id, market list") {
-  normalizer.feed(rest(R"([{"currency_pair":"BTC3L_USDT","last":"2.46140352","lowest_ask":"2.477","highest_bid":"2.4606821",)"
-                       R"("change_percentage":"-8.91","base_volume":"656614.0845820589","quote_volume":"1602221.66468375534639404191",)"
-                       R"("high_24h":"2.7431","low_24h":"1.9863"}])",
-                       "ticker"),
-                  memory);
+  normalizer.feed(
+      rest(
+          R"([{"currency_pair":"BTC3L_USDT","last":"2.46140352","lowest_ask":"2.477","highest_bid":"2.4606821",)"
+          R"("change_percentage":"-8.91","base_volume":"656614.0845820589","quote_volume":"1602221.66468375534639404191",)"
+          R"("high_24h":"2.7431","low_24h":"1.9863"}])",
+          "ticker"),
+      memory);
   REQUIRE(memory.tickers.size() == 1);
   CHECK(memory.tickers[0].instrument.name() == "BTC3L-USDT");
   CHECK(*memory.tickers[0].signed_change_rate == doctest::Approx(-0.0891));
   CHECK_FALSE(memory.tickers[0].exchange_time.has_value());
-  normalizer.feed(rest(R"({"current":1649769789574,"update":1649769789566,"asks":[["2","1"]],"bids":[["1","1"]]})",
-                       "orderbook", "ETH_USDT"),
-                  memory);
+  normalizer.feed(
+      rest(
+          R"({"current":1649769789574,"update":1649769789566,"asks":[["2","1"]],"bids":[["1","1"]]})",
+          "orderbook", "ETH_USDT"),
+      memory);
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.streams[0] == "rest:ETH_USDT");
   CHECK(memory.books[0].exchange_time == timestamp_from_ms(1649769789566));
@@ -226,10 +243,12 @@ TEST_CASE("Gate: one instrument a request") {
                                             {Channel::kOrderBook, {"BTC", "USDT"}, 400}};
   const auto messages = adapter->subscribe(wanted, timestamp_from_ms(1'611'541'000'999));
   REQUIRE(messages.size() == 2);
-  CHECK(messages[0] ==
-        R"({"time":1611541000,"channel":"spot.tickers","event":"subscribe","payload":["BTC_USDT"]})");
-  CHECK(messages[1] ==
-        R"({"time":1611541000,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.400"]})");
+  CHECK(
+      messages[0] ==
+      R"({"time":1611541000,"channel":"spot.tickers","event":"subscribe","payload":["BTC_USDT"]})");
+  CHECK(
+      messages[1] ==
+      R"({"time":1611541000,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.400"]})");
 }
 
 }  // namespace

@@ -60,7 +60,8 @@ inline Frame ws(std::string_view payload, std::uint32_t connection = 1) {
   return frame;
 }
 
-inline Frame rest(std::string_view payload, std::string_view channel, std::string_view symbol = {}) {
+inline Frame rest(std::string_view payload, std::string_view channel,
+                  std::string_view symbol = {}) {
   Frame frame = ws(payload);
   frame.origin = Origin::kRest;
   frame.channel = channel;
@@ -124,7 +125,8 @@ inline std::vector<Recorded> recording(const std::string& file) {
   }
   std::string content;
   std::vector<char> block(1U << 16U);
-  for (int n = 0; (n = ::gzread(in.get(), block.data(), static_cast<unsigned>(block.size()))) > 0;) {
+  for (int n = 0;
+       (n = ::gzread(in.get(), block.data(), static_cast<unsigned>(block.size()))) > 0;) {
     content.append(block.data(), static_cast<std::size_t>(n));
   }
   for (std::size_t at = 0; at < content.size();) {

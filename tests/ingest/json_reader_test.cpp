@@ -29,21 +29,26 @@ std::optional<ErrorCode> failure(const std::string& payload) {
 }
 
 TEST_CASE("json: numbers keep their digits, quoted or not") {
-  for (const char* payload : {R"({"v":1087605.70466850})", R"({"v":"1087605.70466850"})", R"({ "v" : 1087605.70466850 , "w":1})"}) {
+  for (const char* payload : {R"({"v":1087605.70466850})", R"({"v":"1087605.70466850"})",
+                              R"({ "v" : 1087605.70466850 , "w":1})"}) {
     const Decimal d = value_of(payload, [](od::value& v) { return read_decimal(v); });
     CHECK(d.mantissa() == 108760570466850);
     CHECK(d.scale() == 8);
   }
-  CHECK(value_of(R"({"v":1.16539E8})", [](od::value& v) { return read_decimal(v); }) == decimal("116539000"));
-  CHECK(value_of(R"({"v":5e-05})", [](od::value& v) { return read_decimal(v); }) == decimal("0.00005"));
+  CHECK(value_of(R"({"v":1.16539E8})", [](od::value& v) { return read_decimal(v); }) ==
+        decimal("116539000"));
+  CHECK(value_of(R"({"v":5e-05})", [](od::value& v) { return read_decimal(v); }) ==
+        decimal("0.00005"));
   CHECK(value_of(R"({"v":"-12"})", [](od::value& v) { return read_int(v); }) == -12);
   CHECK(value_of(R"({"v":9.5})", [](od::value& v) { return read_double(v); }) == 9.5);
 }
 
 TEST_CASE("json: absent is null or an empty string, not zero") {
   for (const char* payload : {R"({"v":null})", R"({"v":""})"}) {
-    CHECK_FALSE(value_of(payload, [](od::value& v) { return read_optional_decimal(v); }).has_value());
-    CHECK_FALSE(value_of(payload, [](od::value& v) { return read_optional_double(v); }).has_value());
+    CHECK_FALSE(
+        value_of(payload, [](od::value& v) { return read_optional_decimal(v); }).has_value());
+    CHECK_FALSE(
+        value_of(payload, [](od::value& v) { return read_optional_double(v); }).has_value());
     CHECK_FALSE(value_of(payload, [](od::value& v) { return read_optional_int(v); }).has_value());
     CHECK_FALSE(value_of(payload, [](od::value& v) { return read_ms(v); }).has_value());
   }
@@ -84,21 +89,27 @@ TEST_CASE("json: a document left early must still be complete") {
 
 TEST_CASE("json: times") {
   const auto rfc = [](od::value& v) { return read_rfc3339(v); };
-  CHECK(value_of(R"({"v":"2026-09-24T03:54:18.054886Z"})", rfc) == timestamp_from_us(1790222058054886));
+  CHECK(value_of(R"({"v":"2026-09-24T03:54:18.054886Z"})", rfc) ==
+        timestamp_from_us(1790222058054886));
   CHECK(value_of(R"({"v":"2026-09-24T03:54:18Z"})", rfc) == timestamp_from_us(1790222058000000));
-  CHECK(value_of(R"({"v":"2026-09-24T03:54:18.054886123Z"})", rfc) == timestamp_from_us(1790222058054886));
-  for (const char* wrong : {"2026-13-24T03:54:18Z", "2026-02-30T03:54:18Z", "2026-09-24T03:54:18", "2026-09-24T25:54:18Z",
-                            "2026-09-24T03:54:18.Z", "yesterday", "2026-09-24T03:54:18+09:00"}) {
+  CHECK(value_of(R"({"v":"2026-09-24T03:54:18.054886123Z"})", rfc) ==
+        timestamp_from_us(1790222058054886));
+  for (const char* wrong : {"2026-13-24T03:54:18Z", "2026-02-30T03:54:18Z", "2026-09-24T03:54:18",
+                            "2026-09-24T25:54:18Z", "2026-09-24T03:54:18.Z", "yesterday",
+                            "2026-09-24T03:54:18+09:00"}) {
     CAPTURE(wrong);
     CHECK_THROWS_AS(value_of(R"({"v":")" + std::string{wrong} + "\"}", rfc), DecodeFailure);
   }
-  CHECK(value_of(R"({"v":"1786538789464"})", [](od::value& v) { return read_ms(v); }) == timestamp_from_ms(1786538789464));
+  CHECK(value_of(R"({"v":"1786538789464"})", [](od::value& v) { return read_ms(v); }) ==
+        timestamp_from_ms(1786538789464));
   CHECK_THROWS_AS(value_of(R"({"v":-5})", [](od::value& v) { return read_ms(v); }), DecodeFailure);
-  CHECK_THROWS_AS(value_of(R"({"v":17865387894640000})", [](od::value& v) { return read_ms(v); }), DecodeFailure);
+  CHECK_THROWS_AS(value_of(R"({"v":17865387894640000})", [](od::value& v) { return read_ms(v); }),
+                  DecodeFailure);
 }
 
 TEST_CASE("json: strings with escapes") {
-  CHECK(value_of(R"({"v":"AAVE\/AUD"})", [](od::value& v) { return std::string{read_string(v)}; }) == "AAVE/AUD");
+  CHECK(value_of(R"({"v":"AAVE\/AUD"})",
+                 [](od::value& v) { return std::string{read_string(v)}; }) == "AAVE/AUD");
 }
 
 TEST_CASE("json: ticker differences are exact") {

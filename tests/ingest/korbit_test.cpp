@@ -68,9 +68,10 @@ TEST_CASE_FIXTURE(Korbit, "Korbit: the book's own time, not the envelope's") {
 }
 
 TEST_CASE_FIXTURE(Korbit, "Korbit: data before what it belongs to") {
-  feed(ws(R"({"data":{"bids":[{"qty":"2","price":"9"}],"asks":[{"qty":"1","price":"10"}],)"
-          R"("timestamp":1790134242563},"snapshot":true,"type":"orderbook","timestamp":1790134242857,)"
-          R"("symbol":"xrp_krw"})"));
+  feed(ws(
+      R"({"data":{"bids":[{"qty":"2","price":"9"}],"asks":[{"qty":"1","price":"10"}],)"
+      R"("timestamp":1790134242563},"snapshot":true,"type":"orderbook","timestamp":1790134242857,)"
+      R"("symbol":"xrp_krw"})"));
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.streams[0] == "orderbook:xrp_krw");
   CHECK(memory.books[0].instrument.name() == "XRP-KRW");
@@ -78,8 +79,9 @@ TEST_CASE_FIXTURE(Korbit, "Korbit: data before what it belongs to") {
 }
 
 TEST_CASE_FIXTURE(Korbit, "Korbit: the empty book of a stopped pair is a book") {
-  feed(ws(R"({"symbol":"klay_krw","timestamp":1790134242857,"type":"orderbook","snapshot":true,"data":{)"
-          R"("timestamp":1789456789897,"asks":[],"bids":[]}})"));
+  feed(ws(
+      R"({"symbol":"klay_krw","timestamp":1790134242857,"type":"orderbook","snapshot":true,"data":{)"
+      R"("timestamp":1789456789897,"asks":[],"bids":[]}})"));
   CHECK(memory.errors.empty());
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.books[0].synced());
@@ -109,8 +111,9 @@ TEST_CASE_FIXTURE(Korbit, "Korbit: replies") {
               ErrorCode::kUnknownSymbol);
   CHECK(memory.errors[0].symbol == "nope_krw");
   CHECK(memory.errors[0].error.detail == "INVALID_SYMBOL: The symbol does not exist (nope_krw)");
-  check_error(ws(R"({"status":"fail","code":"INVALID_REQUEST","message":"unknown_type","requestId":4})"),
-              ErrorCode::kVenueError);
+  check_error(
+      ws(R"({"status":"fail","code":"INVALID_REQUEST","message":"unknown_type","requestId":4})"),
+      ErrorCode::kVenueError);
   check_error(ws(R"({"status":"fail","message":"invalid_format"})"), ErrorCode::kVenueError);
   check_error(rest(R"({"success":false,"error":{"code":400,"message":"INVALID_CURRENCY_PAIR"}})",
                    "orderbook", "NOPE_krw"),
@@ -118,7 +121,8 @@ TEST_CASE_FIXTURE(Korbit, "Korbit: replies") {
   CHECK(memory.errors[0].symbol == "NOPE_krw");
   check_error(rest(R"({"success":false,"error":{"code":404,"message":"NOT_FOUND"}})", "ticker"),
               ErrorCode::kVenueError);
-  check_error(rest(R"({"success":true,"data":[]})", "ticker", "nope_krw"), ErrorCode::kUnknownSymbol);
+  check_error(rest(R"({"success":true,"data":[]})", "ticker", "nope_krw"),
+              ErrorCode::kUnknownSymbol);
 }
 
 TEST_CASE_FIXTURE(Korbit, "Korbit: REST answers") {
@@ -146,10 +150,11 @@ TEST_CASE_FIXTURE(Korbit, "Korbit: REST answers") {
   CHECK(text(memory.books[0].bids) == "73303000@0.00898326 73302000@0.00790837");
   check_error(rest(book, "orderbook"), ErrorCode::kUnknownSymbol);
 
-  feed(rest(R"({"success":true,"data":[{"symbol":"btc_krw","status":"launched","baseCurrency":"btc",)"
-            R"("quoteCurrency":"krw","minOrderValue":"5000","maxOrderValue":"1000000000"},)"
-            R"({"symbol":"klay_krw","status":"stopped","baseCurrency":"klay","quoteCurrency":"krw"}]})",
-            "markets"));
+  feed(rest(
+      R"({"success":true,"data":[{"symbol":"btc_krw","status":"launched","baseCurrency":"btc",)"
+      R"("quoteCurrency":"krw","minOrderValue":"5000","maxOrderValue":"1000000000"},)"
+      R"({"symbol":"klay_krw","status":"stopped","baseCurrency":"klay","quoteCurrency":"krw"}]})",
+      "markets"));
   CHECK(memory.tickers.empty());
   REQUIRE(memory.markets.size() == 2);
   CHECK(memory.markets[0].symbol == "btc_krw");
@@ -172,15 +177,18 @@ TEST_CASE_FIXTURE(Korbit, "Korbit: wrong values and shapes, and v1") {
   check_error(ws(book("null", R"("1")")), ErrorCode::kSchemaMismatch);
   check_error(ws(R"({"symbol":"btc_krw","type":"orderbook","data":{"asks":[]}})"),
               ErrorCode::kSchemaMismatch);
-  check_error(ws(R"({"symbol":"btc_krw","type":"orderbook","data":{}})"), ErrorCode::kSchemaMismatch);
-  check_error(ws(R"({"type":"orderbook","data":{"asks":[],"bids":[]}})"), ErrorCode::kSchemaMismatch);
+  check_error(ws(R"({"symbol":"btc_krw","type":"orderbook","data":{}})"),
+              ErrorCode::kSchemaMismatch);
+  check_error(ws(R"({"type":"orderbook","data":{"asks":[],"bids":[]}})"),
+              ErrorCode::kSchemaMismatch);
   check_error(ws(R"({"symbol":"btc_krw","type":"ticker","data":{"open":"1"}})"),
               ErrorCode::kSchemaMismatch);
   check_error(ws(R"({"symbol":"btc_krw","type":"ticker","data":{"close":"0"}})"),
               ErrorCode::kValueOutOfRange);
   check_error(ws(R"({"symbol":"btc_krw","type":"news","data":{}})"), ErrorCode::kSchemaMismatch);
-  check_error(ws(R"({"event":"korbit:push-ticker","timestamp":1,"data":{"currency_pair":"btc_krw"}})"),
-              ErrorCode::kObsoleteProtocol);
+  check_error(
+      ws(R"({"event":"korbit:push-ticker","timestamp":1,"data":{"currency_pair":"btc_krw"}})"),
+      ErrorCode::kObsoleteProtocol);
   check_error(rest(R"({"timestamp":1386135077000,"last":"663699"})", "ticker", "btc_krw"),
               ErrorCode::kObsoleteProtocol);
   check_error(rest(R"({"timestamp":1386135077000,"bids":[["1","2","1"]],"asks":[]})", "orderbook",
@@ -195,9 +203,11 @@ TEST_CASE_FIXTURE(Korbit, "Korbit: what is sent is an array, in lower case") {
                                             {Channel::kTicker, {"USDT", "KRW"}, 0}};
   const std::vector<std::string> sent = korbit.subscribe(wanted, {});
   REQUIRE(sent.size() == 1);
-  CHECK(json::parse(sent[0]) ==
-        json::parse(R"([{"requestId":1,"method":"subscribe","type":"ticker","symbols":["btc_krw","usdt_krw"]},)"
-                    R"({"requestId":2,"method":"subscribe","type":"orderbook","symbols":["btc_krw"]}])"));
+  CHECK(
+      json::parse(sent[0]) ==
+      json::parse(
+          R"([{"requestId":1,"method":"subscribe","type":"ticker","symbols":["btc_krw","usdt_krw"]},)"
+          R"({"requestId":2,"method":"subscribe","type":"orderbook","symbols":["btc_krw"]}])"));
   CHECK(json::parse(korbit.unsubscribe(wanted, {})[0])[0]["method"] == "unsubscribe");
   CHECK(korbit.subscribe({}, {}).empty());
   CHECK(korbit.book_call({"BTC", "KRW"}, 0).path == "/v2/orderbook?symbol=btc_krw");
@@ -237,7 +247,8 @@ TEST_CASE_FIXTURE(Korbit, "Korbit recordings: every frame decodes to what it say
       ++books;
     } else if (recorded.channel == "ticker" && !payload["data"].empty()) {
       REQUIRE(memory.tickers.size() == 1);
-      CHECK(memory.tickers[0].trade_price == std::stod(payload["data"]["close"].get<std::string>()));
+      CHECK(memory.tickers[0].trade_price ==
+            std::stod(payload["data"]["close"].get<std::string>()));
     } else if (recorded.channel == "markets") {
       REQUIRE(memory.markets.size() == 1);
       CHECK(memory.markets[0].instrument == Instrument{"BTC", "KRW"});

@@ -46,19 +46,21 @@ TEST_CASE_FIXTURE(Kraken, "A10 Kraken: trade_price is last, not ask; times in mi
 }
 
 TEST_CASE_FIXTURE(Kraken, "Kraken checksum vector 1: the official guide") {
-  feed(R"({"channel":"book","type":"snapshot","data":[{"symbol":"BTC/USD","asks":[{"price":45285.2,"qty":0.00100000},)"
-       R"({"price":45286.4,"qty":1.54571953},{"price":45286.6,"qty":1.54571109},{"price":45289.6,"qty":1.54560911},)"
-       R"({"price":45290.2,"qty":0.15890660},{"price":45291.8,"qty":1.54553491},{"price":45294.7,"qty":0.04454749},)"
-       R"({"price":45296.1,"qty":0.35380000},{"price":45297.5,"qty":0.09945542},{"price":45299.5,"qty":0.18772827}],)"
-       R"("bids":[{"price":45283.5,"qty":0.10000000},{"price":45283.4,"qty":1.54582015},{"price":45282.1,"qty":0.10000000},)"
-       R"({"price":45281.0,"qty":0.10000000},{"price":45280.3,"qty":1.54592586},{"price":45279.0,"qty":0.07990000},)"
-       R"({"price":45277.6,"qty":0.03310103},{"price":45277.5,"qty":0.30000000},{"price":45277.3,"qty":1.54602737},)"
-       R"({"price":45276.6,"qty":0.15445238}],"checksum":3310070434}]})");
+  feed(
+      R"({"channel":"book","type":"snapshot","data":[{"symbol":"BTC/USD","asks":[{"price":45285.2,"qty":0.00100000},)"
+      R"({"price":45286.4,"qty":1.54571953},{"price":45286.6,"qty":1.54571109},{"price":45289.6,"qty":1.54560911},)"
+      R"({"price":45290.2,"qty":0.15890660},{"price":45291.8,"qty":1.54553491},{"price":45294.7,"qty":0.04454749},)"
+      R"({"price":45296.1,"qty":0.35380000},{"price":45297.5,"qty":0.09945542},{"price":45299.5,"qty":0.18772827}],)"
+      R"("bids":[{"price":45283.5,"qty":0.10000000},{"price":45283.4,"qty":1.54582015},{"price":45282.1,"qty":0.10000000},)"
+      R"({"price":45281.0,"qty":0.10000000},{"price":45280.3,"qty":1.54592586},{"price":45279.0,"qty":0.07990000},)"
+      R"({"price":45277.6,"qty":0.03310103},{"price":45277.5,"qty":0.30000000},{"price":45277.3,"qty":1.54602737},)"
+      R"({"price":45276.6,"qty":0.15445238}],"checksum":3310070434}]})");
   CHECK(memory.errors.empty());
   CHECK(memory.records() == 1);
 }
 
-TEST_CASE_FIXTURE(Kraken, "A9, Kraken checksum vector 2: an update with an empty ask side keeps the asks") {
+TEST_CASE_FIXTURE(Kraken,
+                  "A9, Kraken checksum vector 2: an update with an empty ask side keeps the asks") {
   feed(kMatic);
   feed(kMaticUpdate);
   CHECK(memory.errors.empty());
@@ -71,12 +73,15 @@ TEST_CASE_FIXTURE(Kraken, "A9, Kraken checksum vector 2: an update with an empty
   CHECK_FALSE(memory.books[1].sequence.has_value());
 }
 
-TEST_CASE_FIXTURE(Kraken, "Kraken: digits that a pretty printer dropped are restored for the checksum") {
+TEST_CASE_FIXTURE(Kraken,
+                  "Kraken: digits that a pretty printer dropped are restored for the checksum") {
   std::string snapshot = kMatic;
-  for (std::size_t at = 0; (at = snapshot.find("0000}", at)) != std::string::npos;) snapshot.erase(at, 4);
+  for (std::size_t at = 0; (at = snapshot.find("0000}", at)) != std::string::npos;)
+    snapshot.erase(at, 4);
   feed(snapshot);
-  feed(R"({"channel":"book","type":"update","data":[{"symbol":"MATIC/USD","bids":[{"price":0.5657,"qty":1098.3947558}],)"
-       R"("asks":[],"checksum":2114181697}]})");
+  feed(
+      R"({"channel":"book","type":"update","data":[{"symbol":"MATIC/USD","bids":[{"price":0.5657,"qty":1098.3947558}],)"
+      R"("asks":[],"checksum":2114181697}]})");
   CHECK(memory.errors.empty());
   CHECK(memory.records() == 2);
 }
@@ -117,8 +122,10 @@ TEST_CASE_FIXTURE(Kraken, "Kraken: a lost update, unreadable as JSON, faults at 
 }
 
 TEST_CASE_FIXTURE(Kraken, "Kraken: acknowledged depth, heartbeat, pong, status") {
-  feed(R"({"channel":"status","type":"update","data":[{"version":"2.0.10","system":"online","api_version":"v2","connection_id":15113583034416118705}]})");
-  feed(R"({"method":"subscribe","result":{"channel":"book","depth":25,"snapshot":true,"symbol":"BTC/USD"},"success":true,"time_in":"x","time_out":"y"})");
+  feed(
+      R"({"channel":"status","type":"update","data":[{"version":"2.0.10","system":"online","api_version":"v2","connection_id":15113583034416118705}]})");
+  feed(
+      R"({"method":"subscribe","result":{"channel":"book","depth":25,"snapshot":true,"symbol":"BTC/USD"},"success":true,"time_in":"x","time_out":"y"})");
   feed(R"({"channel":"heartbeat"})");
   feed(R"({"method":"pong","req_id":7,"time_in":"x","time_out":"y"})");
   CHECK(memory.errors.empty());
@@ -142,15 +149,19 @@ TEST_CASE_FIXTURE(Kraken, "Kraken: errors") {
        ErrorCode::kUnknownSymbol, "NOPE/USD"},
       {R"({"error":"Subscription depth not supported","method":"subscribe","success":false,"time_in":"x","time_out":"y"})",
        ErrorCode::kVenueError, ""},
-      {R"({"error":"Exceeded msg rate","method":"subscribe","success":false})", ErrorCode::kRateLimited, ""},
+      {R"({"error":"Exceeded msg rate","method":"subscribe","success":false})",
+       ErrorCode::kRateLimited, ""},
       {R"({"error":["EQuery:Unknown asset pair"]})", ErrorCode::kUnknownSymbol, ""},
       {R"({"error":["EGeneral:Too many requests"]})", ErrorCode::kRateLimited, ""},
       {R"([320,{"b":[["39071.40000","7.26106570","1622714256.068601"]],"c":"2040672112"},"book-25","XBT/USD"])",
        ErrorCode::kObsoleteProtocol, ""},
       {R"({"event":"heartbeat"})", ErrorCode::kObsoleteProtocol, ""},
-      {R"({"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","last":-1}]})", ErrorCode::kValueOutOfRange, "BTC/USD"},
-      {R"({"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD"}]})", ErrorCode::kSchemaMismatch, "BTC/USD"},
-      {R"({"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[],"asks":[]}]})", ErrorCode::kSchemaMismatch, "BTC/USD"},
+      {R"({"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","last":-1}]})",
+       ErrorCode::kValueOutOfRange, "BTC/USD"},
+      {R"({"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD"}]})",
+       ErrorCode::kSchemaMismatch, "BTC/USD"},
+      {R"({"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[],"asks":[]}]})",
+       ErrorCode::kSchemaMismatch, "BTC/USD"},
       {R"({"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[],"asks":[],"checksum":4294967296}]})",
        ErrorCode::kValueOutOfRange, "BTC/USD"},
       {R"({"channel":"book","type":"snapshot","data":[{"symbol":"BTC/USD","bids":[{"price":NaN,"qty":1}],"asks":[],"checksum":1}]})",
@@ -184,24 +195,32 @@ TEST_CASE_FIXTURE(Kraken, "Kraken: REST answers under its own key") {
     CHECK(t.opening_price == 30502.8);
     CHECK(t.signed_change_price == -199.6);
   }
-  normalizer.feed(rest(R"({"error":[],"result":{"XXBTZUSD":{"asks":[["30384.10000","2.059",1688671659]],"bids":[["30297.00000","1.115",1688671636]]}}})",
-                       "orderbook", "BTC/USD"),
-                  memory);
+  normalizer.feed(
+      rest(
+          R"({"error":[],"result":{"XXBTZUSD":{"asks":[["30384.10000","2.059",1688671659]],"bids":[["30297.00000","1.115",1688671636]]}}})",
+          "orderbook", "BTC/USD"),
+      memory);
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.streams[0] == "rest:BTC/USD");
   CHECK(text(memory.books[0].bids) == "30297@1.115");
-  normalizer.feed(rest(R"({"error":[],"result":{"status":"online","timestamp":"2023-07-06T18:52:00Z"}})", "other"), memory);
+  normalizer.feed(
+      rest(R"({"error":[],"result":{"status":"online","timestamp":"2023-07-06T18:52:00Z"}})",
+           "other"),
+      memory);
   CHECK(memory.errors.empty());
 }
 
 TEST_CASE_FIXTURE(Kraken, "Kraken: market lists of REST and of the instrument channel") {
-  normalizer.feed(rest(R"({"error":[],"result":{"XDGUSD":{"altname":"XDGUSD","wsname":"XDG\/USD","base":"XXDG","quote":"ZUSD",)"
-                       R"("costmin":"0.5","status":"online"},"XXBTZEUR.d":{"altname":"XBTEUR.d","base":"XXBT","quote":"ZEUR"},)"
-                       R"("STRANGE9":{"altname":"STRANGE9","wsname":"AB/CD","status":"cancel_only"}}})",
-                       "markets"),
-                  memory);
-  feed(R"({"channel":"instrument","type":"snapshot","data":{"assets":[{"id":"BTC"}],"pairs":[{"symbol":"BTC/USD","base":"BTC",)"
-       R"("quote":"USD","status":"online","qty_increment":1e-08,"cost_min":0.5}]}})");
+  normalizer.feed(
+      rest(
+          R"({"error":[],"result":{"XDGUSD":{"altname":"XDGUSD","wsname":"XDG\/USD","base":"XXDG","quote":"ZUSD",)"
+          R"("costmin":"0.5","status":"online"},"XXBTZEUR.d":{"altname":"XBTEUR.d","base":"XXBT","quote":"ZEUR"},)"
+          R"("STRANGE9":{"altname":"STRANGE9","wsname":"AB/CD","status":"cancel_only"}}})",
+          "markets"),
+      memory);
+  feed(
+      R"({"channel":"instrument","type":"snapshot","data":{"assets":[{"id":"BTC"}],"pairs":[{"symbol":"BTC/USD","base":"BTC",)"
+      R"("quote":"USD","status":"online","qty_increment":1e-08,"cost_min":0.5}]}})");
   CHECK(memory.errors.empty());
   REQUIRE(memory.markets.size() == 3);
   CHECK(memory.markets[0].symbol == "DOGE/USD");
@@ -222,10 +241,12 @@ TEST_CASE("Kraken: one message a channel and depth") {
                                             {Channel::kOrderBook, {"ETH", "USD"}, 25}};
   const auto messages = adapter->subscribe(wanted, timestamp_from_ms(5));
   REQUIRE(messages.size() == 2);
-  CHECK(messages[0] ==
-        R"({"method":"subscribe","params":{"channel":"ticker","symbol":["BTC/USD"],"snapshot":true},"req_id":5})");
-  CHECK(messages[1] ==
-        R"({"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD","ETH/USD"],"depth":25,"snapshot":true},"req_id":6})");
+  CHECK(
+      messages[0] ==
+      R"({"method":"subscribe","params":{"channel":"ticker","symbol":["BTC/USD"],"snapshot":true},"req_id":5})");
+  CHECK(
+      messages[1] ==
+      R"({"method":"subscribe","params":{"channel":"book","symbol":["BTC/USD","ETH/USD"],"depth":25,"snapshot":true},"req_id":6})");
   CHECK(adapter->book_call({"DOGE", "USD"}, 1000).path == "/0/public/Depth?pair=XDGUSD&count=500");
 }
 

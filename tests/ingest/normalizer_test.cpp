@@ -38,9 +38,10 @@ TEST_CASE("A14: one malformed frame among good ones is one error, all others are
   Memory memory;
   for (int i = 0; i < 21; ++i) {
     const std::string payload =
-        i == 10 ? std::string{"{\"topic\":\"tickers.BTCUSDT\",\"ts\":17865"}
-                : R"({"topic":"tickers.BTCUSDT","ts":1786538729776,"type":"snapshot","data":{"symbol":"BTCUSDT","lastPrice":")" +
-                      std::to_string(i + 1) + R"(","prevPrice24h":"1"}})";
+        i == 10
+            ? std::string{"{\"topic\":\"tickers.BTCUSDT\",\"ts\":17865"}
+            : R"({"topic":"tickers.BTCUSDT","ts":1786538729776,"type":"snapshot","data":{"symbol":"BTCUSDT","lastPrice":")" +
+                  std::to_string(i + 1) + R"(","prevPrice24h":"1"}})";
     normalizer.feed(ws(payload), memory);
   }
   CHECK(memory.tickers.size() == 20);
@@ -81,7 +82,9 @@ TEST_CASE("P3: one symbol's fault leaves every other symbol's book alone") {
 TEST_CASE("A20: price 0.0000089123 and size 9876543210.12345678 are kept exactly") {
   Normalizer normalizer{VenueId::kBybit};
   Memory memory;
-  normalizer.feed(ws(bybit_book("PEPEUSDT", "snapshot", 1, R"(["0.0000089123","9876543210.12345678"])")), memory);
+  normalizer.feed(
+      ws(bybit_book("PEPEUSDT", "snapshot", 1, R"(["0.0000089123","9876543210.12345678"])")),
+      memory);
   REQUIRE(memory.books.size() == 1);
   const Level& level = memory.books[0].bids.at(0);
   CHECK(level.price.mantissa() == 89123);
@@ -91,10 +94,12 @@ TEST_CASE("A20: price 0.0000089123 and size 9876543210.12345678 are kept exactly
 
   Normalizer kraken{VenueId::kKraken};
   memory.clear();
-  kraken.feed(ws(R"({"channel":"book","type":"snapshot","data":[{"symbol":"PEPE/USD","bids":[{"price":0.0000089123,)"
-                 R"("qty":9876543210.12345678}],"asks":[],"checksum":0}]})"),
-              memory);
-  // The checksum is not this book's, but the numbers were read: 89123 and 987654321012345678 enter it.
+  kraken.feed(
+      ws(R"({"channel":"book","type":"snapshot","data":[{"symbol":"PEPE/USD","bids":[{"price":0.0000089123,)"
+         R"("qty":9876543210.12345678}],"asks":[],"checksum":0}]})"),
+      memory);
+  // The checksum is not this book's, but the numbers were read: 89123 and 987654321012345678 enter
+  // it.
   REQUIRE(memory.errors.size() == 1);
   CHECK(memory.errors[0].error.code == ErrorCode::kChecksumMismatch);
 }
@@ -120,10 +125,12 @@ TEST_CASE("invalidate: the connection's books and no others, each reported once"
 TEST_CASE("a REST snapshot leaves the stream on its websocket connection") {
   Normalizer normalizer{VenueId::kGateio};
   Memory memory;
-  normalizer.feed(ws(R"({"time":1,"channel":"spot.order_book_update","event":"update","result":{"t":1,"s":"BTC_USDT","U":2,"u":3,"b":[],"a":[]}})",
-                     7),
-                  memory);
-  Frame snapshot = rest(R"({"id":2,"current":1,"update":1,"asks":[],"bids":[["1","1"]]})", "orderbook", "BTC_USDT");
+  normalizer.feed(
+      ws(R"({"time":1,"channel":"spot.order_book_update","event":"update","result":{"t":1,"s":"BTC_USDT","U":2,"u":3,"b":[],"a":[]}})",
+         7),
+      memory);
+  Frame snapshot = rest(R"({"id":2,"current":1,"update":1,"asks":[],"bids":[["1","1"]]})",
+                        "orderbook", "BTC_USDT");
   snapshot.connection = 99;
   normalizer.feed(snapshot, memory);
   REQUIRE(memory.books.size() == 1);
@@ -134,22 +141,27 @@ TEST_CASE("a REST snapshot leaves the stream on its websocket connection") {
 TEST_CASE("an acknowledged depth holds for the snapshot that follows") {
   Normalizer normalizer{VenueId::kKraken};
   Memory memory;
-  normalizer.feed(ws(R"({"method":"subscribe","result":{"channel":"book","depth":25,"snapshot":true,"symbol":"A/USD"},"success":true})"),
-                  memory);
+  normalizer.feed(
+      ws(R"({"method":"subscribe","result":{"channel":"book","depth":25,"snapshot":true,"symbol":"A/USD"},"success":true})"),
+      memory);
   std::string asks;
   for (int i = 0; i < 10; ++i) {
-    asks += (i == 0 ? "" : ",") + std::string{R"({"price":)"} + std::to_string(100 + i) + R"(,"qty":1})";
+    asks += (i == 0 ? "" : ",") + std::string{R"({"price":)"} + std::to_string(100 + i) +
+            R"(,"qty":1})";
   }
   // 100…109 with a size of 1 each.
-  normalizer.feed(ws(R"({"channel":"book","type":"snapshot","data":[{"symbol":"A/USD","bids":[],"asks":[)" + asks +
-                     R"(],"checksum":541414054}]})"),
-                  memory);
-  normalizer.feed(ws(R"({"channel":"book","type":"update","data":[{"symbol":"A/USD","bids":[],"asks":[{"price":99,"qty":1}],)"
-                     R"("checksum":1000851212}]})"),
-                  memory);
+  normalizer.feed(
+      ws(R"({"channel":"book","type":"snapshot","data":[{"symbol":"A/USD","bids":[],"asks":[)" +
+         asks + R"(],"checksum":541414054}]})"),
+      memory);
+  normalizer.feed(
+      ws(R"({"channel":"book","type":"update","data":[{"symbol":"A/USD","bids":[],"asks":[{"price":99,"qty":1}],)"
+         R"("checksum":1000851212}]})"),
+      memory);
   CHECK(memory.errors.empty());
   REQUIRE(memory.books.size() == 2);
-  CHECK(memory.books[1].asks.size() == 11);  // the ten levels of the snapshot alone would have meant a depth of 10
+  CHECK(memory.books[1].asks.size() ==
+        11);  // the ten levels of the snapshot alone would have meant a depth of 10
 }
 
 }  // namespace

@@ -69,8 +69,9 @@ TEST_CASE_FIXTURE(Okx, "OKX: snapshot, change, heartbeat, gap") {
   CHECK(memory.errors.empty());
 
   memory.clear();
-  feed(R"({"arg":{"channel":"books","instId":"SOL-USDT"},"action":"update","data":[{"asks":[],"bids":)"
-       R"([["120.64","1","0","1"]],"ts":"1790394937400","checksum":0,"seqId":32032594400,"prevSeqId":32032594399}]})");
+  feed(
+      R"({"arg":{"channel":"books","instId":"SOL-USDT"},"action":"update","data":[{"asks":[],"bids":)"
+      R"([["120.64","1","0","1"]],"ts":"1790394937400","checksum":0,"seqId":32032594400,"prevSeqId":32032594399}]})");
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.books[0].state == FeedState::kFaulted);
   CHECK(memory.books[0].reason == ErrorCode::kSequenceGap);
@@ -84,10 +85,12 @@ TEST_CASE_FIXTURE(Okx, "OKX: snapshot, change, heartbeat, gap") {
 
 TEST_CASE_FIXTURE(Okx, "OKX: a maintenance reset lowers seqId and is valid") {
   feed(kSnapshot);
-  feed(R"({"arg":{"channel":"books","instId":"SOL-USDT"},"action":"update","data":[{"asks":[],"bids":)"
-       R"([["120.64","1","0","1"]],"ts":"1790394937400","checksum":0,"seqId":7,"prevSeqId":32032594283}]})");
-  feed(R"({"arg":{"channel":"books","instId":"SOL-USDT"},"action":"update","data":[{"asks":[],"bids":)"
-       R"([["120.63","1","0","1"]],"ts":"1790394937500","checksum":0,"seqId":12,"prevSeqId":7}]})");
+  feed(
+      R"({"arg":{"channel":"books","instId":"SOL-USDT"},"action":"update","data":[{"asks":[],"bids":)"
+      R"([["120.64","1","0","1"]],"ts":"1790394937400","checksum":0,"seqId":7,"prevSeqId":32032594283}]})");
+  feed(
+      R"({"arg":{"channel":"books","instId":"SOL-USDT"},"action":"update","data":[{"asks":[],"bids":)"
+      R"([["120.63","1","0","1"]],"ts":"1790394937500","checksum":0,"seqId":12,"prevSeqId":7}]})");
   CHECK(memory.errors.empty());
   REQUIRE(memory.books.size() == 3);
   CHECK(memory.books[2].sequence == 12);
@@ -95,7 +98,8 @@ TEST_CASE_FIXTURE(Okx, "OKX: a maintenance reset lowers seqId and is valid") {
 }
 
 TEST_CASE_FIXTURE(Okx, "OKX: keys in any order, white space, a snapshot without prevSeqId") {
-  feed(R"( { "data" : [ { "seqId" : 5, "ts" : "1790394877200", "bids" : [ [ "1" , "2" , "0" , "1" ] ],
+  feed(
+      R"( { "data" : [ { "seqId" : 5, "ts" : "1790394877200", "bids" : [ [ "1" , "2" , "0" , "1" ] ],
          "asks" : [] } ], "action" : "snapshot", "arg" : { "instId" : "SOL-USDT", "channel" : "books" } } )");
   CHECK(memory.errors.empty());
   REQUIRE(memory.books.size() == 1);
@@ -130,10 +134,13 @@ TEST_CASE_FIXTURE(Okx, "OKX: books5 and bbo-tbt replace") {
 
 TEST_CASE_FIXTURE(Okx, "OKX: what is no market data") {
   feed("pong");
-  feed(R"({"id":"1512","event":"subscribe","arg":{"channel":"books","instId":"BTC-USDT"},"connId":"a4d3ae55"})");
-  feed(R"({"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade.",)"
-       R"("connId":"a4d3ae55"})");
-  feed(R"({"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","px":"1"}]})");
+  feed(
+      R"({"id":"1512","event":"subscribe","arg":{"channel":"books","instId":"BTC-USDT"},"connId":"a4d3ae55"})");
+  feed(
+      R"({"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade.",)"
+      R"("connId":"a4d3ae55"})");
+  feed(
+      R"({"arg":{"channel":"trades","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","px":"1"}]})");
   CHECK(memory.errors.empty());
   REQUIRE(memory.controls.size() == 4);
   CHECK(memory.controls[0].kind == ControlMessage::Kind::kPong);
@@ -155,11 +162,15 @@ TEST_CASE_FIXTURE(Okx, "OKX: errors by code") {
        ErrorCode::kUnknownSymbol, "NMR-USDT"},
       {R"({"id":"1512","event":"error","code":"60012","msg":"Invalid request: {\"op\": \"subscribe\"}","connId":"a4d3ae55"})",
        ErrorCode::kVenueError, ""},
-      {R"({"event":"error","code":"60014","msg":"Requests too frequent"})", ErrorCode::kRateLimited, ""},
-      {R"({"code":"51001","data":[],"msg":"Instrument ID doesn't exist."})", ErrorCode::kUnknownSymbol, ""},
+      {R"({"event":"error","code":"60014","msg":"Requests too frequent"})", ErrorCode::kRateLimited,
+       ""},
+      {R"({"code":"51001","data":[],"msg":"Instrument ID doesn't exist."})",
+       ErrorCode::kUnknownSymbol, ""},
       {R"({"code":"50011","data":[],"msg":"Too Many Requests"})", ErrorCode::kRateLimited, ""},
-      {R"({"table":"spot/depth5","data":[{"asks":[],"bids":[]}]})", ErrorCode::kObsoleteProtocol, ""},
-      {R"({"event":"subscribe","channel":"spot/ticker:ETH-USDT"})", ErrorCode::kObsoleteProtocol, ""},
+      {R"({"table":"spot/depth5","data":[{"asks":[],"bids":[]}]})", ErrorCode::kObsoleteProtocol,
+       ""},
+      {R"({"event":"subscribe","channel":"spot/ticker:ETH-USDT"})", ErrorCode::kObsoleteProtocol,
+       ""},
       {R"({"arg":{"channel":"tickers","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP","instId":"BTC-USDT-SWAP","last":"1"}]})",
        ErrorCode::kUnknownSymbol, "BTC-USDT-SWAP"},
       {R"({"arg":{"channel":"books5","instId":"BTC-USD-220624-50000-C"},"data":[{"asks":[],"bids":[],"ts":"1"}]})",
@@ -178,8 +189,8 @@ TEST_CASE_FIXTURE(Okx, "OKX: errors by code") {
        ErrorCode::kValueOutOfRange, "BTC-USDT"},
       {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["1e400","1"]],"bids":[]}]})",
        ErrorCode::kValueOutOfRange, "BTC-USDT"},
-      {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"bids":[]}]})", ErrorCode::kSchemaMismatch,
-       "BTC-USDT"},
+      {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"bids":[]}]})",
+       ErrorCode::kSchemaMismatch, "BTC-USDT"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.payload);
@@ -192,7 +203,8 @@ TEST_CASE_FIXTURE(Okx, "OKX: errors by code") {
   }
 }
 
-TEST_CASE_FIXTURE(Okx, "OKX: a change that cannot be read faults its book until the next snapshot") {
+TEST_CASE_FIXTURE(Okx,
+                  "OKX: a change that cannot be read faults its book until the next snapshot") {
   feed(kSnapshot);
   memory.clear();
   const std::string delta = kDelta;
@@ -222,15 +234,18 @@ TEST_CASE_FIXTURE(Okx, "OKX: REST ticker, book and market list") {
   ticker = R"({"code":"0","msg":"",)" + ticker.substr(ticker.find("\"data\""));
   normalizer.feed(rest(ticker, "ticker", "BTC-USDT"), memory);
   normalizer.feed(rest(ticker, ""), memory);
-  normalizer.feed(rest(R"({"code":"0","msg":"","data":[{"asks":[["41006.8","0.60038921","0","1"]],"bids":)"
-                       R"([["41006.3","0.30178218","0","2"]],"ts":"1629966436396","seqId":3235851742}]})",
-                       "orderbook", "BTC-USDT"),
-                  memory);
-  normalizer.feed(rest(R"({"code":"0","data":[{"instType":"SPOT","instId":"BTC-USDT","baseCcy":"BTC","quoteCcy":"USDT",)"
-                       R"("state":"live"},{"instType":"SPOT","instId":"X-USDT","baseCcy":"X","quoteCcy":"USDT",)"
-                       R"("state":"suspend"}],"msg":""})",
-                       "markets"),
-                  memory);
+  normalizer.feed(
+      rest(R"({"code":"0","msg":"","data":[{"asks":[["41006.8","0.60038921","0","1"]],"bids":)"
+           R"([["41006.3","0.30178218","0","2"]],"ts":"1629966436396","seqId":3235851742}]})",
+           "orderbook", "BTC-USDT"),
+      memory);
+  normalizer.feed(
+      rest(
+          R"({"code":"0","data":[{"instType":"SPOT","instId":"BTC-USDT","baseCcy":"BTC","quoteCcy":"USDT",)"
+          R"("state":"live"},{"instType":"SPOT","instId":"X-USDT","baseCcy":"X","quoteCcy":"USDT",)"
+          R"("state":"suspend"}],"msg":""})",
+          "markets"),
+      memory);
   CHECK(memory.errors.empty());
   REQUIRE(memory.tickers.size() == 2);
   CHECK(memory.tickers[0].origin == Origin::kRest);
@@ -250,10 +265,12 @@ TEST_CASE("OKX: requests") {
                                             {Channel::kOrderBook, {"BTC", "USDT"}, 400}};
   const auto messages = adapter->subscribe(wanted, timestamp_from_ms(5));
   REQUIRE(messages.size() == 1);
-  CHECK(messages[0] == R"({"id":"5","op":"subscribe","args":[{"channel":"tickers","instId":"BTC-USDT"},)"
-                       R"({"channel":"books","instId":"BTC-USDT"}]})");
+  CHECK(messages[0] ==
+        R"({"id":"5","op":"subscribe","args":[{"channel":"tickers","instId":"BTC-USDT"},)"
+        R"({"channel":"books","instId":"BTC-USDT"}]})");
   CHECK(adapter->ping({}) == "ping");
-  CHECK(adapter->book_call({"BTC", "USDT"}, 0).path == "/api/v5/market/books?instId=BTC-USDT&sz=400");
+  CHECK(adapter->book_call({"BTC", "USDT"}, 0).path ==
+        "/api/v5/market/books?instId=BTC-USDT&sz=400");
 }
 
 }  // namespace

@@ -45,8 +45,9 @@ struct Book {
 
 TEST_CASE_FIXTURE(Book, "levels: set, insert anywhere, remove, remove what is not there") {
   ws(whole(BookRule::kBybitSequence, 1));
-  BookMessage m = delta(BookRule::kBybitSequence, 2, 2,
-                        {{"10.5", "3"}, {"9.5", "4"}, {"8", "5"}, {"9", "0"}, {"7", "0"}, {"10", "1.5"}});
+  BookMessage m =
+      delta(BookRule::kBybitSequence, 2, 2,
+            {{"10.5", "3"}, {"9.5", "4"}, {"8", "5"}, {"9", "0"}, {"7", "0"}, {"10", "1.5"}});
   m.asks = levels({{"11.00", "7"}, {"10.9", "1"}, {"13", "1"}});
   CHECK(ws(m).show);
   CHECK(text(book.book().bids) == "10.5@3 10@1.5 9.5@4 8@5");
@@ -76,7 +77,8 @@ TEST_CASE_FIXTURE(Book, "whole books: an older number is dropped, until the conn
   CHECK(book.book().sequence == 5);
   book.forget_sequence();
   CHECK(ws(whole(BookRule::kReplace, 4)).show);
-  CHECK(rest(whole(BookRule::kReplace, 4)).show);  // a poll that finds nothing new confirms the book
+  CHECK(
+      rest(whole(BookRule::kReplace, 4)).show);  // a poll that finds nothing new confirms the book
   book.invalidate(FeedState::kDown, ErrorCode::kClosedByPeer);
   CHECK(ws(whole(BookRule::kReplace, 1)).show);
 }
@@ -184,7 +186,8 @@ TEST_CASE_FIXTURE(Book, "buffered: the edges of the join") {
   SUBCASE("the buffer is bounded and a snapshot still joins its rest") {
     const std::int64_t count = 3 * static_cast<std::int64_t>(MaintainedBook::kMaxBuffered);
     int asked = 0;
-    for (std::int64_t u = 1; u <= count; ++u) asked += ws(delta(rule, u, u)).need == Need::kSnapshot ? 1 : 0;
+    for (std::int64_t u = 1; u <= count; ++u)
+      asked += ws(delta(rule, u, u)).need == Need::kSnapshot ? 1 : 0;
     CHECK(asked >= 2);
     CHECK(rest(whole(rule, 10)).need == Need::kSnapshot);
     CHECK(rest(whole(rule, count - 5)).show);
@@ -226,7 +229,8 @@ TEST_CASE_FIXTURE(Book, "Kraken: cut to the acknowledged depth, else to the one 
 
 TEST_CASE_FIXTURE(Book, "Kraken: one price twice in a message, the later wins") {
   CHECK(ws(whole(BookRule::kKrakenChecksum, std::nullopt)).show);
-  BookMessage m = delta(BookRule::kKrakenChecksum, 0, 0, {{"9", "0"}, {"9", "5"}, {"10", "7"}, {"10", "0"}});
+  BookMessage m =
+      delta(BookRule::kKrakenChecksum, 0, 0, {{"9", "0"}, {"9", "5"}, {"10", "7"}, {"10", "0"}});
   m.sequence.reset();
   CHECK(ws(m).show);
   CHECK(text(book.book().bids) == "9@5");
@@ -244,7 +248,8 @@ TEST_CASE_FIXTURE(Book, "a snapshot that fails again is reported again") {
   CHECK(book.checksum_mismatches() == 2);
 }
 
-TEST_CASE_FIXTURE(Book, "invalidated: nothing of the old epoch is left, changes under way are no new fault") {
+TEST_CASE_FIXTURE(
+    Book, "invalidated: nothing of the old epoch is left, changes under way are no new fault") {
   CHECK(ws(whole(BookRule::kBybitSequence, 1)).show);
   CHECK(ws(delta(BookRule::kBybitSequence, 3, 3)).error.has_value());
   const std::uint64_t epoch = book.book().epoch;
@@ -282,7 +287,8 @@ TEST_CASE_FIXTURE(Book, "random changes agree with a set of levels kept the simp
       const std::int64_t price = 1 + next(60);
       const std::int64_t size = next(3);
       // The same price in different spellings is one price.
-      m.bids.push_back({next(2) == 0 ? Decimal{price, 1} : Decimal{price * 100, 3}, Decimal{size, 0}});
+      m.bids.push_back(
+          {next(2) == 0 ? Decimal{price, 1} : Decimal{price * 100, 3}, Decimal{size, 0}});
       if (size == 0) {
         bids.erase(price);
       } else {

@@ -1,5 +1,5 @@
-// The recordings, decoded and maintained by ingest, against books derived a second time here: parsed by
-// another JSON library into ordered maps, by the rules as the venues publish them.
+// The recordings, decoded and maintained by ingest, against books derived a second time here:
+// parsed by another JSON library into ordered maps, by the rules as the venues publish them.
 
 #include <algorithm>
 #include <array>
@@ -108,7 +108,8 @@ std::string kraken_text(const Model& model) {
   return out;
 }
 
-/// The payload with prices and sizes as strings: the other library would turn their text into doubles.
+/// The payload with prices and sizes as strings: the other library would turn their text into
+/// doubles.
 std::string quote_numbers(std::string payload) {
   for (const std::string key : {"\"price\":", "\"qty\":"}) {
     for (std::size_t at = 0; (at = payload.find(key, at)) != std::string::npos;) {
@@ -340,9 +341,10 @@ TEST_CASE("market lists are learned whole") {
     const char* symbol;
     const char* name;
   };
-  for (const Case& c : {Case{VenueId::kOkx, "okx.markets.20220513.jsonl", 100, "BTC-USDT", "BTC-USDT"},
-                        Case{VenueId::kGateio, "gateio.markets.20210422.jsonl", 500, "BTC_USDT", "BTC-USDT"},
-                        Case{VenueId::kKraken, "kraken.markets.20210417.jsonl", 100, "XXBTZUSD", "BTC-USD"}}) {
+  for (const Case& c :
+       {Case{VenueId::kOkx, "okx.markets.20220513.jsonl", 100, "BTC-USDT", "BTC-USDT"},
+        Case{VenueId::kGateio, "gateio.markets.20210422.jsonl", 500, "BTC_USDT", "BTC-USDT"},
+        Case{VenueId::kKraken, "kraken.markets.20210417.jsonl", 100, "XXBTZUSD", "BTC-USD"}}) {
     CAPTURE(c.file);
     Normalizer normalizer{c.venue};
     Memory memory;
@@ -361,8 +363,9 @@ TEST_CASE("isolated payloads of every generation: records or named errors, never
     VenueId venue;
     const char* file;
   };
-  for (const Case& c : {Case{VenueId::kOkx, "okx.jsonl"}, Case{VenueId::kBybit, "bybit.jsonl"},
-                        Case{VenueId::kGateio, "gateio.jsonl"}, Case{VenueId::kKraken, "kraken.jsonl"}}) {
+  for (const Case& c :
+       {Case{VenueId::kOkx, "okx.jsonl"}, Case{VenueId::kBybit, "bybit.jsonl"},
+        Case{VenueId::kGateio, "gateio.jsonl"}, Case{VenueId::kKraken, "kraken.jsonl"}}) {
     for (const Recorded& frame : recording(c.file)) {
       CAPTURE(c.file);
       CAPTURE(frame.raw.substr(0, 200));

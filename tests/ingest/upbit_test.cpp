@@ -100,8 +100,9 @@ TEST_CASE_FIXTURE(Upbit, "Upbit: order book, exponents and trailing zeros exact"
 }
 
 TEST_CASE_FIXTURE(Upbit, "Upbit: keys in any order, unknown ones ignored") {
-  feed(ws(R"({"level":0,"future":{"a":[1,{"b":null}]},"orderbook_units":[{"bid_size":2,"x":[],"ask_size":1,)"
-          R"("bid_price":9,"ask_price":10}],"timestamp":1790134742106,"code":"KRW-XRP","type":"orderbook"})"));
+  feed(ws(
+      R"({"level":0,"future":{"a":[1,{"b":null}]},"orderbook_units":[{"bid_size":2,"x":[],"ask_size":1,)"
+      R"("bid_price":9,"ask_price":10}],"timestamp":1790134742106,"code":"KRW-XRP","type":"orderbook"})"));
   REQUIRE(memory.errors.empty());
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.books[0].instrument.name() == "XRP-KRW");
@@ -109,7 +110,8 @@ TEST_CASE_FIXTURE(Upbit, "Upbit: keys in any order, unknown ones ignored") {
   CHECK(text(memory.books[0].bids) == "9@2");
 }
 
-TEST_CASE_FIXTURE(Upbit, "Upbit: JSON_LIST and SIMPLE_LIST; 100 records in one frame are 100 records") {
+TEST_CASE_FIXTURE(Upbit,
+                  "Upbit: JSON_LIST and SIMPLE_LIST; 100 records in one frame are 100 records") {
   for (const char* one : {kTicker, kSimpleTicker}) {
     json list = json::array();
     for (int i = 0; i < 100; ++i) {
@@ -141,10 +143,11 @@ TEST_CASE_FIXTURE(Upbit, "Upbit: a bad row does not spoil the rows beside it") {
 }
 
 TEST_CASE_FIXTURE(Upbit, "Upbit: padding and empty levels are dropped side by side") {
-  feed(ws(book_of(R"({"bid_price":0.00000688,"bid_size":1,"ask_price":0.00000689,"ask_size":8.70827286},)"
-                  R"({"bid_price":0,"bid_size":0,"ask_price":0.00000690,"ask_size":2},)"
-                  R"({"bid_price":0.00000687,"bid_size":3,"ask_price":0.0,"ask_size":0.0})",
-                  "BTC-BERA")));
+  feed(ws(book_of(
+      R"({"bid_price":0.00000688,"bid_size":1,"ask_price":0.00000689,"ask_size":8.70827286},)"
+      R"({"bid_price":0,"bid_size":0,"ask_price":0.00000690,"ask_size":2},)"
+      R"({"bid_price":0.00000687,"bid_size":3,"ask_price":0.0,"ask_size":0.0})",
+      "BTC-BERA")));
   REQUIRE(memory.books.size() == 1);
   CHECK(memory.books[0].instrument.name() == "BERA-BTC");
   CHECK(text(memory.books[0].asks) == "0.00000689@8.70827286 0.0000069@2");
@@ -186,9 +189,10 @@ TEST_CASE_FIXTURE(Upbit, "Upbit: a grouped book is another stream") {
 }
 
 TEST_CASE_FIXTURE(Upbit, "Upbit: wrong values and wrong shapes are errors, not records") {
-  const auto unit = [](const char* ask, const char* bid, const char* ask_size, const char* bid_size) {
-    return book_of(std::string{R"({"ask_price":)"} + ask + R"(,"bid_price":)" + bid + R"(,"ask_size":)" +
-                   ask_size + R"(,"bid_size":)" + bid_size + "}");
+  const auto unit = [](const char* ask, const char* bid, const char* ask_size,
+                       const char* bid_size) {
+    return book_of(std::string{R"({"ask_price":)"} + ask + R"(,"bid_price":)" + bid +
+                   R"(,"ask_size":)" + ask_size + R"(,"bid_size":)" + bid_size + "}");
   };
   check_error(unit("-2", "1", "1", "1"), ErrorCode::kValueOutOfRange);
   check_error(unit("2", "1", "-1", "1"), ErrorCode::kValueOutOfRange);
@@ -209,7 +213,8 @@ TEST_CASE_FIXTURE(Upbit, "Upbit: wrong values and wrong shapes are errors, not r
   check_error(R"({"type":"ticker","code":"KRW-BTC","trade_price":null})",
               ErrorCode::kSchemaMismatch);
   check_error(R"({"type":"ticker","code":"KRW-BTC","trade_price":0})", ErrorCode::kValueOutOfRange);
-  check_error(R"({"type":"ticker","code":"KRW-BTC","trade_price":-5})", ErrorCode::kValueOutOfRange);
+  check_error(R"({"type":"ticker","code":"KRW-BTC","trade_price":-5})",
+              ErrorCode::kValueOutOfRange);
   check_error(R"({"type":"ticker","code":"KRW-BTC","trade_price":1,"timestamp":-1})",
               ErrorCode::kValueOutOfRange);
   check_error(R"({"type":"ticker","trade_price":1})", ErrorCode::kSchemaMismatch);
@@ -233,7 +238,8 @@ TEST_CASE_FIXTURE(Upbit, "Upbit: what the venue says besides") {
   CHECK(memory.errors[0].error.code == ErrorCode::kUnknownSymbol);
   CHECK(memory.errors[0].error.detail == "404: Code not found");
   CHECK(memory.errors[0].symbol == "KRW-NOPE");
-  feed(rest(R"({"error":{"name":"not_found","message":"no Route matched with those values"}})", "ticker"));
+  feed(rest(R"({"error":{"name":"not_found","message":"no Route matched with those values"}})",
+            "ticker"));
   REQUIRE(memory.errors.size() == 1);
   CHECK(memory.errors[0].error.code == ErrorCode::kVenueError);
   feed(rest(R"({"error":{"name":"too_many_requests","message":"slow down"}})", "ticker"));
@@ -241,11 +247,12 @@ TEST_CASE_FIXTURE(Upbit, "Upbit: what the venue says besides") {
   CHECK(memory.errors[0].error.code == ErrorCode::kRateLimited);
 
   // Known, but of no use here: no record, no error.
-  for (const char* payload :
-       {R"({"type":"trade","code":"KRW-BTC","trade_price":1,"sequential_id":5})",
-        R"({"type":"candle.1s","code":"KRW-BTC","candle_date_time_utc":"2026-01-01T00:00:00"})",
-        R"({"method":"LIST_SUBSCRIPTIONS","result":[{"type":"ticker","codes":["KRW-BTC"]}],"ticket":"t"})",
-        R"([{"ticket":"t"},{"type":"ticker","codes":["KRW-BTC"]},{"format":"DEFAULT"}])", "[]"}) {
+  for (
+      const char* payload :
+      {R"({"type":"trade","code":"KRW-BTC","trade_price":1,"sequential_id":5})",
+       R"({"type":"candle.1s","code":"KRW-BTC","candle_date_time_utc":"2026-01-01T00:00:00"})",
+       R"({"method":"LIST_SUBSCRIPTIONS","result":[{"type":"ticker","codes":["KRW-BTC"]}],"ticket":"t"})",
+       R"([{"ticket":"t"},{"type":"ticker","codes":["KRW-BTC"]},{"format":"DEFAULT"}])", "[]"}) {
     CAPTURE(payload);
     feed(ws(payload));
     CHECK(memory.errors.empty());
@@ -263,10 +270,11 @@ TEST_CASE_FIXTURE(Upbit, "Upbit: REST answers") {
   CHECK(memory.tickers[0].signed_change_price == -7000);
   CHECK(memory.tickers[0].exchange_time == timestamp_from_ms(1751606040373));
 
-  feed(rest(R"([{"market":"KRW-USDT","trade_date":"20260812","trade_time":"052720",)"
-            R"("opening_price":1409.00000000,"high_price":1411.00000000,"low_price":1407.00000000,)"
-            R"("trade_price":1408.00000000,"prev_closing_price":1409.00000000,"timestamp":1786512440253}])",
-            "ticker"));
+  feed(rest(
+      R"([{"market":"KRW-USDT","trade_date":"20260812","trade_time":"052720",)"
+      R"("opening_price":1409.00000000,"high_price":1411.00000000,"low_price":1407.00000000,)"
+      R"("trade_price":1408.00000000,"prev_closing_price":1409.00000000,"timestamp":1786512440253}])",
+      "ticker"));
   REQUIRE(memory.tickers.size() == 1);
   CHECK(memory.tickers[0].instrument.name() == "USDT-KRW");
   CHECK(memory.tickers[0].trade_price == 1408);
@@ -300,7 +308,8 @@ TEST_CASE_FIXTURE(Upbit, "Upbit: what is sent") {
                                             {Channel::kOrderBook, {"BTC", "KRW"}, 30},
                                             {Channel::kTicker, {"USDT", "KRW"}, 0},
                                             {Channel::kOrderBook, {"USDT", "KRW"}, 15}};
-  const std::vector<std::string> sent = upbit.subscribe(wanted, timestamp_from_ms(1'790'000'000'000));
+  const std::vector<std::string> sent =
+      upbit.subscribe(wanted, timestamp_from_ms(1'790'000'000'000));
   REQUIRE(sent.size() == 1);
   const json message = json::parse(sent[0]);
   REQUIRE(message.size() == 4);
@@ -326,14 +335,17 @@ void check_book(const OrderBook& book, const json& payload) {
   std::vector<std::pair<double, double>> bids;
   std::vector<std::pair<double, double>> asks;
   for (const json& unit : payload[simple ? "obu" : "orderbook_units"]) {
-    const std::pair<double, double> bid = {unit[simple ? "bp" : "bid_price"], unit[simple ? "bs" : "bid_size"]};
-    const std::pair<double, double> ask = {unit[simple ? "ap" : "ask_price"], unit[simple ? "as" : "ask_size"]};
+    const std::pair<double, double> bid = {unit[simple ? "bp" : "bid_price"],
+                                           unit[simple ? "bs" : "bid_size"]};
+    const std::pair<double, double> ask = {unit[simple ? "ap" : "ask_price"],
+                                           unit[simple ? "as" : "ask_size"]};
     if (bid.second != 0) bids.push_back(bid);
     if (ask.second != 0) asks.push_back(ask);
   }
   const auto pairs = [](const std::vector<Level>& levels) {
     std::vector<std::pair<double, double>> out;
-    for (const Level& level : levels) out.emplace_back(level.price.to_double(), level.size.to_double());
+    for (const Level& level : levels)
+      out.emplace_back(level.price.to_double(), level.size.to_double());
     return out;
   };
   CHECK(pairs(book.bids) == bids);

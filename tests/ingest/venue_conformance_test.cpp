@@ -1,4 +1,5 @@
-// What holds for every venue, whoever wrote its adapter. A tenth venue gets a sample and is checked alike.
+// What holds for every venue, whoever wrote its adapter. A tenth venue gets a sample and is checked
+// alike.
 
 #include <algorithm>
 #include <string>
@@ -117,7 +118,8 @@ TEST_CASE("every venue: no truncation of a good frame gives a record") {
         Normalizer normalizer{sample.venue};
         Memory memory;
         // A copy of its own, so that a read beyond the end is seen by the address sanitizer.
-        const std::vector<char> cut{whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length)};
+        const std::vector<char> cut{whole.begin(),
+                                    whole.begin() + static_cast<std::ptrdiff_t>(length)};
         normalizer.feed(frame_of(sample, {cut.data(), cut.size()}, book), memory);
         CAPTURE(length);
         CHECK(memory.records() == 0);
@@ -145,9 +147,12 @@ TEST_CASE("every venue: changed bytes never crash, and what comes out is in rang
       for (const Ticker& t : memory.tickers) CHECK((!t.trade_price || *t.trade_price > 0));
       for (const OrderBook& b : memory.books) {
         if (!b.synced()) continue;
-        for (const Level& level : b.bids) CHECK((level.price.is_positive() && level.size.is_positive()));
-        for (const Level& level : b.asks) CHECK((level.price.is_positive() && level.size.is_positive()));
-        const bool crossed = !b.bids.empty() && !b.asks.empty() && b.bids[0].price >= b.asks[0].price;
+        for (const Level& level : b.bids)
+          CHECK((level.price.is_positive() && level.size.is_positive()));
+        for (const Level& level : b.asks)
+          CHECK((level.price.is_positive() && level.size.is_positive()));
+        const bool crossed =
+            !b.bids.empty() && !b.asks.empty() && b.bids[0].price >= b.asks[0].price;
         CHECK_FALSE(crossed);
       }
     }

@@ -32,12 +32,13 @@ void add(Side& side, Decimal price, Decimal size) {
 }
 
 /// Prices step away from `top` (in units of 10^-decimals) by 1 to `step` units a level.
-Side random_side(std::mt19937_64& random, std::int64_t top, int decimals, bool bids, std::size_t levels,
-                 std::int64_t size_top) {
+Side random_side(std::mt19937_64& random, std::int64_t top, int decimals, bool bids,
+                 std::size_t levels, std::int64_t size_top) {
   Side side;
   std::int64_t price = top;
   for (std::size_t i = 0; i < levels; ++i) {
-    const auto size = static_cast<std::int64_t>(1 + random() % static_cast<std::uint64_t>(size_top));
+    const auto size =
+        static_cast<std::int64_t>(1 + random() % static_cast<std::uint64_t>(size_top));
     add(side, Decimal{price, decimals}, Decimal{size, 8});
     const auto step = static_cast<std::int64_t>(1 + random() % 40);
     price += bids ? -step : step;
@@ -66,34 +67,45 @@ struct Sample {
     const std::int64_t premium = static_cast<std::int64_t>(random() % 400'000) - 100'000;
     const std::size_t depth = 1 + random() % 20;
     const std::int64_t krw = 1400;
-    asks = random_side(random, (base + 10) * (buy_krw ? krw : 1), buy_krw ? 0 : 2, false, depth, 80'000'000);
+    asks = random_side(random, (base + 10) * (buy_krw ? krw : 1), buy_krw ? 0 : 2, false, depth,
+                       80'000'000);
     bids = random_side(random, (base + premium) * (sell_krw ? krw : 1), sell_krw ? 0 : 2, true,
                        1 + random() % 20, 80'000'000);
     if (buy_krw) {
-      // 0 decimals: the price is in whole KRW, base was in cents, so the FX price is in cents per USDT as well.
+      // 0 decimals: the price is in whole KRW, base was in cents, so the FX price is in cents per
+      // USDT as well.
       pay = random_side(random, krw * 100 - 50, 0, true, 1 + random() % 12, 9'000'000'000'000);
     }
-    if (sell_krw) receive = random_side(random, krw * 100 + 50, 0, false, 1 + random() % 12, 9'000'000'000'000);
+    if (sell_krw)
+      receive = random_side(random, krw * 100 + 50, 0, false, 1 + random() % 12, 9'000'000'000'000);
     buy_fee = Decimal{static_cast<std::int64_t>(random() % 50), 4};
     sell_fee = Decimal{static_cast<std::int64_t>(random() % 50), 4};
     fx_fee = Decimal{static_cast<std::int64_t>(random() % 30), 4};
   }
 
-  ExactLeg exact_buy() const { return {asks.exact, pay.exact, rational(buy_fee), rational(fx_fee)}; }
-  ExactLeg exact_sell() const { return {bids.exact, receive.exact, rational(sell_fee), rational(fx_fee)}; }
+  ExactLeg exact_buy() const {
+    return {asks.exact, pay.exact, rational(buy_fee), rational(fx_fee)};
+  }
+  ExactLeg exact_sell() const {
+    return {bids.exact, receive.exact, rational(sell_fee), rational(fx_fee)};
+  }
 
   PairInput input() {
     ask_ladder.assign(asks.levels);
     bid_ladder.assign(bids.levels);
     const auto fx = [](Ladder& ladder, const Side& side) {
-      if (side.levels.empty()) ladder.assign_unlimited(1);
-      else ladder.assign(side.levels);
+      if (side.levels.empty())
+        ladder.assign_unlimited(1);
+      else
+        ladder.assign(side.levels);
     };
     fx(pay_ladder, pay);
     fx(receive_ladder, receive);
     const Real conversion = fx_fee.to_long_double();
-    return {.buy = {&ask_ladder, &pay_ladder, buy_fee.to_long_double(), pay.levels.empty() ? 0 : conversion},
-            .sell = {&bid_ladder, &receive_ladder, sell_fee.to_long_double(), receive.levels.empty() ? 0 : conversion}};
+    return {.buy = {&ask_ladder, &pay_ladder, buy_fee.to_long_double(),
+                    pay.levels.empty() ? 0 : conversion},
+            .sell = {&bid_ladder, &receive_ladder, sell_fee.to_long_double(),
+                     receive.levels.empty() ? 0 : conversion}};
   }
 };
 
@@ -133,7 +145,8 @@ TEST_CASE("optimal size, break-even and ladder agree with a rational oracle") {
       const Rational quote = buy.fx.empty()
                                  ? Rational{size}
                                  : test::value_of(buy.fx, size).value_or(-1) * (1 - buy.fx_fee);
-      const auto quantity = quote < 0 ? std::nullopt : test::quantity_of(buy.book, quote / (1 + buy.fee));
+      const auto quantity =
+          quote < 0 ? std::nullopt : test::quantity_of(buy.book, quote / (1 + buy.fee));
       const auto in = quantity ? test::received(sell, *quantity) : std::nullopt;
       REQUIRE(trade.has_value() == in.has_value());
       if (!trade) continue;
@@ -152,9 +165,11 @@ TEST_CASE("adding depth beyond the optimum changes nothing about it") {
   for (int i = 0; i < 500; ++i) {
     Sample sample(random);
     const std::optional<Trade> before = optimal(sample.input());
-    if (!before || before->quantity >= 0.999 * static_cast<double>(sample.ask_ladder[0].quantity)) continue;
+    if (!before || before->quantity >= 0.999 * static_cast<double>(sample.ask_ladder[0].quantity))
+      continue;
     const Level& worst = sample.asks.levels.back();
-    add(sample.asks, Decimal{worst.price.mantissa() * 2, worst.price.scale()}, Decimal{100'000'000, 8});
+    add(sample.asks, Decimal{worst.price.mantissa() * 2, worst.price.scale()},
+        Decimal{100'000'000, 8});
     const std::optional<Trade> after = optimal(sample.input());
     REQUIRE(after.has_value());
     CHECK(after->quantity == doctest::Approx(before->quantity).epsilon(1e-12));
@@ -175,7 +190,8 @@ TEST_CASE("splitting a level in two changes no result") {
                               Level{whole.price, Decimal{whole.size.mantissa() - half, 8}});
     const std::optional<Trade> after = optimal(sample.input());
     REQUIRE(after.has_value() == before.has_value());
-    if (after) CHECK(after->net_profit_usdt == doctest::Approx(before->net_profit_usdt).epsilon(1e-9));
+    if (after)
+      CHECK(after->net_profit_usdt == doctest::Approx(before->net_profit_usdt).epsilon(1e-9));
   }
 }
 
@@ -186,8 +202,10 @@ TEST_CASE("the fees of a trade are what its gross and net differ by") {
     PairInput input = sample.input();
     const std::optional<Trade> trade = optimal(input);
     if (!trade) continue;
-    CHECK(trade->fees_usdt() == doctest::Approx(trade->buy_fee_usdt + trade->sell_fee_usdt + trade->fx_fee_usdt));
-    CHECK(trade->net_ratio == doctest::Approx(trade->net_profit_usdt / trade->spent_usdt).epsilon(1e-12));
+    CHECK(trade->fees_usdt() ==
+          doctest::Approx(trade->buy_fee_usdt + trade->sell_fee_usdt + trade->fx_fee_usdt));
+    CHECK(trade->net_ratio ==
+          doctest::Approx(trade->net_profit_usdt / trade->spent_usdt).epsilon(1e-12));
     if (!sample.pay.levels.empty() || !sample.receive.levels.empty()) continue;
     const double gross = trade->quantity * (trade->sell_vwap - trade->buy_vwap);
     CHECK(gross - trade->fees_usdt() == doctest::Approx(trade->net_profit_usdt).epsilon(1e-9));

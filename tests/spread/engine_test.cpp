@@ -27,10 +27,12 @@ class Recorder final : public EventSink {
     }
     return last;
   }
-  const PremiumEvent* premium(const std::string& asset, Basis basis, std::optional<Region> over) const {
+  const PremiumEvent* premium(const std::string& asset, Basis basis,
+                              std::optional<Region> over) const {
     const PremiumEvent* last = nullptr;
     for (const PremiumEvent& e : premiums) {
-      if (e.asset == asset && e.basis == basis && e.over == over && e.region == Region::kKorea) last = &e;
+      if (e.asset == asset && e.basis == basis && e.over == over && e.region == Region::kKorea)
+        last = &e;
     }
     return last;
   }
@@ -59,7 +61,8 @@ struct Bench {
   Engine engine{loaded.settings, loaded.registry, said};
   Timestamp now = kStart;
 
-  explicit Bench(const std::string& more = "publish: {conflate_ms: 0}\n") : loaded(configuration(more)) {}
+  explicit Bench(const std::string& more = "publish: {conflate_ms: 0}\n")
+      : loaded(configuration(more)) {}
 
   void alive(VenueId venue) { engine.on(StreamStatus{.venue = venue, .time = now}, now); }
 
@@ -90,7 +93,8 @@ struct Bench {
   }
 };
 
-TEST_CASE("a premium over the threshold opens after the hold and closes as converged after its own") {
+TEST_CASE(
+    "a premium over the threshold opens after the hold and closes as converged after its own") {
   Bench b("spread: {modes: [inventory]}\npublish: {conflate_ms: 0}\n");
   b.put(b.book(VenueId::kOkx, "BTC", "USDT", 9'999'000, 10'000'000, 2));
   b.korea(143'000'000, 143'010'000);
@@ -219,7 +223,9 @@ TEST_CASE("a venue without an FX book of its own converts at the consensus and s
   CHECK(*row->gross_ratio == doctest::Approx(143'000'000.0 / 1401 / 100'000 - 1).epsilon(1e-12));
 }
 
-TEST_CASE("a price ratio of 40 is quarantined, an unregistered ticker is unproven: never an opportunity") {
+TEST_CASE(
+    "a price ratio of 40 is quarantined, an unregistered ticker is unproven: never an "
+    "opportunity") {
   Bench b("spread: {modes: [inventory]}\npublish: {conflate_ms: 0}\n");
   b.put(b.book(VenueId::kOkx, "BTC", "USDT", 249'990, 250'000, 2));
   b.korea(143'000'000, 143'010'000);
@@ -267,7 +273,8 @@ TEST_CASE("premiums follow their formulas on every basis") {
   CHECK(*usdt->premium == doctest::Approx(korea_krw / usdt_krw / europe - 1).epsilon(1e-9));
   const PremiumEvent* bank = b.said.premium("BTC", Basis::kBank, Region::kEurope);
   REQUIRE(bank != nullptr);
-  CHECK(*bank->premium == doctest::Approx(korea_krw / (europe * usdt_usd * 1390) - 1).epsilon(1e-9));
+  CHECK(*bank->premium ==
+        doctest::Approx(korea_krw / (europe * usdt_usd * 1390) - 1).epsilon(1e-9));
   CHECK(bank->currency == "KRW");
   const PremiumEvent* tether = b.said.premium("USDT", Basis::kUsdtPremium, std::nullopt);
   REQUIRE(tether != nullptr);

@@ -103,8 +103,9 @@ TEST_CASE("without any rate a KRW pair has no number at all") {
 }
 
 TEST_CASE("an FX book older than the rates' limit gives way to the consensus") {
-  World w("spread: {modes: [inventory]}\npublish: {conflate_ms: 0}\n"
-          "fx: {quorum: 1, max_age_ms: 5000}\n");
+  World w(
+      "spread: {modes: [inventory]}\npublish: {conflate_ms: 0}\n"
+      "fx: {quorum: 1, max_age_ms: 5000}\n");
   w.put_fx();
   w.put(w.okx());
   w.put(w.upbit(143'000'000, 143'010'000));
@@ -169,7 +170,9 @@ TEST_CASE("the moment an event is due is its own, however late advance() is call
   CHECK(w.said.opportunities[1].reason == CloseReason::kStale);
 }
 
-TEST_CASE("a restored opportunity goes on under its id, or closes as stale when its books do not come back") {
+TEST_CASE(
+    "a restored opportunity goes on under its id, or closes as stale when its books do not come "
+    "back") {
   World before(kNow);
   const OpportunityEvent last = before.open();
   SUBCASE("its books come back") {

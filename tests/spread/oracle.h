@@ -16,8 +16,8 @@
 
 namespace spreadwatch::test {
 
-/// The documentation's formulas in exact rational arithmetic, written from them and not from the engine: no
-/// walk over several books at once, but each primitive by itself and every kink tried.
+/// The documentation's formulas in exact rational arithmetic, written from them and not from the
+/// engine: no walk over several books at once, but each primitive by itself and every kink tried.
 using Rational = boost::multiprecision::cpp_rational;
 
 struct ExactLevel {
@@ -88,7 +88,8 @@ inline std::optional<Rational> net(const ExactLeg& buy, const ExactLeg& sell, co
 /// Every quantity at which a price of any of the books changes, rising, within the depth of all.
 inline std::vector<Rational> kinks(const ExactLeg& buy, const ExactLeg& sell) {
   std::vector<Rational> all{0};
-  const auto of_leg = [&all](const ExactLeg& leg, const Rational& quote_factor, const Rational& fx_factor) {
+  const auto of_leg = [&all](const ExactLeg& leg, const Rational& quote_factor,
+                             const Rational& fx_factor) {
     Rational q = 0;
     for (const ExactLevel& level : leg.book) all.push_back(q += level.size);
     Rational amount = 0;
@@ -113,7 +114,8 @@ struct ExactOptimum {
   Rational profit = 0;
 };
 
-/// The smallest quantity with the highest net(q): net is linear between kinks, so it is one of them.
+/// The smallest quantity with the highest net(q): net is linear between kinks, so it is one of
+/// them.
 inline ExactOptimum exact_optimum(const ExactLeg& buy, const ExactLeg& sell) {
   ExactOptimum best;
   for (const Rational& q : kinks(buy, sell)) {

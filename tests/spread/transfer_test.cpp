@@ -74,7 +74,8 @@ TEST_CASE("a transfer's optimum and its ladder agree with a rational oracle") {
     std::vector<Level> bids;
     ExactLeg buy;
     ExactLeg sell;
-    const auto fill = [&random](std::vector<Level>& levels, ExactLeg& leg, std::int64_t top, int way) {
+    const auto fill = [&random](std::vector<Level>& levels, ExactLeg& leg, std::int64_t top,
+                                int way) {
       const std::size_t depth = 1 + random() % 12;
       for (std::size_t k = 0; k < depth; ++k) {
         const auto size = static_cast<std::int64_t>(1 + random() % 2'000'000);
@@ -95,8 +96,8 @@ TEST_CASE("a transfer's optimum and its ladder agree with a rational oracle") {
     ask.assign(asks);
     bid.assign(bids);
     one.assign_unlimited(1);
-    const PairInput pair{{&ask, &one, 0.001L, 0}, {&bid, &one, 0.0005L, 0},
-                         Decimal{lost, 6}.to_long_double()};
+    const PairInput pair{
+        {&ask, &one, 0.001L, 0}, {&bid, &one, 0.0005L, 0}, Decimal{lost, 6}.to_long_double()};
     const auto [quantity, profit] = exact_transfer(buy, sell, w);
     const std::optional<Trade> ours = optimal(pair);
     CAPTURE(i);
@@ -127,7 +128,9 @@ TEST_CASE("a transfer's optimum and its ladder agree with a rational oracle") {
   CHECK(rows > 200);
 }
 
-TEST_CASE("mode transfer shows no net number without wallet data, and the same as inventory less the fee with it") {
+TEST_CASE(
+    "mode transfer shows no net number without wallet data, and the same as inventory less the fee "
+    "with it") {
   World w;
   w.put_profitable();
   const SpreadEvent* row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, config::Mode::kTransfer);
@@ -141,14 +144,16 @@ TEST_CASE("mode transfer shows no net number without wallet data, and the same a
   for (const SizeRow& size : row->sizes) CHECK_FALSE(size.trade.has_value());
 
   w.engine.on_wallet(VenueId::kOkx, "BTC", {{network("Bitcoin", kOpen, kOpen, 0.001)}}, w.now);
-  w.engine.on_wallet(VenueId::kUpbit, "BTC", {{network("Bitcoin", kOpen, kOpen, 0.002, 30)}}, w.now);
+  w.engine.on_wallet(VenueId::kUpbit, "BTC", {{network("Bitcoin", kOpen, kOpen, 0.002, 30)}},
+                     w.now);
   row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, config::Mode::kTransfer);
   CHECK(row->verdict == Verdict::kTradable);
   REQUIRE(row->optimal.has_value());
   CHECK(row->network == "Bitcoin");
   CHECK(row->withdrawal_fee == 0.001);
   CHECK(row->expected_minutes == 30);
-  // One BTC is bought at 100,000 + 0.1 %, 0.999 are sold at 143,000,000 − 0.05 % for USDT at 1401 + 0.05 %.
+  // One BTC is bought at 100,000 + 0.1 %, 0.999 are sold at 143,000,000 − 0.05 % for USDT at 1401 +
+  // 0.05 %.
   const double net = 0.999 * 143'000'000 * (1 - 0.0005) / (1401 * 1.0005) - 100'000 * 1.001;
   CHECK(row->optimal->net_profit_usdt == doctest::Approx(net).epsilon(1e-9));
   CHECK(row->optimal->withdrawal_fee_usdt == doctest::Approx(100.1).epsilon(1e-9));
