@@ -403,7 +403,7 @@ struct Model {
   std::map<long double, std::string> asks;
   std::vector<json> waiting;
   std::int64_t last = -1;
-  std::size_t applied = 0;
+  std::size_t shown = 0;  ///< times the book is whole after a message that changed it
 
   static void set(std::map<long double, std::string>& side, const json& levels) {
     for (const json& level : levels) {
@@ -422,13 +422,14 @@ struct Model {
     set(bids, event["b"]);
     set(asks, event["a"]);
     last = event["u"];
-    ++applied;
   }
   void change(const json& event) {
     if (last < 0) {
       waiting.push_back(event);
     } else {
+      const std::int64_t before = last;
       apply(event);
+      shown += last != before ? 1 : 0;
     }
   }
   void load(const json& book) {
@@ -436,6 +437,7 @@ struct Model {
     set(asks, book["asks"]);
     last = book["lastUpdateId"];
     for (const json& event : waiting) apply(event);
+    ++shown;
   }
   std::string text_of(bool bid) const {
     std::string out;
@@ -449,7 +451,7 @@ struct Model {
   }
 };
 
-void check_recording(const char* file, std::size_t expected_books) {
+void check_recording(const char* file) {
   const std::vector<Recorded> frames = recording(file);
   if (frames.empty()) return;
   Normalizer normalizer{VenueId::kBinance};
@@ -477,13 +479,16 @@ void check_recording(const char* file, std::size_t expected_books) {
     } else {
       models[payload["data"]["s"]].change(payload["data"]);
     }
-    // The two agree after every message; comparing now and then is enough to say where they part.
-    if (synced_books % 200 != 1 || memory.books.empty()) continue;
+    if (memory.books.empty()) continue;
     const OrderBook& book = memory.books.back();
-    CHECK(book.sequence == models[book.instrument.base + book.instrument.quote].last);
+    const Model& model = models[book.instrument.base + book.instrument.quote];
+    CHECK(book.sequence == model.last);
+    if (synced_books % 200 == 1) CHECK(text(book.bids) == model.text_of(true));
   }
+  std::size_t expected_books = 0;
   for (const auto& [symbol, model] : models) {
     CAPTURE(symbol);
+    expected_books += model.shown;
     std::string stream = symbol + "@depth";
     for (char& c : stream) c = static_cast<char>(std::tolower(c));
     const MaintainedBook* const book = normalizer.find(stream);
@@ -499,19 +504,19 @@ void check_recording(const char* file, std::size_t expected_books) {
 }
 
 TEST_CASE("Binance recording of 2024, BTC: synced by its own snapshot, no gap, never crossed") {
-  check_recording("binance.spot-btcusdt.20240808.jsonl.gz", 3449);
+  check_recording("binance.spot-btcusdt.20240808.jsonl.gz");
 }
 TEST_CASE("Binance recording of 2024, ETH: synced by its own snapshot, no gap, never crossed") {
-  check_recording("binance.spot-ethusdt.20240808.jsonl.gz", 3433);
+  check_recording("binance.spot-ethusdt.20240808.jsonl.gz");
 }
 TEST_CASE("Binance recording of 2021, four symbols") {
-  check_recording("binance.mixed.20211012.jsonl", 176);
+  check_recording("binance.mixed.20211012.jsonl");
 }
 TEST_CASE("Binance.US recording of 2021, the same protocol") {
-  check_recording("binance.us-mixed.20211012.jsonl", 336);
+  check_recording("binance.us-mixed.20211012.jsonl");
 }
 TEST_CASE("Binance TR recording of 2023, the same protocol") {
-  check_recording("binance.tr-mixed.20230410.jsonl", 81);
+  check_recording("binance.tr-mixed.20230410.jsonl");
 }
 
 TEST_CASE_FIXTURE(Binance, "Binance futures recording: nothing of it becomes a record") {
