@@ -1,0 +1,36 @@
+// The configuration and the asset registry against arbitrary text: an answer with errors, never a
+// crash.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "config/loader.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using spreadwatch::config::Finding;
+  const std::string_view text{reinterpret_cast<const char*>(data), size};
+  const auto loaded = spreadwatch::config::load_text(text, "fuzz");
+  for (const Finding& finding : loaded.errors) {
+    if (finding.message.empty() || finding.line < 0) std::abort();
+  }
+  spreadwatch::config::AssetRegistry registry;
+  static_cast<void>(spreadwatch::config::load_registry_text(text, "fuzz", registry));
+  return 0;
+}
+
+#ifdef SPREADWATCH_FUZZ_MAIN
+#include <fstream>
+#include <iterator>
+#include <string>
+
+int main(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    std::ifstream file{argv[i], std::ios::binary};
+    const std::string input{std::istreambuf_iterator<char>{file}, {}};
+    LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
+  }
+  return 0;
+}
+#endif
