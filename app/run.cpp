@@ -1,11 +1,13 @@
 // `run`: the service until SIGINT or SIGTERM.
+// clang-format off
+#include <utility>  // before asio, which uses std::exchange without including it
+// clang-format on
 #include <pplx/threadpool.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <iostream>
 #include <stdexcept>
-#include <utility>  // before asio, which uses std::exchange without it
 
 #include "app/commands.h"
 #include "app/load_config.h"
