@@ -27,7 +27,8 @@ function(spreadwatch_add_test folder)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 60)
   endif()
-  add_executable(${folder}_test ${PROJECT_SOURCE_DIR}/tests/main.cpp ${ARG_SOURCES})
+  add_executable(${folder}_test ${PROJECT_SOURCE_DIR}/tests/main.cpp
+                                ${PROJECT_SOURCE_DIR}/tests/sanitizers.cpp ${ARG_SOURCES})
   target_link_libraries(${folder}_test PRIVATE ${ARG_DEPENDS} doctest::doctest spreadwatch_warnings)
   target_compile_definitions(
     ${folder}_test PRIVATE SPREADWATCH_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
@@ -36,3 +37,10 @@ function(spreadwatch_add_test folder)
     ${folder}_test TEST_PREFIX "${folder}: " PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS
     "${folder};${ARG_LABELS}" ENVIRONMENT "TSAN_OPTIONS=detect_deadlocks=0")
 endfunction()
+
+# spreadwatch_heavy_sources(<file>...)
+#
+# Beast's templates with sanitizers take minutes to optimise; in debug builds these files are not optimised.
+macro(spreadwatch_heavy_sources)
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Debug>:-O0>")
+endmacro()
