@@ -10,7 +10,7 @@
 
 #include "core/venue.h"
 #include "sim/limits.h"
-#include "sim/market.h"
+#include "sim/market_view.h"
 
 /// The seam between the server (sockets) and a venue's protocol (text in, text out).
 ///
@@ -60,6 +60,8 @@ struct Frame {
   bool binary = false;
   FrameKind kind = FrameKind::kControl;
   const Listing* listing = nullptr;  ///< the market it is about, if any
+  std::int64_t drip_ms = 0;          ///< above 0: sent in small pieces over so long
+  bool bulk = false;                 ///< made big on purpose: no burden of the reader's queue
 };
 
 /// Base of whatever a protocol remembers about one connection (its subscriptions, rates,
@@ -83,6 +85,11 @@ class Connection {
   virtual void close(std::uint16_t code, std::string_view reason = {}) = 0;
   /// The TCP connection ends at once without a close frame (a client sees 1006).
   virtual void drop() = 0;
+  /// The same with RST in place of FIN.
+  virtual void reset() = 0;
+  /// From now on nothing is read and nothing is sent, pongs included, until drop() or until the
+  /// client's end is closed; TCP stays up.
+  virtual void freeze() = 0;
 
   /// The request that opened it.
   [[nodiscard]] virtual const HttpRequest& upgrade() const = 0;
@@ -101,7 +108,7 @@ class Connection {
 /// What a protocol may use.
 struct VenueContext {
   VenueId venue;
-  const Market& market;
+  MarketView& market;
   Violations& violations;
 };
 
@@ -151,16 +158,40 @@ class VenueProtocol {
     return std::nullopt;
   }
 
+  /// What the venue answers to somebody it has banned. Retry-After is added by the caller.
+  [[nodiscard]] virtual HttpAnswer ban_answer(bool upgrade) const = 0;
+  /// The venue's own body for a refusal with this status.
+  [[nodiscard]] virtual HttpAnswer refusal(int status) const = 0;
+  /// Says on one connection that maintenance begins, or that it is over, where the venue has words
+  /// for it.
+  virtual void announce_maintenance(Connection&, bool /*begins*/, std::int64_t /*now_ms*/) {}
+  /// Whether maintenance ends connections and refuses new ones.
+  [[nodiscard]] virtual bool maintenance_disconnects() const { return true; }
+  /// Whether this route still works under maintenance, e.g. to say so.
+  [[nodiscard]] virtual bool works_in_maintenance(const HttpRequest&) const { return false; }
+  /// The market has just left the venue's lists; nothing is sent for it any more.
+  virtual void on_delisted(const Listing&) {}
+
   /// Called by the server around on_open and on_close; connections() is the live list between.
-  void attach(Connection& connection) { connections_.push_back(&connection); }
-  void detach(Connection& connection) { std::erase(connections_, &connection); }
+  virtual void attach(Connection& connection) { connections_.push_back(&connection); }
+  virtual void detach(Connection& connection) { std::erase(connections_, &connection); }
 
  protected:
   /// Open connections, oldest first.
   [[nodiscard]] const std::vector<Connection*>& connections() const { return connections_; }
-  [[nodiscard]] const Market& market() const { return context_.market; }
+  [[nodiscard]] MarketView& market() const { return context_.market; }
   [[nodiscard]] const std::vector<const Listing*>& listings() const {
-    return context_.market.listings(context_.venue);
+    return context_.market.listings();
+  }
+  /// The venue's clock at a wall-clock time, for times that are shown.
+  [[nodiscard]] std::int64_t clock(std::int64_t now_ms) const {
+    return now_ms + market().skew_ms();
+  }
+  /// The wall clock at a time that is shown, for deadlines.
+  [[nodiscard]] std::int64_t wall(std::int64_t ts_ms) const { return ts_ms - market().skew_ms(); }
+  [[nodiscard]] HttpRequest at_venue_clock(HttpRequest request) const {
+    request.now_ms = clock(request.now_ms);
+    return request;
   }
   void violation(std::string_view rule, std::int64_t now_ms) {
     context_.violations.count(context_.venue, rule, now_ms);

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 
 #include <array>
 #include <boost/asio/dispatch.hpp>
@@ -42,6 +43,9 @@ constexpr auto kIdleHttpTimeout = std::chrono::seconds(60);
 constexpr auto kCloseTimeout = std::chrono::seconds(3);
 // A kernel buffer that swallows megabytes would hide a slow reader from the queue's bound.
 constexpr int kSendBufferBytes = 256 * 1024;
+constexpr auto kFrozenWatch = std::chrono::milliseconds(200);
+constexpr std::size_t kDripPieces = 20;
+constexpr std::size_t kMaxWaitingForDrip = 16;  // above, messages go whole again
 
 struct PortHandler {
   std::string name;
@@ -162,6 +166,21 @@ void close_socket(Stream& stream) {
   socket.close(ignored);
 }
 
+/// Closing with nothing to linger for sends RST.
+template <class Stream>
+void reset_socket(Stream& stream) {
+  beast::error_code ignored;
+  tcp::socket& socket = beast::get_lowest_layer(stream).socket();
+  socket.set_option(asio::socket_base::linger(true, 0), ignored);
+  socket.close(ignored);
+}
+
+/// Whether the peer has closed its end, seen without reading.
+bool peer_is_gone(tcp::socket& socket) {
+  pollfd state{socket.native_handle(), POLLRDHUP, 0};
+  return ::poll(&state, 1, 0) > 0;
+}
+
 /// A websocket connection. Keeps itself alive while the socket is open.
 template <class Stream>
 class WebSocketSession final : public Connection,
@@ -175,7 +194,8 @@ class WebSocketSession final : public Connection,
         request_(std::move(request)),
         slot_(std::move(slot)),
         id_(shared.next_id++),
-        close_timer_(stream_.get_executor()) {}
+        close_timer_(stream_.get_executor()),
+        pace_timer_(stream_.get_executor()) {}
 
   void accept(const http::request<http::string_body>& message,
               std::vector<std::pair<std::string, std::string>> headers) {
@@ -205,7 +225,7 @@ class WebSocketSession final : public Connection,
 
   void send(Frame frame) override {
     if (ending_) return;
-    queued_bytes_ += frame.payload->size();
+    if (!frame.bulk) queued_bytes_ += frame.payload->size();
     queue_.push_back({Item::kMessage, std::move(frame), {}, 0});
     if (queued_bytes_ > shared_.limits.max_queue_bytes ||
         queue_.size() > shared_.limits.max_queue_frames) {
@@ -240,6 +260,22 @@ class WebSocketSession final : public Connection,
     asio::post(stream_.get_executor(), [self = this->shared_from_this()] { self->finish(); });
   }
 
+  void reset() override {
+    reset_ = true;
+    drop();
+  }
+
+  void freeze() override {
+    if (finished_) return;
+    ending_ = true;
+    frozen_ = true;
+    close_timer_.cancel();
+    pace_timer_.cancel();
+    // The pending read would answer pings.
+    beast::get_lowest_layer(stream_).cancel();
+    watch_frozen();
+  }
+
   [[nodiscard]] const HttpRequest& upgrade() const override { return request_; }
   [[nodiscard]] std::uint64_t id() const override { return id_; }
 
@@ -267,6 +303,7 @@ class WebSocketSession final : public Connection,
   void read() {
     stream_.async_read(
         buffer_, [self = this->shared_from_this()](beast::error_code error, std::size_t) {
+          if (self->frozen_) return;
           if (error) {
             self->finish();
             return;
@@ -286,9 +323,14 @@ class WebSocketSession final : public Connection,
   }
 
   void pump() {
-    if (writing_ || finished_ || queue_.empty()) return;
+    if (writing_ || finished_ || frozen_ || queue_.empty()) return;
     writing_ = true;
     Item& item = queue_.front();
+    if (item.frame.drip_ms > 0 && queue_.size() <= kMaxWaitingForDrip) {
+      stream_.binary(item.frame.binary);
+      drip(0);
+      return;
+    }
     auto done = [self = this->shared_from_this()](beast::error_code error, std::size_t = 0) {
       self->written(error);
     };
@@ -310,11 +352,53 @@ class WebSocketSession final : public Connection,
     }
   }
 
+  /// Sends the front message from `from` on, as a fragment at a time.
+  void drip(std::size_t from) {
+    const Frame& frame = queue_.front().frame;
+    const std::size_t size = frame.payload->size();
+    const std::size_t piece = size / kDripPieces + 1;
+    const bool last = from + piece >= size;
+    const auto pause = std::chrono::milliseconds(frame.drip_ms / kDripPieces);
+    stream_.async_write_some(
+        last, asio::buffer(frame.payload->data() + from, std::min(piece, size - from)),
+        [self = this->shared_from_this(), last, pause, next = from + piece](beast::error_code error,
+                                                                            std::size_t) {
+          if (error || last || self->finished_ || self->frozen_) {
+            self->written(error);
+            return;
+          }
+          self->pace_timer_.expires_after(pause);
+          self->pace_timer_.async_wait([self, next](beast::error_code cancelled) {
+            if (cancelled || self->finished_) {
+              self->written(cancelled);
+            } else {
+              self->drip(next);
+            }
+          });
+        });
+  }
+
+  /// A frozen connection ends when the client gives it up.
+  void watch_frozen() {
+    pace_timer_.expires_after(kFrozenWatch);
+    pace_timer_.async_wait([self = this->shared_from_this()](beast::error_code error) {
+      if (error || self->finished_) return;
+      if (peer_is_gone(beast::get_lowest_layer(self->stream_).socket())) {
+        self->finish();
+      } else {
+        self->watch_frozen();
+      }
+    });
+  }
+
   void written(beast::error_code error) {
+    if (frozen_) return;
     writing_ = false;
     if (!queue_.empty()) {
       const Item& item = queue_.front();
-      if (item.kind == Item::kMessage) queued_bytes_ -= item.frame.payload->size();
+      if (item.kind == Item::kMessage && !item.frame.bulk) {
+        queued_bytes_ -= item.frame.payload->size();
+      }
       const bool closing = item.kind == Item::kClose;
       queue_.pop_front();
       if (closing) {
@@ -334,7 +418,12 @@ class WebSocketSession final : public Connection,
     finished_ = true;
     ending_ = true;
     close_timer_.cancel();
-    close_socket(stream_);
+    pace_timer_.cancel();
+    if (reset_) {
+      reset_socket(stream_);
+    } else {
+      close_socket(stream_);
+    }
     if (open_) {
       port_.venue->on_close(*this, now_ms());
       port_.venue->detach(*this);
@@ -349,6 +438,7 @@ class WebSocketSession final : public Connection,
   std::shared_ptr<Slot> slot_;
   std::uint64_t id_;
   asio::steady_timer close_timer_;
+  asio::steady_timer pace_timer_;  // of drops that drip, or of a look at a frozen socket
   http::request<http::string_body> message_;
   beast::flat_buffer buffer_;
   std::deque<Item> queue_;
@@ -357,6 +447,8 @@ class WebSocketSession final : public Connection,
   bool open_ = false;
   bool ending_ = false;    // no more is sent or delivered
   bool finished_ = false;  // the socket is closed
+  bool frozen_ = false;    // neither read nor written
+  bool reset_ = false;     // to be closed with RST
 };
 
 /// One TCP connection until it is closed or becomes a websocket.

@@ -8,6 +8,8 @@
 #include <optional>
 #include <stdexcept>
 
+#include "sim/faults.h"
+#include "sim/faulty_venue.h"
 #include "sim/format.h"
 #include "sim/limits.h"
 #include "sim/market.h"
@@ -18,6 +20,7 @@ namespace spreadwatch::sim {
 namespace {
 
 constexpr std::array<const char*, 5> kDefaultAssets = {"BTC", "ETH", "XRP", "SOL", "DOGE"};
+constexpr std::size_t kMaxScript = 1'000;
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kProblem = "application/problem+json";
 
@@ -95,9 +98,15 @@ class Simulator::Impl : public MarketObserver {
     market_ =
         std::make_unique<Market>(MarketConfig{config_.assets, config_.seed, venues_}, now_ms());
     bank_quotes_.fill({});
+    faults_ = std::make_unique<Faults>(venues_, *market_);
     for (const VenueId venue : venues_) {
-      protocols_[index_of(venue)] = make_venue({venue, *market_, violations_});
+      const std::size_t place = index_of(venue);
+      views_[place] = std::make_unique<MarketView>(venue, *market_);
+      const VenueContext context{venue, *views_[place], violations_};
+      protocols_[place] = make_venue(context);
+      faulty_[place] = std::make_unique<FaultyVenue>(context, *protocols_[place], *faults_);
     }
+    check_script();
     server_ = std::make_unique<Server>();
   }
 
@@ -115,15 +124,20 @@ class Simulator::Impl : public MarketObserver {
       if (wanted > 65'535) throw std::runtime_error("base_port leaves no room for nine venues");
       ports_[place] =
           server_->listen(std::string(to_string(venue)), static_cast<std::uint16_t>(wanted), venue,
-                          *protocols_[place], violations_, tls_);
+                          *faulty_[place], violations_, tls_);
     }
     control_port_ =
         server_->listen("control", config_.control_port,
                         [this](const HttpRequest& request) { return control(request); });
+    started_ms_ = now_ms();
     // Half a slot of the market's grid: an instant is at most this late.
-    server_->every(std::chrono::milliseconds(10), [this] { market_->advance_to(now_ms(), *this); });
+    server_->every(std::chrono::milliseconds(10), [this] {
+      run_script();
+      market_->advance_to(now_ms(), *this);
+    });
     server_->every(std::chrono::milliseconds(100), [this] {
-      for (const VenueId venue : venues_) protocols_[index_of(venue)]->on_timer(now_ms());
+      faults_->expire(now_ms());
+      for (const VenueId venue : venues_) faulty_[index_of(venue)]->on_timer(now_ms());
     });
   }
 
@@ -151,10 +165,10 @@ class Simulator::Impl : public MarketObserver {
   void run() { server_->run(); }
   void stop() { server_->stop(); }
 
-  void on_book(const BookEvent& event) override { protocol(event.listing).on_book(event); }
-  void on_ticker(const Listing& listing) override { protocol(listing).on_ticker(listing); }
+  void on_book(const BookEvent& event) override { faulty(event.listing).on_book(event); }
+  void on_ticker(const Listing& listing) override { faulty(listing).on_ticker(listing); }
   void on_instant(VenueId venue, std::int64_t ts_ms) override {
-    protocols_[index_of(venue)]->on_instant(ts_ms);
+    faulty_[index_of(venue)]->on_instant(ts_ms);
   }
 
  private:
@@ -163,8 +177,80 @@ class Simulator::Impl : public MarketObserver {
     double rate = 0;
   };
 
-  VenueProtocol& protocol(const Listing& listing) {
-    return *protocols_[index_of(listing.instrument.venue)];
+  FaultyVenue& faulty(const Listing& listing) {
+    return *faulty_[index_of(listing.instrument.venue)];
+  }
+
+  void check_script() {
+    std::string errors;
+    const auto add = [&](std::size_t place, const std::string& error) {
+      errors += (errors.empty() ? "" : "\n") + ("faults[" + std::to_string(place) + "]." + error);
+    };
+    if (config_.faults.size() > kMaxScript) {
+      throw std::invalid_argument("faults: at most " + std::to_string(kMaxScript));
+    }
+    for (std::size_t i = 0; i < config_.faults.size(); ++i) {
+      const ScriptedFault& fault = config_.faults[i];
+      if (fault.at_ms < 0) add(i, "at_ms: must not be negative");
+      if (fault.order.fault.empty()) add(i, "fault: missing");
+      for (const std::string& error : faults_->check(fault.order)) add(i, error);
+    }
+    if (!errors.empty()) throw std::invalid_argument(errors);
+    std::ranges::stable_sort(config_.faults, {}, &ScriptedFault::at_ms);
+  }
+
+  void run_script() {
+    while (next_fault_ < config_.faults.size() &&
+           now_ms() - started_ms_ >= config_.faults[next_fault_].at_ms) {
+      start_fault(config_.faults[next_fault_++].order);
+    }
+  }
+
+  std::vector<const Fault*> start_fault(const FaultOrder& order) {
+    const std::int64_t now = now_ms();
+    std::vector<const Fault*> started = faults_->start(order, now);
+    for (const Fault* fault : started) faulty_[index_of(fault->venue)]->on_faults_started(now);
+    return started;
+  }
+
+  HttpAnswer faults(const HttpRequest& request) {
+    if (request.method == "GET" || request.method == "HEAD") {
+      return json_answer(200, faults_->json());
+    }
+    if (request.method == "DELETE") {
+      faults_->end_all();
+      for (const VenueId venue : venues_) faulty_[index_of(venue)]->on_faults_ended(now_ms());
+      return json_answer(200, R"({"started":[]})");
+    }
+    if (request.method != "POST") return problem(405, "Method not allowed", request.method);
+    std::vector<std::string> errors;
+    const FaultOrder order = read_fault_order(request.body, errors);
+    for (std::string& error : faults_->check(order)) errors.push_back(std::move(error));
+    if (!errors.empty()) {
+      JsonArray list;
+      std::string detail;
+      for (const std::string& error : errors) {
+        list.add(quoted(error));
+        detail += (detail.empty() ? "" : "; ") + error;
+      }
+      return json_answer(400,
+                         JsonObject()
+                             .text("type", "about:blank")
+                             .text("title", "Impossible fault")
+                             .number("status", 400)
+                             .text("detail", detail)
+                             .raw("errors", list.str())
+                             .str(),
+                         kProblem);
+    }
+    const std::vector<const Fault*> started = start_fault(order);
+    if (started.empty()) {
+      return problem(429, "Too many faults",
+                     "at most " + std::to_string(Faults::kMaxKept) + " are on at a time");
+    }
+    JsonArray list;
+    for (const Fault* fault : started) list.add(Faults::fault_json(*fault));
+    return json_answer(200, JsonObject().raw("started", list.str()).str());
   }
 
   [[nodiscard]] std::string control_url() const {
@@ -174,11 +260,7 @@ class Simulator::Impl : public MarketObserver {
   HttpAnswer control(const HttpRequest& request) {
     constexpr std::string_view kBooks = "/v1/books/";
     const bool get = request.method == "GET" || request.method == "HEAD";
-    if (request.path == "/v1/faults") {
-      if (get) return json_answer(200, "[]");
-      if (request.method == "POST") return problem(400, "Unknown fault", "no such fault is known");
-      return problem(405, "Method not allowed", request.method);
-    }
+    if (request.path == "/v1/faults") return faults(request);
     if (!get) return problem(405, "Method not allowed", request.method);
     if (request.path == "/v1/violations") return violations();
     if (request.path == "/v1/certificate" && config_.tls) {
@@ -238,7 +320,12 @@ class Simulator::Impl : public MarketObserver {
   std::vector<VenueId> venues_;
   Violations violations_;
   std::unique_ptr<Market> market_;
+  std::unique_ptr<Faults> faults_;
+  std::array<std::unique_ptr<MarketView>, kVenueCount> views_;
   std::array<std::unique_ptr<VenueProtocol>, kVenueCount> protocols_;
+  std::array<std::unique_ptr<FaultyVenue>, kVenueCount> faulty_;
+  std::size_t next_fault_ = 0;  // of the script
+  std::int64_t started_ms_ = 0;
   std::array<std::uint16_t, kVenueCount> ports_{};
   std::uint16_t control_port_ = 0;
   std::array<BankQuote, kBanks.size()> bank_quotes_;

@@ -5,7 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "sim/faults.h"
+
 namespace spreadwatch::sim {
+
+/// A fault that starts by itself, so long after start().
+struct ScriptedFault {
+  std::int64_t at_ms = 0;
+  FaultOrder order;
+};
 
 /// What `spreadwatch simulate` is started with.
 struct SimulatorConfig {
@@ -18,6 +26,7 @@ struct SimulatorConfig {
   std::string tls_key_file;          ///< PEM
   /// Names as in records; all nine if empty. A venue keeps its port whatever else is left out.
   std::vector<std::string> venues;
+  std::vector<ScriptedFault> faults;  ///< at most 1000, in any order
 };
 
 /// Nine exchanges on loopback, their control routes and two bank-rate sources.
@@ -26,7 +35,8 @@ struct SimulatorConfig {
 /// before or without run(), and from a thread that a signal handler wakes).
 class Simulator {
  public:
-  /// Throws std::invalid_argument for an unknown venue or an asset name that is not [A-Z0-9]+.
+  /// Throws std::invalid_argument for an unknown venue, an asset name that is not [A-Z0-9]+, or
+  /// scripted faults that cannot be carried out; then with a line for each error.
   explicit Simulator(SimulatorConfig config);
   ~Simulator();
   Simulator(const Simulator&) = delete;

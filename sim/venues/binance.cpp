@@ -107,10 +107,10 @@ std::string ticker_text(const Listing& listing, std::int64_t event_ms, bool micr
       .text("x", price(t.previous_close))
       .text("c", price(t.last))
       .text("Q", size(t.last_size))
-      .text("b", price(listing.book.bids.front().price))
-      .text("B", size(listing.book.bids.front().size))
-      .text("a", price(listing.book.asks.front().price))
-      .text("A", size(listing.book.asks.front().size))
+      .text("b", price(best_of(listing.book.bids).price))
+      .text("B", size(best_of(listing.book.bids).size))
+      .text("a", price(best_of(listing.book.asks).price))
+      .text("A", size(best_of(listing.book.asks).size))
       .text("o", price(t.open))
       .text("h", price(t.high))
       .text("l", price(t.low))
@@ -142,8 +142,8 @@ std::string mini_ticker_text(const Listing& listing, std::int64_t event_ms, bool
 
 std::string book_ticker_text(const Listing& listing) {
   const Instrument& instrument = listing.instrument;
-  const Level& bid = listing.book.bids.front();
-  const Level& ask = listing.book.asks.front();
+  const Level bid = best_of(listing.book.bids);
+  const Level ask = best_of(listing.book.asks);
   return JsonObject()
       .number("u", static_cast<std::int64_t>(listing.book.last_id))
       .text("s", symbol_of(instrument))
@@ -198,10 +198,10 @@ std::string rest_ticker(const Listing& listing, bool mini) {
         .text("prevClosePrice", price(t.previous_close))
         .text("lastPrice", price(t.last))
         .text("lastQty", size(t.last_size))
-        .text("bidPrice", price(listing.book.bids.front().price))
-        .text("bidQty", size(listing.book.bids.front().size))
-        .text("askPrice", price(listing.book.asks.front().price))
-        .text("askQty", size(listing.book.asks.front().size))
+        .text("bidPrice", price(best_of(listing.book.bids).price))
+        .text("bidQty", size(best_of(listing.book.bids).size))
+        .text("askPrice", price(best_of(listing.book.asks).price))
+        .text("askQty", size(best_of(listing.book.asks).size))
         .text("openPrice", price(t.open))
         .text("highPrice", price(t.high))
         .text("lowPrice", price(t.low));
@@ -290,8 +290,9 @@ class Binance final : public VenueProtocol {
  public:
   explicit Binance(const VenueContext& context) : VenueProtocol(context) {
     for (const Listing* listing : listings()) {
-      by_symbol_[symbol_of(listing->instrument)] = listing;
+      by_symbol_.set(symbol_of(listing->instrument), listing);
       second_books_[listing] = listing->book;
+      all_.push_back(listing);
     }
   }
 
@@ -331,7 +332,9 @@ class Binance final : public VenueProtocol {
       if (end == std::string::npos) end = list.size();
       const std::string stream = list.substr(begin, end - begin);
       // Anything may stand in the address; what is no stream stays silent.
-      if (!stream.empty() && !state->has(stream)) state->streams.push_back(stream);
+      if (!stream.empty() && !state->has(stream) && sounds(stream)) {
+        state->streams.push_back(stream);
+      }
       begin = end + 1;
     }
     connection.state = std::move(state);
@@ -461,6 +464,28 @@ class Binance final : public VenueProtocol {
     }
   }
 
+  [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(418); }
+  [[nodiscard]] HttpAnswer refusal(int status) const override {
+    if (status >= 500) return error_answer(status, -1008, "Server is currently overloaded.");
+    return error_answer(status, -1003,
+                        status == 418 ? "Way too much request weight used; IP banned."
+                                      : "Too much request weight used.");
+  }
+  void announce_maintenance(Connection& connection, bool begins, std::int64_t now_ms) override {
+    if (!begins) return;
+    const State& state = state_of(connection);
+    const std::string event = JsonObject()
+                                  .text("e", "serverShutdown")
+                                  .number("E", stamp(clock(now_ms), state.micros))
+                                  .str();
+    connection.send_text(
+        state.combined ? JsonObject().text("stream", "!serverShutdown").raw("data", event).str()
+                       : event);
+  }
+  [[nodiscard]] bool works_in_maintenance(const HttpRequest& request) const override {
+    return request.path == "/sapi/v1/system/status";
+  }
+
   HttpAnswer on_http(const HttpRequest& request) override {
     const std::int64_t now = request.now_ms;
     if (guards_.size() > 1024) guards_.clear();
@@ -482,7 +507,7 @@ class Binance final : public VenueProtocol {
       return limited(429, guard.weight.frees_at(now) - now, guard);
     }
     guard.rejected = 0;
-    HttpAnswer result = route(request);
+    HttpAnswer result = route(at_venue_clock(request));
     const std::string used = std::to_string(guard.weight.used(now));
     result.headers.emplace_back("X-MBX-USED-WEIGHT", used);
     result.headers.emplace_back("X-MBX-USED-WEIGHT-1M", used);
@@ -540,6 +565,14 @@ class Binance final : public VenueProtocol {
 
   static void result(Connection& connection, std::string_view value, std::string_view id) {
     connection.send_text(JsonObject().raw("result", value).raw("id", id).str());
+  }
+
+  /// False for a stream of a listed market that the venue does not admit to know: it stays silent.
+  [[nodiscard]] bool sounds(const std::string& stream) const {
+    const std::string symbol = to_upper(stream.substr(0, stream.find('@')));
+    const auto listed = std::ranges::any_of(
+        all_, [&](const Listing* one) { return symbol_of(one->instrument) == symbol; });
+    return !listed || by_symbol_.find(symbol) != nullptr;
   }
 
   /// Whether the name has a stream's form; its symbol need not exist.
@@ -601,7 +634,7 @@ class Binance final : public VenueProtocol {
       return;
     } else {
       for (const std::string& name : names) {
-        if (!state.has(name)) state.streams.push_back(name);
+        if (!state.has(name) && sounds(name)) state.streams.push_back(name);
       }
     }
     result(connection, "null", id);
@@ -704,8 +737,8 @@ class Binance final : public VenueProtocol {
     }
     if (path == "/api/v3/ticker/bookTicker") {
       return rows(request, [](const Listing& l) {
-        const Level& bid = l.book.bids.front();
-        const Level& ask = l.book.asks.front();
+        const Level bid = best_of(l.book.bids);
+        const Level ask = best_of(l.book.asks);
         return JsonObject()
             .text("symbol", symbol_of(l.instrument))
             .text("bidPrice", price_text(bid.price, l.instrument))
@@ -723,7 +756,9 @@ class Binance final : public VenueProtocol {
             .str();
       });
     }
-    if (path == "/sapi/v1/system/status") return answer(200, R"({"status":0,"msg":"normal"})");
+    if (path == "/sapi/v1/system/status")
+      return answer(200, market().maintenance() ? R"({"status":1,"msg":"system_maintenance"})"
+                                                : R"({"status":0,"msg":"normal"})");
     if (path.starts_with("/sapi/")) return error_answer(401, -2014, "API-key format invalid.");
     // No derivatives here; clients that load every market type ask all the same.
     if (path == "/fapi/v1/exchangeInfo" || path == "/dapi/v1/exchangeInfo" ||
@@ -742,18 +777,18 @@ class Binance final : public VenueProtocol {
     const bool permissions = request.parameter("showPermissionSets").value_or("true") != "false";
     std::vector<const Listing*> chosen;
     if (const auto symbol = request.parameter("symbol")) {
-      const auto found = by_symbol_.find(*symbol);
-      if (found == by_symbol_.end()) return invalid_symbol();
-      chosen.push_back(found->second);
+      const Listing* const found = by_symbol_.find(*symbol);
+      if (found == nullptr) return invalid_symbol();
+      chosen.push_back(found);
       if (status != "TRADING") {
         return error_answer(400, -1220,
                             "The symbol's status does not match the requested symbolStatus.");
       }
     } else if (const auto symbols = symbol_list(request)) {
       for (const std::string& name : *symbols) {
-        const auto found = by_symbol_.find(name);
-        if (found == by_symbol_.end()) return invalid_symbol();
-        chosen.push_back(found->second);
+        const Listing* const found = by_symbol_.find(name);
+        if (found == nullptr) return invalid_symbol();
+        chosen.push_back(found);
       }
     } else if (status == "TRADING") {
       chosen.assign(listings().begin(), listings().end());
@@ -779,15 +814,15 @@ class Binance final : public VenueProtocol {
   HttpAnswer depth(const HttpRequest& request) {
     const std::optional<std::string> symbol = request.parameter("symbol");
     if (!symbol || symbol->empty()) return missing_symbol();
-    const auto found = by_symbol_.find(*symbol);
-    if (found == by_symbol_.end()) return invalid_symbol();
+    const Listing* const found = by_symbol_.find(*symbol);
+    if (found == nullptr) return invalid_symbol();
     const int limit = depth_limit(request);
     if (limit < 1) {
       return error_answer(
           400, -1100,
           "Illegal characters found in parameter 'limit'; legal range is '^[0-9]{1,20}$'.");
     }
-    return answer(200, snapshot_text(*found->second, static_cast<std::size_t>(limit)));
+    return answer(200, snapshot_text(*found, static_cast<std::size_t>(limit)));
   }
 
   static HttpAnswer missing_symbol() {
@@ -800,20 +835,20 @@ class Binance final : public VenueProtocol {
   HttpAnswer rows(const HttpRequest& request, Row row) {
     const std::string status = request.parameter("symbolStatus").value_or("TRADING");
     if (const auto symbol = request.parameter("symbol")) {
-      const auto found = by_symbol_.find(*symbol);
-      if (found == by_symbol_.end()) return invalid_symbol();
+      const Listing* const found = by_symbol_.find(*symbol);
+      if (found == nullptr) return invalid_symbol();
       if (status != "TRADING") {
         return error_answer(400, -1220,
                             "The symbol's status does not match the requested symbolStatus.");
       }
-      return answer(200, row(*found->second));
+      return answer(200, row(*found));
     }
     JsonArray list;
     if (const auto symbols = symbol_list(request)) {
       for (const std::string& name : *symbols) {
-        const auto found = by_symbol_.find(name);
-        if (found == by_symbol_.end()) return invalid_symbol();
-        list.add(row(*found->second));
+        const Listing* const found = by_symbol_.find(name);
+        if (found == nullptr) return invalid_symbol();
+        list.add(row(*found));
       }
     } else if (status == "TRADING") {
       for (const Listing* listing : listings()) list.add(row(*listing));
@@ -846,7 +881,8 @@ class Binance final : public VenueProtocol {
     return answer(200, R"({"code":"000000","message":null,"data":)" + coins.str() + "}");
   }
 
-  std::map<std::string, const Listing*> by_symbol_;
+  SymbolIndex by_symbol_{market()};
+  std::vector<const Listing*> all_;                        // also those that left the lists
   std::map<const Listing*, Book> second_books_;            // as of the last full second
   std::map<const Listing*, std::int64_t> second_tickers_;  // statistics time last shown
   std::int64_t second_ = 0;

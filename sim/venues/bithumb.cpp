@@ -140,7 +140,8 @@ HttpAnswer legacy(std::string data) {
 class Bithumb final : public VenueProtocol {
  public:
   explicit Bithumb(const VenueContext& context) : VenueProtocol(context) {
-    for (const Listing* listing : listings()) by_code_[market_code(listing->instrument)] = listing;
+    for (const Listing* listing : listings())
+      by_code_.set(market_code(listing->instrument), listing);
   }
 
   [[nodiscard]] std::string ws_path() const override { return "/websocket/v1"; }
@@ -196,7 +197,7 @@ class Bithumb final : public VenueProtocol {
           frame = make_frame(book_text(event.listing, state.simple, one, "REALTIME"),
                              FrameKind::kBook, &event.listing);
         }
-        state.last_activity_ms = event.after.ts_ms;
+        state.last_activity_ms = wall(event.after.ts_ms);
         connection->send(frame);
       }
     }
@@ -212,7 +213,7 @@ class Bithumb final : public VenueProtocol {
         frame = make_frame(ticker_text(listing, state.simple, "REALTIME"), FrameKind::kTicker,
                            &listing);
       }
-      state.last_activity_ms = listing.ticker.ts_ms;
+      state.last_activity_ms = wall(listing.ticker.ts_ms);
       connection->send(frame);
     }
   }
@@ -233,6 +234,12 @@ class Bithumb final : public VenueProtocol {
     }
   }
 
+  [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(429); }
+  [[nodiscard]] HttpAnswer refusal(int status) const override {
+    return error_answer(status, std::to_string(status),
+                        status < 500 ? "Too many requests" : "Service unavailable");
+  }
+
   HttpAnswer on_http(const HttpRequest& request) override {
     if (request.target.size() > kMaxTarget) {
       violation("request_uri_too_long", request.now_ms);
@@ -246,7 +253,7 @@ class Bithumb final : public VenueProtocol {
       violation("rest_requests_per_second", request.now_ms);
       return error_answer(429, "429", "Too many requests");
     }
-    HttpAnswer result = route(request);
+    HttpAnswer result = route(at_venue_clock(request));
     result.headers.emplace_back("x-ratelimit-remaining",
                                 std::to_string(kRestBurst - rate.used(request.now_ms)));
     result.headers.emplace_back("x-ratelimit-burst-capacity", std::to_string(kRestBurst));
@@ -303,9 +310,9 @@ class Bithumb final : public VenueProtocol {
         return;
       }
       for (const std::string& code : *type.codes) {
-        const auto found = by_code_.find(code.substr(0, code.find('.')));
-        if (found == by_code_.end() || !type.level || *type.type != "orderbook") continue;
-        if (!find_level(found->second->instrument, *type.level)) {
+        const Listing* const found = by_code_.find(code.substr(0, code.find('.')));
+        if (found == nullptr || !type.level || *type.type != "orderbook") continue;
+        if (!find_level(found->instrument, *type.level)) {
           fail(connection, "WRONG_FORMAT", "Format이 맞지 않습니다.");
           return;
         }
@@ -335,9 +342,9 @@ class Bithumb final : public VenueProtocol {
         if (digits && std::stoul(count) > 0)
           book.depth = std::min<std::size_t>(kDepth, std::stoul(count));
       }
-      const auto found = by_code_.find(name);
-      if (found == by_code_.end()) continue;  // silence
-      const Listing& listing = *found->second;
+      const Listing* const found = by_code_.find(name);
+      if (found == nullptr) continue;  // silence
+      const Listing& listing = *found;
       if (*type.type == "orderbook") {
         book.level = find_level(listing.instrument, type.level.value_or(1)).value_or(1);
         if (book.live) state.books[&listing].push_back(book);
@@ -487,12 +494,12 @@ class Bithumb final : public VenueProtocol {
       return found;
     }
     for (const std::string& name : names) {
-      const auto at = by_code_.find(to_upper(name));
-      if (at == by_code_.end()) {
+      const Listing* const at = by_code_.find(to_upper(name));
+      if (at == nullptr) {
         error = error_answer(200, "404", "Code not found");
         return found;
       }
-      found.push_back(at->second);
+      found.push_back(at);
     }
     return found;
   }
@@ -581,7 +588,7 @@ class Bithumb final : public VenueProtocol {
       }
       return legacy(data.text("date", std::to_string(now_ms)).str());
     }
-    const Listing* const listing = market().find(VenueId::kBithumb, base, quote);
+    const Listing* const listing = market().find(base, quote);
     if (listing == nullptr) return not_listed();
     return legacy(
         legacy_ticker_row(*listing).text("date", std::to_string(listing->ticker.ts_ms)).str());
@@ -626,7 +633,7 @@ class Bithumb final : public VenueProtocol {
       }
       return legacy(data.str());
     }
-    const Listing* const listing = market().find(VenueId::kBithumb, base, quote);
+    const Listing* const listing = market().find(base, quote);
     if (listing == nullptr) return not_listed();
     std::size_t count = kRestDepth;
     if (const auto text = request.parameter("count")) {
@@ -708,7 +715,7 @@ class Bithumb final : public VenueProtocol {
     return answer(200, rows.str());
   }
 
-  std::map<std::string, const Listing*> by_code_;
+  SymbolIndex by_code_{market()};
   KeyedRate connects_{10, 1'000};
   KeyedRate rest_{kRestBurst, 1'000};
 };

@@ -120,10 +120,10 @@ std::string ticker_row(const Listing& listing) {
   const auto size = [&](std::int64_t v) { return trimmed(v, instrument.size_decimals); };
   return JsonObject()
       .text("symbol", symbol_of(instrument))
-      .text("bid1Price", price(listing.book.bids.front().price))
-      .text("bid1Size", size(listing.book.bids.front().size))
-      .text("ask1Price", price(listing.book.asks.front().price))
-      .text("ask1Size", size(listing.book.asks.front().size))
+      .text("bid1Price", price(best_of(listing.book.bids).price))
+      .text("bid1Size", size(best_of(listing.book.bids).size))
+      .text("ask1Price", price(best_of(listing.book.asks).price))
+      .text("ask1Size", size(best_of(listing.book.asks).size))
       .text("lastPrice", price(t.last))
       .text("prevPrice24h", price(t.open))
       .text("price24hPcnt", change_ratio(t))
@@ -184,7 +184,8 @@ HttpAnswer envelope(const HttpRequest& request, std::string_view result, int cod
 class Bybit final : public VenueProtocol {
  public:
   explicit Bybit(const VenueContext& context) : VenueProtocol(context) {
-    for (const Listing* listing : listings()) by_symbol_[symbol_of(listing->instrument)] = listing;
+    for (const Listing* listing : listings())
+      by_symbol_.set(symbol_of(listing->instrument), listing);
   }
 
   [[nodiscard]] std::string ws_path() const override { return "/v5/public/spot"; }
@@ -286,6 +287,11 @@ class Bybit final : public VenueProtocol {
     }
   }
 
+  [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(403); }
+  [[nodiscard]] HttpAnswer refusal(int status) const override {
+    return plain(status, status < 500 ? "access too frequent" : "service unavailable");
+  }
+
   HttpAnswer on_http(const HttpRequest& request) override {
     if (request.now_ms < banned_until_[request.remote]) {
       violation("ignored_403", request.now_ms);
@@ -298,7 +304,7 @@ class Bybit final : public VenueProtocol {
       banned_until_[request.remote] = request.now_ms + kBanMs;
       return plain(403, "access too frequent");
     }
-    HttpAnswer result = route(request);
+    HttpAnswer result = route(at_venue_clock(request));
     result.headers.emplace_back("X-Bapi-Limit", std::to_string(kRestLimit));
     result.headers.emplace_back("X-Bapi-Limit-Status",
                                 std::to_string(kRestLimit - rate.used(request.now_ms)));
@@ -351,8 +357,8 @@ class Bybit final : public VenueProtocol {
     } else if (head != "publicTrade" && !head.starts_with("kline.")) {
       return std::nullopt;
     }
-    const auto found = by_symbol_.find(text.substr(last + 1));
-    if (found != by_symbol_.end()) topic.listing = found->second;
+    const Listing* const found = by_symbol_.find(text.substr(last + 1));
+    if (found != nullptr) topic.listing = found;
     return topic;
   }
 
@@ -446,8 +452,9 @@ class Bybit final : public VenueProtocol {
   static std::string touch_text(const std::string& topic, const Listing& listing,
                                 std::uint64_t revision) {
     Listing shown{listing.instrument, {}, {}};
-    shown.book.bids = {listing.book.bids.front()};
-    shown.book.asks = {listing.book.asks.front()};
+    for (const auto side : {&Book::bids, &Book::asks}) {
+      if (!(listing.book.*side).empty()) shown.book.*side = {(listing.book.*side).front()};
+    }
     shown.book.revision = revision;
     shown.book.last_id = listing.book.last_id;
     shown.book.ts_ms = listing.book.touch_ts_ms;
@@ -520,8 +527,8 @@ class Bybit final : public VenueProtocol {
   HttpAnswer orderbook(const HttpRequest& request, int max) {
     const std::optional<std::string> category = category_of(request);
     if (!category) return envelope(request, "{}", 10001, "params error: Category is invalid");
-    const auto found = by_symbol_.find(request.parameter("symbol").value_or(""));
-    if (*category != "spot" || found == by_symbol_.end()) {
+    const Listing* const found = by_symbol_.find(request.parameter("symbol").value_or(""));
+    if (*category != "spot" || found == nullptr) {
       return envelope(request, "{}", 10001, "Not supported symbols");
     }
     int limit = max > 1000 ? max : 1;
@@ -529,7 +536,7 @@ class Bybit final : public VenueProtocol {
       limit = std::atoi(text->c_str());
       if (limit < 1 || limit > max) return envelope(request, "{}", 10001, "params error: limit");
     }
-    const Listing& listing = *found->second;
+    const Listing& listing = *found;
     const auto depth = static_cast<std::size_t>(limit);
     return envelope(request, JsonObject()
                                  .text("s", symbol_of(listing.instrument))
@@ -542,7 +549,7 @@ class Bybit final : public VenueProtocol {
                                  .str());
   }
 
-  std::map<std::string, const Listing*> by_symbol_;
+  SymbolIndex by_symbol_{market()};
   std::map<const Listing*, Touch> touches_;
   std::map<std::string, std::int64_t> banned_until_;
   KeyedRate connects_{500, 300'000};

@@ -85,8 +85,8 @@ std::string book_text(const Listing& listing, bool short_format, std::int64_t la
 std::string ticker_text(const Listing& listing, bool short_format) {
   const Instrument& instrument = listing.instrument;
   const Ticker& t = listing.ticker;
-  const Level& ask = listing.book.asks.front();
-  const Level& bid = listing.book.bids.front();
+  const Level ask = best_of(listing.book.asks);
+  const Level bid = best_of(listing.book.bids);
   const bool s = short_format;
   const auto price = [&](std::int64_t v) { return trimmed(v, instrument.price_decimals); };
   const auto size = [&](std::int64_t v) { return trimmed(v, instrument.size_decimals); };
@@ -137,7 +137,7 @@ JsonObject success() { return JsonObject().text("result", "success").text("error
 class Coinone final : public VenueProtocol {
  public:
   explicit Coinone(const VenueContext& context) : VenueProtocol(context) {
-    for (const Listing* listing : listings()) by_base_[listing->instrument.base] = listing;
+    for (const Listing* listing : listings()) by_base_.set(listing->instrument.base, listing);
   }
 
   [[nodiscard]] std::string ws_path() const override { return ""; }
@@ -209,11 +209,11 @@ class Coinone final : public VenueProtocol {
     }
     acknowledge(connection, subscribe, channel, currency("quote_currency"),
                 currency("target_currency"), format == "SHORT");
-    const auto found = by_base_.find(to_upper(currency("target_currency")));
-    if (to_upper(currency("quote_currency")) != "KRW" || found == by_base_.end()) {
+    const Listing* const found = by_base_.find(to_upper(currency("target_currency")));
+    if (to_upper(currency("quote_currency")) != "KRW" || found == nullptr) {
       return error(connection, 160012, "Invalid Topic");
     }
-    const Subscription subscription{found->second, format == "SHORT"};
+    const Subscription subscription{found, format == "SHORT"};
     if (channel != "ORDERBOOK" && channel != "TICKER") return;  // nothing trades visibly here
     std::set<Subscription>& held = channel == "TICKER" ? state.tickers : state.books;
     if (!subscribe) {
@@ -257,13 +257,26 @@ class Coinone final : public VenueProtocol {
     }
   }
 
+  /// REST tells it with status 200, as every error.
+  [[nodiscard]] HttpAnswer ban_answer(bool upgrade) const override {
+    return refusal(upgrade ? 403 : 200);
+  }
+  [[nodiscard]] HttpAnswer refusal(int status) const override {
+    HttpAnswer refused =
+        status < 500 ? rest_error("4", "Blocked user access") : rest_error("405", "Server error");
+    refused.status = status;
+    return refused;
+  }
+  /// The markets say that trading is closed; the routes go on.
+  [[nodiscard]] bool works_in_maintenance(const HttpRequest&) const override { return true; }
+
   HttpAnswer on_http(const HttpRequest& request) override {
     RateWindow& rate = rest_[request.remote];
     if (!rate.admit(request.now_ms)) {
       violation("rest_requests_per_minute", request.now_ms);
       return rest_error("4", "Blocked user access");
     }
-    HttpAnswer result = route(request);
+    HttpAnswer result = route(at_venue_clock(request));
     result.headers.emplace_back("Public-Ratelimit-Remaining",
                                 std::to_string(rate.limit() - rate.used(request.now_ms)));
     return result;
@@ -346,8 +359,8 @@ class Coinone final : public VenueProtocol {
   }
 
   const Listing* find(const std::string& quote, const std::string& target) const {
-    const auto found = by_base_.find(target);
-    return quote == "KRW" && found != by_base_.end() ? found->second : nullptr;
+    const Listing* const found = by_base_.find(target);
+    return quote == "KRW" ? found : nullptr;
   }
 
   HttpAnswer markets(const HttpRequest& request, const std::string& quote,
@@ -372,7 +385,7 @@ class Coinone final : public VenueProtocol {
                                             std::max(1, instrument.price_decimals)))
                    .text("min_qty", fixed(std::int64_t{1}, instrument.size_decimals))
                    .raw("order_book_units", R"(["0.0"])")
-                   .number("maintenance_status", 0)
+                   .number("maintenance_status", market().maintenance() ? 1 : 0)
                    .number("trade_status", 1)
                    .raw("order_types", R"(["limit","market","stop_limit"])")
                    .str());
@@ -409,8 +422,8 @@ class Coinone final : public VenueProtocol {
           .text("last", price(t.last))
           .text("quote_volume", trimmed(t.turnover_24h, 4))
           .text("target_volume", size(t.volume_24h))
-          .raw("best_asks", best(listing->book.asks.front()))
-          .raw("best_bids", best(listing->book.bids.front()))
+          .raw("best_asks", best(best_of(listing->book.asks)))
+          .raw("best_bids", best(best_of(listing->book.bids)))
           .text("id", id_text(t.ts_ms));
       if (more) {
         row.text("yesterday_high", price(t.yesterday_high))
@@ -449,7 +462,8 @@ class Coinone final : public VenueProtocol {
   HttpAnswer currencies(const HttpRequest& request, const std::string& wanted) const {
     JsonArray rows;
     bool any = false;
-    for (const auto& [base, listing] : by_base_) {
+    for (const Listing* listing : listings()) {
+      const std::string& base = listing->instrument.base;
       if (!wanted.empty() && base != wanted) continue;
       any = true;
       rows.add(JsonObject()
@@ -489,7 +503,7 @@ class Coinone final : public VenueProtocol {
             .str());
   }
 
-  std::map<std::string, const Listing*> by_base_;
+  SymbolIndex by_base_{market()};
   KeyedRate rest_{1'200, 60'000};
 };
 

@@ -110,8 +110,8 @@ std::string ticker_row(const Listing& listing, JsonObject object) {
   const auto price = [&](std::int64_t v) { return trimmed(v, instrument.price_decimals); };
   return object.text("currency_pair", pair_of(instrument))
       .text("last", price(t.last))
-      .text("lowest_ask", price(listing.book.asks.front().price))
-      .text("highest_bid", price(listing.book.bids.front().price))
+      .text("lowest_ask", price(best_of(listing.book.asks).price))
+      .text("highest_bid", price(best_of(listing.book.bids).price))
       .text("change_percentage", change_percent(t))
       .text("base_volume", trimmed(t.volume_24h, instrument.size_decimals))
       .text("quote_volume", trimmed(t.turnover_24h, 8))
@@ -170,8 +170,8 @@ std::string whole_book(const Stream& stream, std::int64_t now_ms) {
 
 std::string book_ticker(const Listing& listing, std::int64_t now_ms) {
   const Instrument& i = listing.instrument;
-  const Level& bid = listing.book.bids.front();
-  const Level& ask = listing.book.asks.front();
+  const Level bid = best_of(listing.book.bids);
+  const Level ask = best_of(listing.book.asks);
   return push_text("spot.book_ticker",
                    JsonObject()
                        .number("t", listing.book.touch_ts_ms)
@@ -199,7 +199,7 @@ HttpAnswer error_answer(int status, std::string_view label, std::string_view mes
 class Gateio final : public VenueProtocol {
  public:
   explicit Gateio(const VenueContext& context) : VenueProtocol(context) {
-    for (const Listing* listing : listings()) by_pair_[pair_of(listing->instrument)] = listing;
+    for (const Listing* listing : listings()) by_pair_.set(pair_of(listing->instrument), listing);
   }
 
   [[nodiscard]] std::string ws_path() const override { return "/ws/v4/"; }
@@ -223,6 +223,7 @@ class Gateio final : public VenueProtocol {
     State& state = state_of(connection);
     state.last_heard_ms = now_ms;
     state.last_pong_ms = now_ms;
+    now_ms = clock(now_ms);
     const nlohmann::json request = nlohmann::json::parse(text, nullptr, false);
     const std::string channel = request.is_object() ? text_of(request, "channel") : "";
     if (channel.empty()) {
@@ -246,7 +247,8 @@ class Gateio final : public VenueProtocol {
     }
     const double skew_s = std::abs(time->get<double>() - static_cast<double>(now_ms) / 1000);
     if (!(skew_s <= kTimeSkewS)) {
-      violation("time_skew", now_ms);
+      // A client cannot help it when the venue's own clock is wrong.
+      if (market().skew_ms() == 0) violation("time_skew", now_ms);
       return respond(connection, request, 2, "invalid argument: request expired", now_ms);
     }
     const std::string event = text_of(request, "event");
@@ -335,6 +337,23 @@ class Gateio final : public VenueProtocol {
     }
   }
 
+  [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(429); }
+  [[nodiscard]] HttpAnswer refusal(int status) const override {
+    return status < 500 ? error_answer(status, "TOO_MANY_REQUESTS", "Request Rate Limit Exceeded")
+                        : error_answer(status, "SERVER_ERROR", "Server is under maintenance");
+  }
+  void announce_maintenance(Connection& connection, bool begins, std::int64_t now_ms) override {
+    if (!begins) return;
+    connection.send_text(push_text("spot.system",
+                                   JsonObject()
+                                       .text("type", "upgrade")
+                                       .text("msg",
+                                             "The connection will soon be closed for a service "
+                                             "upgrade. Please reconnect.")
+                                       .str(),
+                                   clock(now_ms)));
+  }
+
   HttpAnswer on_http(const HttpRequest& request) override {
     constexpr std::string_view kPrefix = "/api/v4";
     if (!request.path.starts_with(kPrefix)) return error_answer(404, "NOT_FOUND", "page not found");
@@ -344,7 +363,7 @@ class Gateio final : public VenueProtocol {
       violation("rest_requests_per_10s", request.now_ms);
       return error_answer(429, "TOO_MANY_REQUESTS", "Request Rate Limit Exceeded");
     }
-    HttpAnswer result = route(request, path);
+    HttpAnswer result = route(at_venue_clock(request), path);
     result.headers.emplace_back("X-Gate-Ratelimit-Limit", std::to_string(rate.limit()));
     result.headers.emplace_back("X-Gate-Ratelimit-Requests-Remain",
                                 std::to_string(rate.limit() - rate.used(request.now_ms)));
@@ -417,8 +436,8 @@ class Gateio final : public VenueProtocol {
   Wanted wanted_of(Channel channel, const std::vector<std::string>& payload) const {
     Wanted wanted;
     const auto find = [&](const std::string& pair) -> const Listing* {
-      const auto found = by_pair_.find(pair);
-      if (found != by_pair_.end()) return found->second;
+      const Listing* const found = by_pair_.find(pair);
+      if (found != nullptr) return found;
       wanted.problem = "unknown currency pair: " + pair;
       return nullptr;
     };
@@ -427,11 +446,11 @@ class Gateio final : public VenueProtocol {
         const std::size_t dot = name.rfind('.');
         const bool shaped = name.starts_with("ob.") && dot > 3;
         const std::string level = shaped ? name.substr(dot + 1) : "";
-        const auto found = shaped ? by_pair_.find(name.substr(3, dot - 3)) : by_pair_.end();
+        const Listing* const found = shaped ? by_pair_.find(name.substr(3, dot - 3)) : nullptr;
         // An unknown pair or level is acknowledged and stays silent.
-        if (found == by_pair_.end() || (level != "50" && level != "400")) continue;
+        if (found == nullptr || (level != "50" && level != "400")) continue;
         wanted.streams.push_back(
-            {channel, found->second, level == "50" ? 50U : 400U, level == "50" ? 20 : 100});
+            {channel, found, level == "50" ? 50U : 400U, level == "50" ? 20 : 100});
       }
     } else if (channel == Channel::kUpdate) {
       const std::string period = payload.size() > 1 ? payload[1] : "100ms";
@@ -542,9 +561,9 @@ class Gateio final : public VenueProtocol {
     return answer(rows.str());
   }
   HttpAnswer currency_pair(const std::string& name) const {
-    const auto found = by_pair_.find(name);
-    if (found == by_pair_.end()) return unknown_pair(name);
-    return answer(currency_pair_row(found->second->instrument));
+    const Listing* const found = by_pair_.find(name);
+    if (found == nullptr) return unknown_pair(name);
+    return answer(currency_pair_row(found->instrument));
   }
   static HttpAnswer unknown_pair(const std::string& name) {
     return error_answer(400, "INVALID_CURRENCY_PAIR", "Invalid currency pair " + name);
@@ -552,15 +571,15 @@ class Gateio final : public VenueProtocol {
 
   HttpAnswer tickers(const HttpRequest& request) const {
     const std::optional<std::string> name = request.parameter("currency_pair");
-    if (name && !by_pair_.contains(*name)) return unknown_pair(*name);
+    if (name && by_pair_.find(*name) == nullptr) return unknown_pair(*name);
     JsonArray rows;
     for (const Listing* listing : listings()) {
       if (name && pair_of(listing->instrument) != *name) continue;
       JsonObject row;
       if (name) {
         const int decimals = listing->instrument.size_decimals;
-        row.text("lowest_size", trimmed(listing->book.asks.front().size, decimals))
-            .text("highest_size", trimmed(listing->book.bids.front().size, decimals));
+        row.text("lowest_size", trimmed(best_of(listing->book.asks).size, decimals))
+            .text("highest_size", trimmed(best_of(listing->book.bids).size, decimals));
       }
       const std::string change = change_percent(listing->ticker);
       row.text("change_utc0", change).text("change_utc8", change);
@@ -574,15 +593,15 @@ class Gateio final : public VenueProtocol {
     if (!name)
       return error_answer(400, "MISSING_REQUIRED_PARAM",
                           "Missing required parameter: currency_pair");
-    const auto found = by_pair_.find(*name);
-    if (found == by_pair_.end()) return unknown_pair(*name);
+    const Listing* const found = by_pair_.find(*name);
+    if (found == nullptr) return unknown_pair(*name);
     const std::string limit_text = request.parameter("limit").value_or("10");
     const bool number =
         !limit_text.empty() && limit_text.size() <= 4 &&
         std::ranges::all_of(limit_text, [](char c) { return c >= '0' && c <= '9'; });
     const int limit = number ? std::stoi(limit_text) : 0;
     if (limit < 1 || limit > 1000) return error_answer(400, "INVALID_PARAM_VALUE", "Invalid limit");
-    const Listing& listing = *found->second;
+    const Listing& listing = *found;
     const std::string with_id = request.parameter("with_id").value_or("false");
     JsonObject object;
     if (with_id == "true" || with_id == "1") object.raw("id", std::to_string(listing.book.last_id));
@@ -657,7 +676,7 @@ class Gateio final : public VenueProtocol {
                       .str());
   }
 
-  std::map<std::string, const Listing*> by_pair_;
+  SymbolIndex by_pair_{market()};
   std::set<const Listing*> dirty_;  // since the last second
   std::int64_t last_second_ms_ = 0;
   KeyedRate rest_{200, 10'000};

@@ -97,8 +97,8 @@ std::string ticker_data(const Listing& listing, JsonObject object) {
       .text("priceChangePercent", trimmed(percent, 2))
       .text("volume", trimmed(t.volume_24h, instrument.size_decimals))
       .text("quoteVolume", trimmed(t.turnover_24h, 5))
-      .text("bestBidPrice", price(listing.book.bids.front().price))
-      .text("bestAskPrice", price(listing.book.asks.front().price))
+      .text("bestBidPrice", price(best_of(listing.book.bids).price))
+      .text("bestAskPrice", price(best_of(listing.book.asks).price))
       .number("lastTradedAt", t.ts_ms)
       .str();
 }
@@ -125,7 +125,8 @@ HttpAnswer success(std::string_view data) {
 class Korbit final : public VenueProtocol {
  public:
   explicit Korbit(const VenueContext& context) : VenueProtocol(context) {
-    for (const Listing* listing : listings()) by_symbol_[symbol_of(listing->instrument)] = listing;
+    for (const Listing* listing : listings())
+      by_symbol_.set(symbol_of(listing->instrument), listing);
   }
 
   [[nodiscard]] std::string ws_path() const override { return "/v2/public"; }
@@ -193,6 +194,11 @@ class Korbit final : public VenueProtocol {
     }
   }
 
+  [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(429); }
+  [[nodiscard]] HttpAnswer refusal(int status) const override {
+    return error_answer(status, status < 500 ? "TOO_MANY_REQUESTS" : "SERVICE_UNAVAILABLE");
+  }
+
   HttpAnswer on_http(const HttpRequest& request) override {
     RateWindow& rate = rest_[request.remote];
     if (!rate.admit(request.now_ms)) {
@@ -201,7 +207,7 @@ class Korbit final : public VenueProtocol {
       limited.headers.emplace_back("Retry-After", "1");
       return limited;
     }
-    HttpAnswer result = route(request);
+    HttpAnswer result = route(at_venue_clock(request));
     const std::int64_t left = rate.limit() - rate.used(request.now_ms);
     result.headers.emplace_back("Ratelimit",
                                 "limit=50, remaining=" + std::to_string(left) + ", reset=1");
@@ -276,11 +282,11 @@ class Korbit final : public VenueProtocol {
     std::vector<const Listing*> wanted;
     for (const nlohmann::json& symbol : *symbols) {
       const std::string name = symbol.is_string() ? symbol.get<std::string>() : symbol.dump();
-      const auto found = by_symbol_.find(name);
-      if (found == by_symbol_.end()) {
+      const Listing* const found = by_symbol_.find(name);
+      if (found == nullptr) {
         return fail(connection, id, "INVALID_SYMBOL", "The symbol does not exist (" + name + ")");
       }
-      wanted.push_back(found->second);
+      wanted.push_back(found);
     }
     std::vector<BookView> views;
     for (const Listing* listing : wanted) {
@@ -377,27 +383,27 @@ class Korbit final : public VenueProtocol {
   HttpAnswer order_book(const HttpRequest& request) const {
     const std::optional<std::string> symbol = request.parameter("symbol");
     if (!symbol) return error_answer(400, "BAD_REQUEST");
-    const auto found = by_symbol_.find(*symbol);
-    if (found == by_symbol_.end()) return error_answer(400, "INVALID_CURRENCY_PAIR");
+    const Listing* const found = by_symbol_.find(*symbol);
+    if (found == nullptr) return error_answer(400, "INVALID_CURRENCY_PAIR");
     const std::optional<std::int64_t> level =
-        find_level(*found->second, request.parameter("level").value_or(""));
+        find_level(*found, request.parameter("level").value_or(""));
     if (!level) return error_answer(400, "BAD_REQUEST");
-    return success(book_data(*found->second, *level, "amt"));
+    return success(book_data(*found, *level, "amt"));
   }
 
   HttpAnswer tick_sizes(const HttpRequest& request) const {
     const std::optional<std::string> symbol = request.parameter("symbol");
     if (!symbol) return error_answer(400, "BAD_REQUEST");
-    const auto found = by_symbol_.find(*symbol);
-    if (found == by_symbol_.end()) return error_answer(400, "INVALID_CURRENCY_PAIR");
-    const Instrument& instrument = found->second->instrument;
+    const Listing* const found = by_symbol_.find(*symbol);
+    if (found == nullptr) return error_answer(400, "INVALID_CURRENCY_PAIR");
+    const Instrument& instrument = found->instrument;
     JsonArray levels;
     for (const std::int64_t level : levels_of(instrument)) {
       levels.add(sim::quoted(trimmed(level, instrument.price_decimals)));
     }
     return success(
         JsonObject()
-            .text("symbol", found->first)
+            .text("symbol", *symbol)
             .raw("tickSizePolicy",
                  JsonArray()
                      .add(JsonObject()
@@ -441,7 +447,7 @@ class Korbit final : public VenueProtocol {
     return success(rows.str());
   }
 
-  std::map<std::string, const Listing*> by_symbol_;
+  SymbolIndex by_symbol_{market()};
   KeyedRate rest_{50, 1'000};
 };
 

@@ -195,8 +195,8 @@ std::int64_t trade_count(const Ticker& t) {
 std::string ticker_frame(std::string_view type, const Listing& listing, std::int64_t ts_ms) {
   const Instrument& i = listing.instrument;
   const Ticker& t = listing.ticker;
-  const Level bid = listing.book.bids.empty() ? Level{} : listing.book.bids.front();
-  const Level ask = listing.book.asks.empty() ? Level{} : listing.book.asks.front();
+  const Level bid = listing.book.bids.empty() ? Level{} : best_of(listing.book.bids);
+  const Level ask = listing.book.asks.empty() ? Level{} : best_of(listing.book.asks);
   const double percent =
       t.open == 0 ? 0.0
                   : static_cast<double>(t.last - t.open) * 100.0 / static_cast<double>(t.open);
@@ -220,13 +220,13 @@ std::string ticker_frame(std::string_view type, const Listing& listing, std::int
   return channel_frame("ticker", type, "[" + row + "]");
 }
 
-std::string pair_info(const Instrument& i) {
+std::string pair_info(const Instrument& i, std::string_view status = "online") {
   const std::string increment = step_text(i.tick, i.price_decimals);
   return JsonObject()
       .text("symbol", symbol_of(i))
       .text("base", i.base)
       .text("quote", i.quote)
-      .text("status", "online")
+      .text("status", status)
       .number("qty_precision", i.size_decimals)
       .raw("qty_increment", step_text(1, i.size_decimals))
       .number("price_precision", i.price_decimals)
@@ -368,10 +368,10 @@ class Kraken final : public VenueProtocol {
   explicit Kraken(const VenueContext& context) : VenueProtocol(context) {
     for (const Listing* listing : listings()) {
       const Instrument& i = listing->instrument;
-      by_symbol_[symbol_of(i)] = listing;
+      by_symbol_.set(symbol_of(i), listing);
       for (const std::string& name :
            {rest_key(i), altname_of(i), wsname_of(i), i.base + i.quote, symbol_of(i)}) {
-        by_rest_name_[name] = listing;
+        by_rest_name_.set(name, listing);
       }
       for (const std::string& asset : {i.base, i.quote}) {
         if (std::find(assets_.begin(), assets_.end(), asset) == assets_.end()) {
@@ -403,24 +403,14 @@ class Kraken final : public VenueProtocol {
     auto state = std::make_unique<State>();
     state->last_sent_ms = state->last_heard_ms = now_ms;
     connection.state = std::move(state);
-    // Unsigned and above 2^53, where a double no longer holds it.
-    const std::uint64_t id = 9'471'984'923'908'980'762ULL + connection.id() * 1'000'003ULL;
-    connection.send_text(channel_frame("status", "update",
-                                       "[" +
-                                           JsonObject()
-                                               .text("version", "2.0.10")
-                                               .text("system", "online")
-                                               .text("api_version", "v2")
-                                               .raw("connection_id", std::to_string(id))
-                                               .str() +
-                                           "]"));
+    connection.send_text(status_frame(connection));
   }
 
   void on_text(Connection& connection, std::string_view text, std::int64_t now_ms) override {
     State& state = state_of(connection);
     state.last_heard_ms = state.last_sent_ms = now_ms;
     const nlohmann::json request = nlohmann::json::parse(text, nullptr, false);
-    Reply reply{connection, {}, {}, now_ms};
+    Reply reply{connection, {}, {}, clock(now_ms)};
     if (!request.is_object()) {
       fail(reply, "Malformed request");
       return;
@@ -471,7 +461,7 @@ class Kraken final : public VenueProtocol {
       if (!frame.payload)
         frame = data_frame(book_update(event, book->second), FrameKind::kBook, listing);
       connection->send(frame);
-      state.last_sent_ms = std::max(state.last_sent_ms, event.after.ts_ms);
+      state.last_sent_ms = std::max(state.last_sent_ms, wall(event.after.ts_ms));
     }
     const auto moved = [](const std::vector<Level>& from, const std::vector<Level>& to) {
       return from.empty() || to.empty() || from.front().price != to.front().price;
@@ -505,6 +495,32 @@ class Kraken final : public VenueProtocol {
     }
   }
 
+  [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(429); }
+  [[nodiscard]] HttpAnswer refusal(int status) const override {
+    if (status < 500) return plain(status, "error code: 1015");
+    HttpAnswer refused = failed("EService:Unavailable");
+    refused.status = status;
+    return refused;
+  }
+  void announce_maintenance(Connection& connection, bool, std::int64_t) override {
+    connection.send_text(status_frame(connection));
+  }
+  [[nodiscard]] bool maintenance_disconnects() const override { return false; }
+  [[nodiscard]] bool works_in_maintenance(const HttpRequest& request) const override {
+    return request.path == "/0/public/SystemStatus" || request.path == "/0/public/Time";
+  }
+  void on_delisted(const Listing& listing) override {
+    const std::string frame =
+        channel_frame("instrument", "update",
+                      JsonObject()
+                          .raw("assets", "[]")
+                          .raw("pairs", "[" + pair_info(listing.instrument, "delisted") + "]")
+                          .str());
+    for (Connection* connection : connections()) {
+      if (state_of(*connection).instrument) connection->send_text(frame);
+    }
+  }
+
   HttpAnswer on_http(const HttpRequest& request) override {
     if (!rest_[request.remote].admit(request.now_ms)) {
       violation("rest_requests", request.now_ms);
@@ -523,14 +539,14 @@ class Kraken final : public VenueProtocol {
     }
     if (route == "Depth") return depth(request);
     if (route == "Assets") return assets(request);
-    const std::int64_t seconds = request.now_ms / 1000;
+    const std::int64_t now = clock(request.now_ms);
+    const std::int64_t seconds = now / 1000;
     if (route == "Time") {
-      return result(
-          JsonObject().number("unixtime", seconds).text("rfc1123", rfc1123(request.now_ms)).str());
+      return result(JsonObject().number("unixtime", seconds).text("rfc1123", rfc1123(now)).str());
     }
     if (route == "SystemStatus") {
       return result(JsonObject()
-                        .text("status", "online")
+                        .text("status", system_status())
                         .text("timestamp", rfc3339_micros(seconds * 1'000'000).substr(0, 19) + "Z")
                         .raw("upcoming_maintenance", "[]")
                         .raw("emergency", "[]")
@@ -549,6 +565,22 @@ class Kraken final : public VenueProtocol {
   };
 
   static State& state_of(Connection& connection) { return static_cast<State&>(*connection.state); }
+
+  [[nodiscard]] const char* system_status() const {
+    return market().maintenance() ? "maintenance" : "online";
+  }
+
+  [[nodiscard]] std::string status_frame(const Connection& connection) const {
+    // Unsigned and above 2^53, where a double no longer holds it.
+    const std::uint64_t id = 9'471'984'923'908'980'762ULL + connection.id() * 1'000'003ULL;
+    const std::string row = JsonObject()
+                                .text("version", "2.0.10")
+                                .text("system", system_status())
+                                .text("api_version", "v2")
+                                .raw("connection_id", std::to_string(id))
+                                .str();
+    return channel_frame("status", "update", "[" + row + "]");
+  }
 
   static HttpAnswer plain(int status, std::string text) {
     HttpAnswer answer;
@@ -702,12 +734,12 @@ class Kraken final : public VenueProtocol {
     }
     const Trigger trigger = trigger_name == "bbo" ? Trigger::kBbo : Trigger::kTrades;
     for (const std::string& symbol : symbols) {
-      const auto found = by_symbol_.find(symbol);
-      if (found == by_symbol_.end()) {
+      const Listing* const found = by_symbol_.find(symbol);
+      if (found == nullptr) {
         fail(reply, "Currency pair not supported " + symbol, symbol);
         continue;
       }
-      const Listing& listing = *found->second;
+      const Listing& listing = *found;
       JsonObject acknowledged;
       acknowledged.text("channel", text_member(params, "channel"));
       bool fresh = false;
@@ -780,8 +812,8 @@ class Kraken final : public VenueProtocol {
       return;
     }
     for (const std::string& symbol : symbols) {
-      const auto found = by_symbol_.find(symbol);
-      if (found == by_symbol_.end()) {
+      const Listing* const found = by_symbol_.find(symbol);
+      if (found == nullptr) {
         fail(reply, "Currency pair not supported " + symbol, symbol);
         continue;
       }
@@ -790,19 +822,19 @@ class Kraken final : public VenueProtocol {
       bool gone = false;
       if (channel == Channel::kBook) {
         // Another depth is another subscription: the running one stays.
-        const auto book = state.books.find(found->second);
+        const auto book = state.books.find(found);
         gone = book != state.books.end() && book->second == depth;
         if (gone) state.books.erase(book);
         acknowledged.number("depth", depth);
       } else if (channel == Channel::kTicker) {
-        const auto ticker = state.tickers.find(found->second);
+        const auto ticker = state.tickers.find(found);
         gone = ticker != state.tickers.end();
         if (gone) {
           acknowledged.text("event_trigger", ticker->second == Trigger::kBbo ? "bbo" : "trades");
           state.tickers.erase(ticker);
         }
       } else {
-        gone = state.quiet.erase({name, found->second}) > 0;
+        gone = state.quiet.erase({name, found}) > 0;
       }
       if (gone) {
         acknowledge(reply, acknowledged.text("symbol", symbol).str());
@@ -822,7 +854,7 @@ class Kraken final : public VenueProtocol {
         frame = data_frame(ticker_frame("update", listing, ts_ms), FrameKind::kTicker, listing);
       }
       connection->send(frame);
-      state.last_sent_ms = std::max(state.last_sent_ms, ts_ms);
+      state.last_sent_ms = std::max(state.last_sent_ms, wall(ts_ms));
     }
   }
 
@@ -849,11 +881,11 @@ class Kraken final : public VenueProtocol {
     }
     std::set<std::string> written;
     for (const std::string& name : asked) {
-      const auto found = by_rest_name_.find(name);
-      if (found == by_rest_name_.end()) return failed("EQuery:Unknown asset pair");
-      const std::string key = key_for(*found->second, name, readable);
+      const Listing* const found = by_rest_name_.find(name);
+      if (found == nullptr) return failed("EQuery:Unknown asset pair");
+      const std::string key = key_for(*found, name, readable);
       if (!written.insert(key).second) continue;
-      rows.raw(key, row(*found->second, readable));
+      rows.raw(key, row(*found, readable));
     }
     return result(rows.str());
   }
@@ -861,8 +893,8 @@ class Kraken final : public VenueProtocol {
   HttpAnswer depth(const HttpRequest& request) {
     const std::string name = request.parameter("pair").value_or("");
     if (name.empty()) return failed("EGeneral:Invalid arguments");
-    const auto found = by_rest_name_.find(name);
-    if (found == by_rest_name_.end()) return failed("EQuery:Unknown asset pair");
+    const Listing* const found = by_rest_name_.find(name);
+    if (found == nullptr) return failed("EQuery:Unknown asset pair");
     std::size_t count = 100;
     if (const auto text = request.parameter("count")) {
       const char* const end = text->data() + text->size();
@@ -871,7 +903,7 @@ class Kraken final : public VenueProtocol {
         return failed("EGeneral:Invalid arguments");
       }
     }
-    const Listing& listing = *found->second;
+    const Listing& listing = *found;
     const auto side = [&](const std::vector<Level>& levels) {
       JsonArray rows;
       for (std::size_t n = 0; n < std::min(count, levels.size()); ++n) {
@@ -908,8 +940,8 @@ class Kraken final : public VenueProtocol {
     return result(rows.str());
   }
 
-  std::map<std::string, const Listing*> by_symbol_;
-  std::map<std::string, const Listing*> by_rest_name_;
+  SymbolIndex by_symbol_{market()};
+  SymbolIndex by_rest_name_{market()};
   std::vector<std::string> assets_;  // readable names, in the order of the listings
   std::map<std::string, std::int64_t> banned_until_;
   KeyedRate connects_{150, 600'000};

@@ -111,10 +111,10 @@ std::string ticker_row(const Listing& listing) {
       .text("instId", inst_id(instrument))
       .text("last", price(t.last))
       .text("lastSz", size(t.last_size))
-      .text("askPx", price(listing.book.asks.front().price))
-      .text("askSz", size(listing.book.asks.front().size))
-      .text("bidPx", price(listing.book.bids.front().price))
-      .text("bidSz", size(listing.book.bids.front().size))
+      .text("askPx", price(best_of(listing.book.asks).price))
+      .text("askSz", size(best_of(listing.book.asks).size))
+      .text("bidPx", price(best_of(listing.book.bids).price))
+      .text("bidSz", size(best_of(listing.book.bids).size))
       .text("open24h", price(t.open))
       .text("high24h", price(t.high))
       .text("low24h", price(t.low))
@@ -184,7 +184,7 @@ HttpAnswer error_answer(int status, std::string_view code, std::string_view mess
 class Okx final : public VenueProtocol {
  public:
   explicit Okx(const VenueContext& context) : VenueProtocol(context) {
-    for (const Listing* listing : listings()) by_id_[inst_id(listing->instrument)] = listing;
+    for (const Listing* listing : listings()) by_id_.set(inst_id(listing->instrument), listing);
   }
 
   [[nodiscard]] std::string ws_path() const override { return "/ws/v5/public"; }
@@ -313,12 +313,37 @@ class Okx final : public VenueProtocol {
     }
   }
 
+  [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(429); }
+  [[nodiscard]] HttpAnswer refusal(int status) const override {
+    return status < 500 ? error_answer(status, "50011", "Too Many Requests")
+                        : error_answer(status, "50001", "Service temporarily unavailable.");
+  }
+  void announce_maintenance(Connection& connection, bool begins, std::int64_t) override {
+    if (!begins) return;
+    connection.send_text(JsonObject()
+                             .text("event", "notice")
+                             .text("code", "64008")
+                             .text("msg",
+                                   "The connection will soon be closed for a service upgrade. "
+                                   "Please reconnect.")
+                             .text("connId", state_of(connection).conn_id)
+                             .str());
+  }
+  [[nodiscard]] bool works_in_maintenance(const HttpRequest& request) const override {
+    return request.path == "/api/v5/system/status" || request.path == "/api/v5/public/time";
+  }
+
   HttpAnswer on_http(const HttpRequest& request) override {
     const std::string& path = request.path;
     if (path == "/api/v5/public/time") {
-      return success(R"([{"ts":")" + std::to_string(request.now_ms) + R"("}])");
+      return success(R"([{"ts":")" + std::to_string(clock(request.now_ms)) + R"("}])");
     }
-    if (path == "/api/v5/system/status") return success("[]");
+    if (path == "/api/v5/system/status") {
+      return success(market().maintenance()
+                         ? R"([{"title":"Trading system upgrade","state":"ongoing",)"
+                           R"("serviceType":"5","system":"unified"}])"
+                         : "[]");
+    }
     if (path == "/api/v5/asset/currencies") {
       return error_answer(401, "50103", "Request header OK-ACCESS-KEY can not be empty.");
     }
@@ -384,9 +409,9 @@ class Okx final : public VenueProtocol {
     const auto known = std::find_if(kChannels.begin(), kChannels.end(),
                                     [&](const ChannelName& one) { return one.name == channel; });
     const std::string symbol = text("instId");
-    const auto listing = by_id_.find(symbol);
+    const Listing* const listing = by_id_.find(symbol);
     const bool by_type = known != kChannels.end() && known->channel == Channel::kInstruments;
-    if (known == kChannels.end() || (!by_type && listing == by_id_.end())) {
+    if (known == kChannels.end() || (!by_type && listing == nullptr)) {
       error(connection, id, "60018",
             "Wrong URL or channel:" + channel + ",instId:" + symbol +
                 " doesn't exist. Please use the correct URL, channel and parameters referring to "
@@ -395,7 +420,7 @@ class Okx final : public VenueProtocol {
       return;
     }
     State& state = state_of(connection);
-    const Listing* const subject = by_type ? nullptr : listing->second;
+    const Listing* const subject = by_type ? nullptr : listing;
     JsonObject echo;
     for (const auto& [key, value] : arg.items()) {
       if (value.is_string()) echo.text(key, value.get<std::string>());
@@ -463,7 +488,7 @@ class Okx final : public VenueProtocol {
       if (!frame.payload) {
         frame = {std::make_shared<const std::string>(build()), false, kind, &listing};
       }
-      state.last_push_ms = std::max(state.last_push_ms, ticker_time(listing));
+      state.last_push_ms = std::max(state.last_push_ms, wall(ticker_time(listing)));
       connection->send(frame);
     }
   }
@@ -512,12 +537,12 @@ class Okx final : public VenueProtocol {
     if (!id || id->empty()) {
       return error_answer(400, "50014", "Parameter instId can not be empty.");
     }
-    const auto found = by_id_.find(to_upper(*id));
-    if (found == by_id_.end()) {
+    const Listing* const found = by_id_.find(to_upper(*id));
+    if (found == nullptr) {
       return error_answer(200, "51001",
                           "Instrument ID, Instrument ID code, or Spread ID doesn't exist.");
     }
-    return success("[" + row(*found->second) + "]");
+    return success("[" + row(*found) + "]");
   }
 
   /// Empty for the kinds of instrument this market has none of; an error for kinds that do not
@@ -577,7 +602,7 @@ class Okx final : public VenueProtocol {
     });
   }
 
-  std::map<std::string, const Listing*> by_id_;
+  SymbolIndex by_id_{market()};
   std::set<const Listing*> dirty_;  // tickers to push at the end of the instant
   std::map<const Listing*, std::int64_t> heartbeats_;
   KeyedRate connects_{3, 1'000};

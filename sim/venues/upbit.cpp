@@ -130,7 +130,8 @@ HttpAnswer error_answer(int status, int name, std::string_view message) {
 class Upbit final : public VenueProtocol {
  public:
   explicit Upbit(const VenueContext& context) : VenueProtocol(context) {
-    for (const Listing* listing : listings()) by_code_[market_code(listing->instrument)] = listing;
+    for (const Listing* listing : listings())
+      by_code_.set(market_code(listing->instrument), listing);
   }
 
   [[nodiscard]] std::string ws_path() const override { return "/websocket/v1"; }
@@ -205,7 +206,7 @@ class Upbit final : public VenueProtocol {
           frame = make_frame(book_text(event.listing, state.format, one, "REALTIME"),
                              FrameKind::kBook, &event.listing);
         }
-        state.last_activity_ms = event.after.ts_ms;
+        state.last_activity_ms = wall(event.after.ts_ms);
         connection->send(frame);
       }
     }
@@ -221,7 +222,7 @@ class Upbit final : public VenueProtocol {
         frame = make_frame(ticker_text(listing, state.format, "REALTIME"), FrameKind::kTicker,
                            &listing);
       }
-      state.last_activity_ms = listing.ticker.ts_ms;
+      state.last_activity_ms = wall(listing.ticker.ts_ms);
       connection->send(frame);
     }
   }
@@ -240,6 +241,14 @@ class Upbit final : public VenueProtocol {
         state.last_activity_ms = now_ms;
       }
     }
+  }
+
+  [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(418); }
+  [[nodiscard]] HttpAnswer refusal(int status) const override {
+    const char* const name = status == 429   ? "too_many_requests"
+                             : status == 418 ? "blocked"
+                                             : "service_unavailable";
+    return answer(status, R"({"error":{"name":")" + std::string(name) + R"("}})");
   }
 
   HttpAnswer on_http(const HttpRequest& request) override {
@@ -371,9 +380,9 @@ class Upbit final : public VenueProtocol {
             book.depth = static_cast<std::size_t>(std::stoi(count));
         }
       }
-      const auto found = by_code_.find(name);
-      if (found == by_code_.end()) continue;  // silence
-      const Listing& listing = *found->second;
+      const Listing* const found = by_code_.find(name);
+      if (found == nullptr) continue;  // silence
+      const Listing& listing = *found;
       if (*type.type == "orderbook") {
         if (type.bad_level) continue;
         const std::optional<std::int64_t> level =
@@ -552,9 +561,9 @@ class Upbit final : public VenueProtocol {
     }
     JsonArray rows;
     for (const std::string& market : markets) {
-      const auto found = by_code_.find(to_upper(market));
-      if (found == by_code_.end()) return error_answer(404, 404, "Code not found");
-      const std::string text = row(*found->second);
+      const Listing* const found = by_code_.find(to_upper(market));
+      if (found == nullptr) return error_answer(404, 404, "Code not found");
+      const std::string text = row(*found);
       if (!text.empty()) rows.add(text);
     }
     return answer(200, rows.str());
@@ -639,7 +648,7 @@ class Upbit final : public VenueProtocol {
     return answer(200, rows.str());
   }
 
-  std::map<std::string, const Listing*> by_code_;
+  SymbolIndex by_code_{market()};
   KeyedRate connects_{5, 1'000};
   KeyedRate rest_{10, 1'000};
   KeyedRate origin_{1, 10'000};

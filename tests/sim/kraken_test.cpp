@@ -58,9 +58,6 @@ void apply(Rebuilt& book, const Json& frame, const Instrument& instrument, std::
   }
 }
 
-/// The market's objects are not const themselves; a vector's book is written over one.
-Listing& writable(const Listing& listing) { return const_cast<Listing&>(listing); }
-
 std::vector<Level> levels(std::initializer_list<std::pair<std::int64_t, std::int64_t>> list) {
   std::vector<Level> result;
   for (const auto& [price, size] : list) result.push_back({price, size});
@@ -153,7 +150,7 @@ TEST_CASE_FIXTURE(Kraken, "Kraken: numbers keep their zeros, deletes come before
 TEST_CASE_FIXTURE(Kraken,
                   "Kraken: a level that falls out of the depth is not deleted, and comes "
                   "back with a message") {
-  Listing& target = writable(listing("BTC", "USD"));
+  Listing& target = view.shown(listing("BTC", "USD"));
   FakeConnection& connection = connect();
   target.book.bids = levels({{1'000, 100}});
   target.book.asks.clear();
@@ -163,7 +160,7 @@ TEST_CASE_FIXTURE(Kraken,
 
   Book before = target.book;
   target.book.asks.insert(target.book.asks.begin(), {1'003, 5});
-  protocol->on_book({target, before, target.book, true});
+  inner->on_book({target, before, target.book, true});
   Json frame = connection.take_json().at(0);
   CHECK(frame["data"][0]["bids"].empty());
   REQUIRE(frame["data"][0]["asks"].size() == 1);
@@ -171,7 +168,7 @@ TEST_CASE_FIXTURE(Kraken,
 
   before = target.book;
   target.book.asks.erase(target.book.asks.begin());
-  protocol->on_book({target, before, target.book, true});
+  inner->on_book({target, before, target.book, true});
   frame = connection.take_json().at(0);
   REQUIRE(frame["data"][0]["asks"].size() == 2);
   CHECK(frame["data"][0]["asks"][0]["qty"] == 0.0);
@@ -180,7 +177,7 @@ TEST_CASE_FIXTURE(Kraken,
 }
 
 TEST_CASE_FIXTURE(Kraken, "Kraken checksum vector 1: the official guide") {
-  Listing& target = writable(listing("BTC", "USD"));
+  Listing& target = view.shown(listing("BTC", "USD"));
   REQUIRE(target.instrument.price_decimals == 1);
   REQUIRE(target.instrument.size_decimals == 8);
   target.book.asks = levels({{452852, 100000},
@@ -210,7 +207,7 @@ TEST_CASE_FIXTURE(Kraken, "Kraken checksum vector 1: the official guide") {
 }
 
 TEST_CASE_FIXTURE(Kraken, "Kraken checksum vector 2: snapshot and update of the documentation") {
-  Listing& target = writable(listing("XRP", "USD"));
+  Listing& target = view.shown(listing("XRP", "USD"));
   target.instrument.price_decimals = 4;
   target.instrument.size_decimals = 8;
   target.book.bids = levels({{5666, 483175496356},
@@ -240,7 +237,7 @@ TEST_CASE_FIXTURE(Kraken, "Kraken checksum vector 2: snapshot and update of the 
 
   const Book before = target.book;
   target.book.bids.back().size = 109839475580;
-  protocol->on_book({target, before, target.book, false});
+  inner->on_book({target, before, target.book, false});
   const std::string text = connection.take().at(0);
   CHECK(text.find(R"("bids":[{"price":0.5657,"qty":1098.39475580}],"asks":[])") !=
         std::string::npos);

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "sim/faulty_venue.h"
 #include "sim/venues.h"
 
 /// A simulated venue without sockets: a fake connection, a clock that is moved by hand, and a
@@ -34,6 +35,8 @@ class FakeConnection final : public Connection {
   void ping(std::string_view payload) override { pings.emplace_back(payload); }
   void close(std::uint16_t code, std::string_view) override { close_code = code; }
   void drop() override { dropped = true; }
+  void reset() override { was_reset = dropped = true; }
+  void freeze() override { frozen = true; }
   [[nodiscard]] const HttpRequest& upgrade() const override { return upgrade_; }
   [[nodiscard]] std::uint64_t id() const override { return id_; }
 
@@ -56,6 +59,8 @@ class FakeConnection final : public Connection {
   std::vector<std::string> pings;
   std::uint16_t close_code = 0;
   bool dropped = false;
+  bool was_reset = false;
+  bool frozen = false;
   bool gone = false;  // the protocol knows
 
  private:
@@ -69,11 +74,26 @@ class Bench : public MarketObserver {
   explicit Bench(VenueId venue, std::vector<std::string> assets = {"BTC", "XRP", "DOGE"})
       : venue_(venue),
         market(MarketConfig{std::move(assets), 7, {venue}}, kStartMs),
-        protocol(make_venue({venue, market, violations})) {}
+        view(venue, market),
+        faults({venue}, market),
+        inner(make_venue({venue, view, violations})),
+        protocol(
+            std::make_unique<FaultyVenue>(VenueContext{venue, view, violations}, *inner, faults)) {}
 
   void on_book(const BookEvent& event) override { protocol->on_book(event); }
   void on_ticker(const Listing& listing) override { protocol->on_ticker(listing); }
   void on_instant(VenueId, std::int64_t ts_ms) override { protocol->on_instant(ts_ms); }
+
+  /// Orders a fault as the control route does; it must be possible.
+  void order(const FaultOrder& wanted) {
+    REQUIRE(faults.check(wanted) == std::vector<std::string>{});
+    REQUIRE_FALSE(faults.start(wanted, now_ms).empty());
+    protocol->on_faults_started(now_ms);
+  }
+  void end_faults() {
+    faults.end_all();
+    protocol->on_faults_ended(now_ms);
+  }
 
   /// A request as the server hands it over; `target` needs no percent-decoding.
   [[nodiscard]] HttpRequest request(const std::string& target) const {
@@ -163,6 +183,7 @@ class Bench : public MarketObserver {
  private:
   /// Timers, then the farewell to connections they ended, which comes later from a real loop.
   void tick() {
+    faults.expire(now_ms);
     protocol->on_timer(now_ms);
     for (const auto& connection : connections_) {
       if (connection->open() || connection->gone) continue;
@@ -179,7 +200,10 @@ class Bench : public MarketObserver {
   std::int64_t now_ms = kStartMs;
   Violations violations;
   Market market;
-  std::unique_ptr<VenueProtocol> protocol;
+  MarketView view;
+  Faults faults;
+  std::unique_ptr<VenueProtocol> inner;
+  std::unique_ptr<FaultyVenue> protocol;
 };
 
 /// `token` (text or number) in units of 10^-decimals.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "sim/faulty_venue.h"
 #include "sim/market.h"
 #include "sim/venues.h"
 
@@ -24,6 +25,8 @@ class FakeConnection final : public Connection {
   void ping(std::string_view payload) override { pings.emplace_back(payload); }
   void close(std::uint16_t code, std::string_view) override { closed = code; }
   void drop() override { dropped = true; }
+  void reset() override { dropped = true; }
+  void freeze() override {}
   [[nodiscard]] const HttpRequest& upgrade() const override { return request; }
   [[nodiscard]] std::uint64_t id() const override { return 1; }
 
@@ -50,7 +53,11 @@ class Stage final : public MarketObserver {
   explicit Stage(VenueId venue)
       : venue_(venue),
         market({.assets = {"BTC", "XRP"}, .seed = 3, .venues = {}}, kStart),
-        protocol(make_venue({venue, market, violations})) {
+        view(venue, market),
+        faults({venue}, market),
+        inner(make_venue({venue, view, violations})),
+        protocol(
+            std::make_unique<FaultyVenue>(VenueContext{venue, view, violations}, *inner, faults)) {
     client.request.remote = "127.0.0.1";
     client.request.now_ms = kStart;
     protocol->attach(client);
@@ -93,7 +100,10 @@ class Stage final : public MarketObserver {
  public:
   Violations violations;
   Market market;
-  std::unique_ptr<VenueProtocol> protocol;
+  MarketView view;
+  Faults faults;
+  std::unique_ptr<VenueProtocol> inner;
+  std::unique_ptr<FaultyVenue> protocol;
   FakeConnection client;
   std::int64_t now = kStart;
 };
