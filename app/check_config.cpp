@@ -16,7 +16,8 @@ std::optional<config::Loaded> load_config(const std::filesystem::path& file) {
 }
 
 int check_config(const std::filesystem::path& file) {
-  return load_config(file) ? kExitOk : kExitBadInput;
+  const std::optional<config::Loaded> loaded = load_config(file);
+  return loaded && check_fault_script(file, loaded->settings) ? kExitOk : kExitBadInput;
 }
 
 }  // namespace spreadwatch::app

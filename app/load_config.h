@@ -11,4 +11,8 @@ namespace spreadwatch::app {
 /// error.
 std::optional<config::Loaded> load_config(const std::filesystem::path& file);
 
+/// Prints every scripted fault that the simulator cannot carry out on stderr; false if there is
+/// one.
+bool check_fault_script(const std::filesystem::path& file, const config::Settings& settings);
+
 }  // namespace spreadwatch::app

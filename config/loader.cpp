@@ -267,6 +267,42 @@ void read_listen(Mapping& root, const char* key, Listen& listen, const Report& r
   map.finish();
 }
 
+void read_fault_script(const YAML::Node& node, SimulateSettings& simulate, const Report& report) {
+  if (!node.IsDefined() || node.IsNull()) return;
+  if (!node.IsSequence() || node.size() > 1000) {
+    report.error(node, "simulate.faults: must be a list of at most 1000 faults");
+    return;
+  }
+  for (std::size_t i = 0; i < node.size(); ++i) {
+    SimulateFault fault;
+    fault.line = node[i].Mark().line + 1;
+    Mapping map(node[i], "simulate.faults[" + std::to_string(i) + "]", report);
+    map.integer("at_ms", fault.at_ms, 0, kDayMs);
+    map.integer("duration_ms", fault.duration_ms, 0, kDayMs);
+    map.text("fault", fault.fault);
+    if (node[i].IsMap() && !map.has("fault")) {
+      report.error(node[i], map.path_of("fault") + ": missing");
+    }
+    const auto name = [&](const char* key, std::optional<std::string>& out) {
+      if (!map.has(key) || map.node(key).IsNull()) return;
+      map.text(key, out.emplace());
+    };
+    name("venue", fault.venue);
+    name("symbol", fault.symbol);
+    if (!node[i].IsMap()) continue;
+    for (const auto& entry : node[i]) {
+      const auto key = entry.first.as<std::string>("");
+      const bool common = key == "at_ms" || key == "duration_ms" || key == "fault" ||
+                          key == "venue" || key == "symbol";
+      if (common) continue;
+      std::int64_t value = 0;
+      map.integer(key.c_str(), value, INT64_MIN, INT64_MAX);
+      fault.parameters.emplace_back(key, value);
+    }
+    simulate.faults.push_back(std::move(fault));
+  }
+}
+
 void read_simulate(Mapping& root, Settings& settings, const Report& report) {
   SimulateSettings& simulate = settings.simulate;
   Mapping map(root.node("simulate"), "simulate", report);
@@ -281,6 +317,7 @@ void read_simulate(Mapping& root, Settings& settings, const Report& report) {
   map.integer("seed", seed, 0, INT64_MAX);
   simulate.seed = static_cast<std::uint64_t>(seed);
   map.boolean("tls", simulate.tls);
+  read_fault_script(map.node("faults"), simulate, report);
   map.finish();
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/time.h"
@@ -83,11 +84,24 @@ struct MetricsSettings {
   std::uint16_t port = 9464;  ///< 0 = any free one
 };
 
+/// A fault the simulator starts by itself. What it means, and whether it can be, the simulator
+/// knows.
+struct SimulateFault {
+  std::int64_t at_ms = 0;  ///< after the start
+  std::string fault;
+  std::optional<std::string> venue;   ///< nothing = all
+  std::optional<std::string> symbol;  ///< nothing = all
+  std::int64_t duration_ms = 0;       ///< 0 = once
+  std::vector<std::pair<std::string, std::int64_t>> parameters;
+  int line = 0;  ///< in the file, from 1
+};
+
 struct SimulateSettings {
   std::uint16_t base_port = 9600;     ///< 0 = any free one for each venue
   std::uint16_t control_port = 9609;  ///< 0 = any free one
   std::uint64_t seed = 1;
   bool tls = false;
+  std::vector<SimulateFault> faults;
 };
 
 struct LogSettings {

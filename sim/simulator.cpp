@@ -81,20 +81,52 @@ std::vector<VenueId> parse_venues(const std::vector<std::string>& names) {
   return venues;
 }
 
+/// The configured ones or the default; throws for a name that is none.
+std::vector<std::string> checked_assets(std::vector<std::string> assets) {
+  if (assets.empty()) assets.assign(kDefaultAssets.begin(), kDefaultAssets.end());
+  for (const std::string& asset : assets) {
+    const bool plain = !asset.empty() && asset.size() <= 20 &&
+                       std::all_of(asset.begin(), asset.end(), [](unsigned char c) {
+                         return std::isupper(c) != 0 || std::isdigit(c) != 0;
+                       });
+    if (!plain) throw std::invalid_argument("not an asset name: " + asset);
+  }
+  return assets;
+}
+
 }  // namespace
+
+std::vector<ScriptError> check_script(const SimulatorConfig& config) {
+  std::vector<ScriptError> errors;
+  if (config.faults.empty()) return errors;
+  const std::vector<VenueId> venues = parse_venues(config.venues);
+  const Market market({checked_assets(config.assets), config.seed, venues}, 0);
+  const Faults faults(venues, market);
+  for (std::size_t i = 0; i < config.faults.size(); ++i) {
+    const ScriptedFault& fault = config.faults[i];
+    if (i >= kMaxScript) {
+      errors.push_back({i, "fault: at most " + std::to_string(kMaxScript) + " may be listed"});
+      break;
+    }
+    if (fault.at_ms < 0) errors.push_back({i, "at_ms: must not be negative"});
+    if (fault.order.fault.empty()) errors.push_back({i, "fault: missing"});
+    for (std::string& error : faults.check(fault.order)) errors.push_back({i, std::move(error)});
+  }
+  return errors;
+}
 
 class Simulator::Impl : public MarketObserver {
  public:
   explicit Impl(SimulatorConfig config)
       : config_(std::move(config)), venues_(parse_venues(config_.venues)) {
-    if (config_.assets.empty()) config_.assets.assign(kDefaultAssets.begin(), kDefaultAssets.end());
-    for (const std::string& asset : config_.assets) {
-      const bool plain = !asset.empty() && asset.size() <= 20 &&
-                         std::all_of(asset.begin(), asset.end(), [](unsigned char c) {
-                           return std::isupper(c) != 0 || std::isdigit(c) != 0;
-                         });
-      if (!plain) throw std::invalid_argument("not an asset name: " + asset);
+    config_.assets = checked_assets(config_.assets);
+    std::string errors;
+    for (const ScriptError& error : check_script(config_)) {
+      errors += (errors.empty() ? "" : "\n") +
+                ("faults[" + std::to_string(error.place) + "]." + error.message);
     }
+    if (!errors.empty()) throw std::invalid_argument(errors);
+    std::ranges::stable_sort(config_.faults, {}, &ScriptedFault::at_ms);
     market_ =
         std::make_unique<Market>(MarketConfig{config_.assets, config_.seed, venues_}, now_ms());
     bank_quotes_.fill({});
@@ -106,7 +138,6 @@ class Simulator::Impl : public MarketObserver {
       protocols_[place] = make_venue(context);
       faulty_[place] = std::make_unique<FaultyVenue>(context, *protocols_[place], *faults_);
     }
-    check_script();
     server_ = std::make_unique<Server>();
   }
 
@@ -130,6 +161,7 @@ class Simulator::Impl : public MarketObserver {
         server_->listen("control", config_.control_port,
                         [this](const HttpRequest& request) { return control(request); });
     started_ms_ = now_ms();
+    run_script();
     // Half a slot of the market's grid: an instant is at most this late.
     server_->every(std::chrono::milliseconds(10), [this] {
       run_script();
@@ -179,24 +211,6 @@ class Simulator::Impl : public MarketObserver {
 
   FaultyVenue& faulty(const Listing& listing) {
     return *faulty_[index_of(listing.instrument.venue)];
-  }
-
-  void check_script() {
-    std::string errors;
-    const auto add = [&](std::size_t place, const std::string& error) {
-      errors += (errors.empty() ? "" : "\n") + ("faults[" + std::to_string(place) + "]." + error);
-    };
-    if (config_.faults.size() > kMaxScript) {
-      throw std::invalid_argument("faults: at most " + std::to_string(kMaxScript));
-    }
-    for (std::size_t i = 0; i < config_.faults.size(); ++i) {
-      const ScriptedFault& fault = config_.faults[i];
-      if (fault.at_ms < 0) add(i, "at_ms: must not be negative");
-      if (fault.order.fault.empty()) add(i, "fault: missing");
-      for (const std::string& error : faults_->check(fault.order)) add(i, error);
-    }
-    if (!errors.empty()) throw std::invalid_argument(errors);
-    std::ranges::stable_sort(config_.faults, {}, &ScriptedFault::at_ms);
   }
 
   void run_script() {

@@ -29,6 +29,15 @@ struct SimulatorConfig {
   std::vector<ScriptedFault> faults;  ///< at most 1000, in any order
 };
 
+struct ScriptError {
+  std::size_t place;    ///< in SimulatorConfig::faults
+  std::string message;  ///< "<key>: <what is wrong>"
+};
+
+/// Everything that is wrong with the scripted faults, for the venues and assets of the
+/// configuration. Throws like Simulator's constructor for what is wrong with those.
+std::vector<ScriptError> check_script(const SimulatorConfig& config);
+
 /// Nine exchanges on loopback, their control routes and two bank-rate sources.
 ///
 /// Everything runs on the thread inside run(). Only stop() may be called from other threads (also

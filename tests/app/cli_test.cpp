@@ -73,6 +73,26 @@ TEST_CASE("check-config names every error with file and line and exits with 1") 
   }
 }
 
+TEST_CASE("check-config and simulate name every fault of a script that cannot be") {
+  const TemporaryFolder folder;
+  const auto bad = folder.write("faults.yaml",
+                                "assets: [BTC]\nvenues: {upbit: }\nsimulate:\n  faults:\n"
+                                "    - {fault: explode, venue: okx}\n"
+                                "    - {fault: bad_checksum, venue: upbit, ms: 5}\n");
+  for (const std::string command : {"check-config", "simulate"}) {
+    CAPTURE(command);
+    std::vector<std::string> arguments{program(), command, bad};
+    if (command == "simulate") arguments.insert(arguments.begin() + 2, "--config");
+    const Finished finished = run(arguments);
+    CHECK(finished.code == 1);
+    CHECK(finished.err.find("faults.yaml:5: simulate.faults[0].fault: there is none") !=
+          std::string::npos);
+    CHECK(finished.err.find("faults.yaml:6: simulate.faults[1].fault: bad_checksum makes no") !=
+          std::string::npos);
+    CHECK(finished.err.find("faults.yaml:6: simulate.faults[1].ms: ") != std::string::npos);
+  }
+}
+
 TEST_CASE("decode prints the maintained book and keeps going over every kind of bad line") {
   const TemporaryFolder folder;
   const std::string huge(10U << 20U, 'x');

@@ -33,6 +33,37 @@ TEST_CASE("the smallest configuration has every documented default") {
   CHECK(s.simulate.base_port == 9600);
 }
 
+TEST_CASE("a fault script keeps its times, places and parameters") {
+  const Loaded loaded = load_text(
+      "assets: [BTC]\nvenues: {upbit: }\nsimulate:\n  faults:\n"
+      "    - {at_ms: 5000, fault: gap, venue: okx, symbol: BTC-USDT, duration_ms: 0}\n"
+      "    - {fault: late, venue: null, duration_ms: 2000, ms: 700}\n",
+      "c.yaml");
+  REQUIRE(loaded.ok());
+  const std::vector<SimulateFault>& faults = loaded.settings.simulate.faults;
+  REQUIRE(faults.size() == 2);
+  CHECK(faults[0].at_ms == 5000);
+  CHECK(faults[0].fault == "gap");
+  CHECK(faults[0].venue == "okx");
+  CHECK(faults[0].symbol == "BTC-USDT");
+  CHECK(faults[0].line == 5);
+  CHECK_FALSE(faults[1].venue.has_value());
+  CHECK(faults[1].duration_ms == 2000);
+  CHECK(faults[1].parameters == std::vector<std::pair<std::string, std::int64_t>>{{"ms", 700}});
+}
+
+TEST_CASE("every error of a fault script is named") {
+  const Loaded loaded = load_text(
+      "assets: [BTC]\nvenues: {upbit: }\nsimulate:\n  faults:\n"
+      "    - {at_ms: -1, venue: okx}\n"
+      "    - {fault: late, duration_ms: soon, ms: [1]}\n"
+      "    - gap\n",
+      "c.yaml");
+  CHECK(loaded.errors.size() == 5);
+  const Loaded list = load_text("assets: [BTC]\nvenues: {upbit: }\nsimulate: {faults: gap}\n", "c");
+  CHECK(list.errors.size() == 1);
+}
+
 TEST_CASE("venues keep the order of the file") {
   const Loaded loaded =
       load_text("assets: all\nvenues: {kraken: , binance: , upbit: }\n", "c.yaml");

@@ -300,6 +300,144 @@ TEST_CASE("simulator: refusals and closes reach the client") {
   CHECK(violations[0]["count"] == 1);
 }
 
+/// A client of OKX's book of BTC that has had its snapshot.
+std::unique_ptr<WebSocketClient> okx_client(const Running& sim) {
+  auto client = std::make_unique<WebSocketClient>(sim.venue_port("okx"), sim.ws_path("okx"));
+  client->send(R"({"op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"}]})");
+  REQUIRE(client->read());  // the acknowledgement
+  REQUIRE(client->read());
+  return client;
+}
+
+json start_fault(const Running& sim, const std::string& body, int status = 200) {
+  const HttpReply reply = http_request(sim.control_port(), "POST", "/v1/faults", body);
+  CHECK(reply.status == status);
+  return json::parse(reply.body);
+}
+
+TEST_CASE("simulator: faults are listed, started, counted and ended by request") {
+  const Running sim({.assets = {"BTC"}, .venues = {"okx", "upbit"}});
+  CHECK(sim.control("/v1/faults").size() == 25);
+  const auto client = okx_client(sim);
+  const json started =
+      start_fault(sim, R"({"fault":"gap","venue":"okx","symbol":"BTC-USDT","duration_ms":0})");
+  REQUIRE(started["started"].size() == 1);
+  CHECK(started["started"][0]["active"] == true);
+  std::int64_t last = 0;
+  int gaps = 0;
+  for (int i = 0; i < 8; ++i) {
+    const json message = json::parse(client->read().value().text);
+    const json& data = message["data"][0];
+    gaps += last != 0 && data["prevSeqId"] != last;
+    last = data["seqId"].get<std::int64_t>();
+  }
+  CHECK(gaps <= 1);
+  for (const json& row : sim.control("/v1/faults")) {
+    if (row["fault"] != "gap") continue;
+    CHECK(row["started"][0]["touched"] == 1);
+    CHECK(row["started"][0]["active"] == false);
+  }
+  // All venues: each that has the fault.
+  CHECK(start_fault(sim, R"({"fault":"http_5xx","duration_ms":60000,"status":502})")["started"]
+            .size() == 2);
+  CHECK(http_request(sim.venue_port("upbit"), "GET", "/v1/market/all").status == 502);
+  CHECK(http_request(sim.control_port(), "DELETE", "/v1/faults").status == 200);
+  CHECK(http_request(sim.venue_port("upbit"), "GET", "/v1/market/all").status == 200);
+}
+
+TEST_CASE("simulator: an impossible fault is a problem that names every error") {
+  const Running sim({.assets = {"BTC"}, .venues = {"okx"}});
+  const HttpReply reply =
+      http_request(sim.control_port(), "POST", "/v1/faults",
+                   R"({"fault":"nope","venue":"mars","symbol":4,"duration_ms":-5})");
+  CHECK(reply.status == 400);
+  CHECK(reply.content_type == "application/problem+json");
+  CHECK(json::parse(reply.body)["errors"].size() == 4);
+  start_fault(sim, "{", 400);
+  start_fault(sim, R"({"fault":"bad_checksum","venue":"okx"})", 400);
+  start_fault(sim, R"({"fault":"late","ms":99999999})", 400);
+  CHECK(http_request(sim.control_port(), "PUT", "/v1/faults").status == 405);
+}
+
+TEST_CASE("simulator: a closed connection has its code, a reset one none") {
+  const Running sim({.assets = {"BTC"}, .venues = {"okx"}});
+  for (const auto& [fault, code] :
+       {std::pair{R"({"fault":"close","venue":"okx"})", 1001},
+        std::pair{R"({"fault":"close","venue":"okx","code":4004})", 4004},
+        std::pair{R"({"fault":"reset","venue":"okx"})", 1006}}) {
+    const auto client = okx_client(sim);
+    start_fault(sim, fault);
+    while (client->read()) {
+    }
+    CHECK(client->closed());
+    CHECK(client->close_code() == code);
+  }
+}
+
+TEST_CASE("simulator: a frozen socket stays open and says nothing while new ones work") {
+  const Running sim({.assets = {"BTC"}, .venues = {"okx"}});
+  const auto frozen = okx_client(sim);
+  start_fault(sim, R"({"fault":"freeze_socket","venue":"okx","duration_ms":60000})");
+  while (frozen->read(std::chrono::milliseconds(300))) {
+  }
+  frozen->send("ping");
+  const auto fresh = okx_client(sim);
+  for (int i = 0; i < 5; ++i) CHECK(fresh->read());
+  CHECK_FALSE(frozen->read(std::chrono::milliseconds(500)));
+  CHECK_FALSE(frozen->closed());
+  http_request(sim.control_port(), "DELETE", "/v1/faults");
+  CHECK_FALSE(frozen->read());
+  CHECK(frozen->closed());
+  CHECK(fresh->read());
+  CHECK(sim.control("/v1/violations").empty());
+}
+
+TEST_CASE("simulator: a dripping message arrives whole, an oversized one burdens no queue") {
+  const Running sim({.assets = {"BTC"}, .venues = {"okx", "upbit"}});
+  const auto client = okx_client(sim);
+  start_fault(sim, R"({"fault":"drip","venue":"okx","duration_ms":1500,"ms":200})");
+  for (int i = 0; i < 8; ++i) {
+    const auto message = client->read();
+    REQUIRE(message);
+    CHECK(json::accept(message->text));
+  }
+  start_fault(sim, R"({"fault":"oversized","venue":"okx","bytes":20000000})");
+  bool big = false;
+  for (int i = 0; i < 12 && !big; ++i) big = client->read().value().text.size() == 20'000'000;
+  CHECK(big);
+  CHECK(client->read());
+  CHECK(sim.control("/v1/violations").empty());
+  // Also through compression.
+  WebSocketClient upbit(sim.venue_port("upbit"), sim.ws_path("upbit"));
+  upbit.send(R"([{"ticket":"t"},{"type":"orderbook","codes":["KRW-BTC"]}])");
+  REQUIRE(upbit.read());
+  start_fault(sim, R"({"fault":"drip","venue":"upbit","duration_ms":1000})");
+  for (int i = 0; i < 4; ++i) CHECK(json::accept(upbit.read().value().text));
+}
+
+TEST_CASE("simulator: scripted faults start by themselves, and bad ones are all named") {
+  SimulatorConfig config{.assets = {"BTC"}, .venues = {"okx"}};
+  config.faults = {{600, {.fault = "close", .venue = "okx", .parameters = {{"code", 4001}}}},
+                   {0, {.fault = "http_429", .duration_ms = 60'000}}};
+  const Running sim(config);
+  const auto client = okx_client(sim);
+  CHECK(http_request(sim.venue_port("okx"), "GET", "/api/v5/public/time").status == 429);
+  while (client->read()) {
+  }
+  CHECK(client->close_code() == 4001);
+  config.faults[0].order.venue = "upbit";
+  config.faults[1].order.parameters = {{"ms", 1}};
+  CHECK(check_script(config).size() == 2);
+  try {
+    const Simulator refused(config);
+    FAIL("accepted");
+  } catch (const std::invalid_argument& error) {
+    const std::string text = error.what();
+    CHECK(text.find("faults[0].venue") != std::string::npos);
+    CHECK(text.find("faults[1].ms") != std::string::npos);
+  }
+}
+
 TEST_CASE("simulator: stops at once with clients connected") {
   auto sim = std::make_unique<Running>();
   WebSocketClient client(sim->venue_port("okx"), sim->ws_path("okx"));
