@@ -195,7 +195,7 @@ struct Reference {
   Rng rng{0};
   Wander korean{0, 0, 1, rng};  // the asset's own part of the Korean premium
 
-  // One venue drifts away for a few seconds now and then: the spread somebody waits for.
+  // One venue drifts away for a few seconds every few minutes: the spread somebody waits for.
   Listing* dislocated = nullptr;
   std::int64_t next_slot = 0;
   std::int64_t begin_slot = 0;
@@ -276,7 +276,8 @@ class Market::Impl {
   Impl(const MarketConfig& config, std::int64_t start_ms)
       : origin_ms_(start_ms / 1000 * 1000),
         rng_(config.seed ^ 0x6d61726b6574ULL),
-        premium_(0.015, 0.009, 150, rng_),
+        // Around what two legs cost in fees, so that pairs are worth having now and then only.
+        premium_(0.007, 0.003, 120, rng_),
         usd_krw_(1389.2, 2.0, 1800, rng_),
         usdt_premium_(0.006, 0.0015, 600, rng_),
         usdt_usd_(0.9998, 0.0001, 300, rng_) {
@@ -296,7 +297,7 @@ class Market::Impl {
       reference.volume_usd = profile.volume_usd;
       reference.day_change = name == "USDC" ? 0 : 0.015 * reference.rng.normal();
       reference.korean = Wander(0, 0.0015, 90, reference.rng);
-      reference.next_slot = seconds(reference.rng.uniform(8, 30));
+      reference.next_slot = seconds(reference.rng.uniform(15, 400));
       references_.push_back(std::move(reference));
     }
     for (const VenueId venue : venues) {
@@ -689,9 +690,9 @@ class Market::Impl {
   }
 
   void dislocate(Reference& reference, std::size_t asset) {
-    reference.next_slot = slot_ + seconds(reference.rng.uniform(20, 60));
+    reference.next_slot = slot_ + seconds(reference.rng.uniform(200, 600));
     reference.begin_slot = slot_;
-    reference.end_slot = slot_ + seconds(reference.rng.uniform(3, 8));
+    reference.end_slot = slot_ + seconds(reference.rng.uniform(4, 10));
     reference.dislocation =
         reference.rng.uniform(0.012, 0.03) * (reference.rng.chance(0.5) ? 1 : -1);
     std::size_t count = 0;

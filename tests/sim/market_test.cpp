@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <set>
@@ -238,21 +239,60 @@ TEST_CASE("market: a stall is skipped, not replayed in a burst") {
   CHECK(market.next_tick_ms() > kStart + 600'000);
 }
 
-TEST_CASE("market: now and then one venue leaves the others") {
+TEST_CASE("market: every few minutes one venue leaves the others for some seconds") {
   Market market({{"BTC"}, 11, {VenueId::kOkx, VenueId::kBinance}}, kStart);
   Observer observer;
   const Listing* const okx = market.find(VenueId::kOkx, "BTC", "USDT");
   const Listing* const binance = market.find(VenueId::kBinance, "BTC", "USDT");
-  int apart = 0;
+  int times = 0;
+  int seconds_apart = 0;
   int together = 0;
-  for (int second = 0; second < 180; ++second) {
+  bool was_apart = false;
+  for (int second = 0; second < 3'600; ++second) {
     run(market, observer, 1);
     const double a = static_cast<double>(okx->book.bids.front().price) / 10;
     const double b = static_cast<double>(binance->book.bids.front().price) / 100;
     const double gap = std::abs(a / b - 1);
-    apart += gap > 0.008;
+    const bool apart = gap > 0.008;
+    times += apart && !was_apart;
+    seconds_apart += apart;
+    was_apart = apart;
     together += gap < 0.002;
   }
-  CHECK(apart >= 5);
-  CHECK(together >= 120);
+  CHECK(times >= 5);
+  CHECK(times <= 18);
+  CHECK(seconds_apart >= 3 * times);
+  CHECK(seconds_apart <= 11 * times);
+  CHECK(together >= 3'300);
+}
+
+TEST_CASE("market: the Korean premium in USDT lies about what trading it costs, on both sides") {
+  for (const std::uint64_t seed : {1, 7, 42}) {
+    CAPTURE(seed);
+    Market market({{"BTC"}, seed, {VenueId::kUpbit, VenueId::kOkx}}, kStart);
+    Observer observer;
+    const auto mid = [&](VenueId venue, const char* base, const char* quote) {
+      const Listing& listing = *market.find(venue, base, quote);
+      const double sum =
+          static_cast<double>(listing.book.bids.front().price + listing.book.asks.front().price);
+      return sum / 2 / std::pow(10.0, listing.instrument.price_decimals);
+    };
+    double total = 0;
+    int low = 0;
+    int high = 0;
+    constexpr int kSeconds = 3'600;
+    for (int second = 0; second < kSeconds; ++second) {
+      run(market, observer, 1);
+      const double usdt = mid(VenueId::kUpbit, "USDT", "KRW");
+      const double premium =
+          mid(VenueId::kUpbit, "BTC", "KRW") / usdt / mid(VenueId::kOkx, "BTC", "USDT") - 1;
+      total += premium;
+      low += premium < 0.0045;
+      high += premium > 0.0095;
+    }
+    CHECK(total / kSeconds > 0.005);
+    CHECK(total / kSeconds < 0.010);
+    CHECK(low > kSeconds / 20);
+    CHECK(high > kSeconds / 20);
+  }
 }
