@@ -35,6 +35,7 @@ class Replay final : private ingest::MarketSink, private spread::EventSink {
     if (line.receive_time) now_ = std::max(now_, *line.receive_time);
     engine_.advance(now_);
     if (line.channel == "fx") return feed_bank(line);
+    if (line.channel == ingest::kAuditChannel) return;  // was compared with, never shown
     const std::optional<VenueId> venue = venue_from_name(line.exchange);
     if (!venue) return capture_error(line, {ErrorCode::kCaptureLine, "unknown exchange"});
     if (settings_.venue(*venue) == nullptr) return;  // a venue left out is off
@@ -114,6 +115,8 @@ std::optional<LastFrames> find_last_frames(const std::vector<std::filesystem::pa
   LastFrames last{};
   while (const ingest::CaptureLine* line = input->next()) {
     if (line->error || line->sent || !line->receive_time) continue;
+    // Polled because the connection said nothing: no sign of its life.
+    if (line->channel == ingest::kPolledChannel || line->channel == ingest::kAuditChannel) continue;
     const std::optional<VenueId> venue = venue_from_name(line->exchange);
     if (venue)
       last[index_of(*venue)] =

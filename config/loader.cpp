@@ -96,6 +96,9 @@ VenueSettings read_venue(VenueId id, const YAML::Node& node, const Report& repor
   map.text("rest_url", venue.rest_url, check_url("http://", "https://"));
   map.integer("orderbook_depth", venue.orderbook_depth, 1, 5000);
   map.duration("liveness_ms", venue.liveness, 100, 600'000);
+  map.duration("fallback_after_ms", venue.fallback_after, 100, 600'000);
+  map.duration("fallback_poll_ms", venue.fallback_poll, 100, 60'000);
+  map.duration("audit_interval_ms", venue.audit_interval, 0, kDayMs);
   map.finish();
   return venue;
 }

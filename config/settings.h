@@ -24,7 +24,10 @@ struct VenueSettings {
   std::string ws_url;       ///< empty = the adapter's own
   std::string rest_url;     ///< empty = the adapter's own
   int orderbook_depth = 0;  ///< levels a side asked of the venue; 0 = the adapter's own choice
-  milliseconds liveness{15'000};  ///< a connection that says nothing for so long is dead
+  milliseconds liveness{15'000};       ///< a connection that says nothing for so long is dead
+  milliseconds fallback_after{2'500};  ///< a stream down or silent for so long is polled over REST
+  milliseconds fallback_poll{2'000};   ///< how often then
+  milliseconds audit_interval{5'000};  ///< how often an order book is compared with REST; 0 = never
 };
 
 /// One HTTP source of the KRW/USD bank rate.

@@ -19,6 +19,10 @@ namespace spreadwatch {
 enum class Origin : std::uint8_t { kWs, kRest };
 constexpr std::string_view to_string(Origin o) { return o == Origin::kWs ? "ws" : "rest"; }
 
+/// OrderBook::connection of a book that is polled over REST instead of streamed: it has no
+/// connection that could be alive, and is as fresh as its last poll.
+inline constexpr std::uint32_t kPolledConnection = 0xffff'ffffU;
+
 /// What may be believed of an order book or ticker stream.
 enum class FeedState : std::uint8_t {
   kSyncing,  ///< subscribed, waiting for the snapshot
@@ -69,7 +73,8 @@ struct OrderBook {
   FeedState state = FeedState::kSyncing;
   std::optional<ErrorCode> reason;  ///< why it is not synced, when known
   Origin origin = Origin::kWs;
-  std::uint32_t connection = 0;  ///< the venue's connection that carries it, for liveness
+  std::uint32_t connection = 0;  ///< the venue's connection that carries it, for liveness;
+                                 ///< kPolledConnection = none
   std::uint64_t epoch = 0;       ///< rises with every resync; nothing of an older epoch survives
   std::optional<std::int64_t> sequence;
   std::optional<Timestamp> exchange_time;

@@ -11,6 +11,7 @@ void BookMessage::reset() {
   first_sequence.reset();
   sequence.reset();
   previous_sequence.reset();
+  cross_sequence.reset();
   checksum.reset();
   exchange_time.reset();
   bids.clear();

@@ -14,12 +14,20 @@
 
 namespace spreadwatch::ingest {
 
+/// Frame::channel of an order book polled over REST while the socket does not deliver it. Whatever
+/// the venue's rule, it is a whole book on a stream of its own and neither seeds nor continues what
+/// the socket said.
+inline constexpr std::string_view kPolledChannel = "polled";
+/// Frame::channel of an order book fetched over REST to check the maintained one with. Read like a
+/// polled one, shown to nobody.
+inline constexpr std::string_view kAuditChannel = "audit";
+
 /// One payload as it came, with what the reader knows of it besides the text.
 struct Frame {
   Origin origin = Origin::kWs;
   std::string_view payload;
   std::string_view channel;  ///< what a REST answer was asked for: "orderbook", "ticker",
-                             ///< "markets"; may be empty
+                             ///< "markets", kPolledChannel, kAuditChannel; may be empty
   std::string_view symbol;  ///< the venue's symbol it was asked for or recorded under; may be empty
   std::optional<Timestamp> receive_time;
   std::uint32_t connection = 0;
@@ -47,6 +55,8 @@ struct BookMessage {
   std::optional<std::int64_t> first_sequence;     ///< first update id of a range (`U`)
   std::optional<std::int64_t> sequence;           ///< the venue's own number after this message
   std::optional<std::int64_t> previous_sequence;  ///< what the message follows (`prevSeqId`)
+  std::optional<std::int64_t> cross_sequence;     ///< a number that orders the messages of all
+                                                  ///< depths of a symbol (Bybit `seq`)
   std::optional<std::uint32_t> checksum;
   std::optional<Timestamp> exchange_time;
   std::vector<Level> bids;  ///< in wire order; size zero = remove the level

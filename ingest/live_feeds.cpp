@@ -13,14 +13,17 @@
 #include <mutex>
 #include <random>
 #include <set>
+#include <span>
 #include <thread>
 #include <tuple>
 #include <utility>
 
 #include "ingest/backoff.h"
+#include "ingest/book_audit.h"
 #include "ingest/normalizer.h"
 #include "ingest/rate_budget.h"
 #include "ingest/rest_client.h"
+#include "ingest/rest_fallback.h"
 #include "ingest/session.h"
 #include "ingest/transport.h"
 
@@ -96,11 +99,17 @@ class VenueFeed final : private MarketSink {
         normalizer_(settings.id),
         budget_(normalizer_.adapter().profile()),
         rest_(io, RestOptions{4, 256, options.ca_file}),
-        context_{io, tls, clock, normalizer_, budget_, rest_, metrics, sink},
+        context_{io, tls, clock, normalizer_, budget_, rest_, metrics, sink, &fallback_},
         rest_url_(
             without_slash(or_default(settings.rest_url, normalizer_.adapter().profile().rest_url))),
         depth_(normalizer_.adapter().offered_depth(settings.orderbook_depth)),
-        markets_backoff_(kMarketsBackoff, seed) {}
+        markets_backoff_(kMarketsBackoff, seed),
+        fallback_(context_, fallback_settings()),
+        audit_(context_, audit_settings(), [this](const Instrument& instrument, std::string why) {
+          if (const auto carried = carried_.find(instrument); carried != carried_.end()) {
+            sessions_[carried->second]->distrust(instrument, std::move(why));
+          }
+        }) {}
 
   const config::VenueSettings& settings() const { return settings_; }
 
@@ -128,11 +137,15 @@ class VenueFeed final : private MarketSink {
     const bool ready = markets_known_ || now - started_at_ >= options_.markets_wait;
     if (ready && std::exchange(wanted_changed_, false)) apply();
     for (const auto& session : sessions_) session->tick(now);
+    fallback_.tick(now);
+    audit_.tick(now);
   }
 
   void stop() {
     stopping_ = true;
     rest_.stop();
+    fallback_.stop();
+    audit_.stop();
     for (const auto& session : sessions_) session->stop();
   }
   bool stopped() const {
@@ -147,6 +160,7 @@ class VenueFeed final : private MarketSink {
       session->count_duplicates();
       session->append_status(now, out);
     }
+    fallback_.overlay(std::span{out}.subspan(first), now);
     std::size_t tickers = 0;
     std::size_t books = 0;
     std::size_t synced = 0;
@@ -258,6 +272,8 @@ class VenueFeed final : private MarketSink {
         subscribe(instrument);
       } else if (!listed) {
         if (carried != carried_.end()) {
+          audit_.forget(instrument);
+          fallback_.forget(instrument);
           sessions_[carried->second]->remove(subscriptions_of(instrument),
                                              ErrorCode::kUnknownSymbol);
           carried_.erase(carried);
@@ -280,9 +296,32 @@ class VenueFeed final : private MarketSink {
       ++place;
     }
     if (place == sessions_.size()) sessions_.push_back(make_session(place));
+    fallback_.watch(instrument, std::chrono::steady_clock::now());
+    audit_.watch(instrument);
     sessions_[place]->add(subscriptions);
     carried_[instrument] = place;
     unlisted_.erase(instrument);
+  }
+
+  RestFallback::Settings fallback_settings() const {
+    RestFallback::Settings s;
+    s.venue = settings_.id;
+    s.rest_url = rest_url_;
+    s.after = settings_.fallback_after;
+    s.poll = settings_.fallback_poll;
+    s.liveness = settings_.liveness;
+    s.quiet = quiet_;
+    s.depth = depth_;
+    return s;
+  }
+
+  BookAudit::Settings audit_settings() const {
+    BookAudit::Settings s;
+    s.venue = settings_.id;
+    s.rest_url = rest_url_;
+    s.interval = settings_.audit_interval;
+    s.depth = depth_;
+    return s;
   }
 
   std::unique_ptr<Session> make_session(std::size_t place) {
@@ -343,6 +382,8 @@ class VenueFeed final : private MarketSink {
   std::map<Instrument, std::size_t> carried_;  // by which session
   std::set<Instrument> unlisted_;              // and reported as such
   std::vector<std::unique_ptr<Session>> sessions_;
+  RestFallback fallback_;
+  BookAudit audit_;
   bool stopping_ = false;
 };
 

@@ -46,17 +46,20 @@ void Normalizer::feed_book(const Frame& frame, const BookMessage& message, Marke
   MaintainedBook& book = found->second;
   OrderBook& shown = book.mutable_book();
   const bool was_synced = shown.synced();
+  const bool polled = frame.origin == Origin::kRest && frame.channel == kPolledChannel;
+  const std::uint32_t connection = polled ? kPolledConnection : frame.connection;
   // A snapshot over REST seeds a stream that the websocket carries.
   if (frame.origin == Origin::kWs || message.rule == BookRule::kReplace) {
-    if (message.rule == BookRule::kReplace && shown.connection != frame.connection) {
+    if (message.rule == BookRule::kReplace && shown.connection != connection) {
       book.forget_sequence();
     }
-    shown.connection = frame.connection;
+    shown.connection = connection;
   }
   const MaintainedBook::Outcome outcome = book.apply(message, frame.origin);
   if (outcome.show || was_synced != shown.synced()) shown.receive_time = frame.receive_time;
   publish(found->first, book, was_synced, outcome, sink);
   if (outcome.error) report(frame, message.symbol, *outcome.error, sink);
+  if (tap_ != nullptr && message.stream == tapped_) tap_->on_message(message, shown);
 }
 
 void Normalizer::feed_error(const Frame& frame, const DecodeError& error, MarketSink& sink) {

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "core/market_data.h"
 #include "ingest/decoded.h"
@@ -26,6 +27,15 @@ class MarketSink {
                        MaintainedBook::Need need) {
     static_cast<void>(stream), static_cast<void>(instrument), static_cast<void>(need);
   }
+};
+
+/// Sees the order book messages of one stream as they are applied. References live only during the
+/// call, which must not change the normalizer.
+class BookTap {
+ public:
+  virtual ~BookTap() = default;
+  /// `book` is what `message` has made of the maintained book, synced or not.
+  virtual void on_message(const BookMessage& message, const OrderBook& book) = 0;
 };
 
 /// From payloads to normalized tickers and maintained order books, for one venue. `decode`,
@@ -52,6 +62,12 @@ class Normalizer {
   /// Forgets a stream that is no longer subscribed.
   void forget(const std::string& stream);
 
+  /// Shows `tap` every message of `stream`; nullptr = none. It must outlive its use.
+  void set_tap(std::string stream, BookTap* tap) {
+    tapped_ = std::move(stream);
+    tap_ = tap;
+  }
+
   VenueAdapter& adapter() { return *adapter_; }
   const MaintainedBook* find(const std::string& stream) const;
 
@@ -68,6 +84,8 @@ class Normalizer {
   Decoded decoded_;
   std::unordered_map<std::string, MaintainedBook> books_;
   std::unordered_map<std::string, int> depths_;  ///< acknowledged, by stream
+  std::string tapped_;                           ///< the stream that tap_ sees
+  BookTap* tap_ = nullptr;
 };
 
 }  // namespace spreadwatch::ingest

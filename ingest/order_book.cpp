@@ -181,6 +181,11 @@ MaintainedBook::Outcome MaintainedBook::apply_replace(const BookMessage& message
     const bool confirmed = *message.sequence == *last_ && origin == Origin::kRest;
     if (!renumbered && !confirmed) return duplicate();
   }
+  // Behind a REST address several machines may answer, one later than the other.
+  if (book_.connection == kPolledConnection && !message.sequence && message.exchange_time &&
+      book_.exchange_time && *message.exchange_time < *book_.exchange_time) {
+    return duplicate();
+  }
   load(message);
   return settle(message, origin);
 }

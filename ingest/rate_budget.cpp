@@ -117,6 +117,15 @@ microseconds VenueBudget::take_rest(Timestamp now, int weight) {
   return wait;
 }
 
+microseconds VenueBudget::take_rest(Timestamp now, int weight, double spare) {
+  if (const auto until = rest_paused_until(now)) return *until - now;
+  const int all = rest_.limit().count;
+  const int kept = static_cast<int>(spare * all);
+  const microseconds wait = rest_.wait(now, std::max(weight, std::min(weight + kept, all)));
+  if (wait.count() == 0) rest_.take(now, weight);
+  return wait;
+}
+
 void VenueBudget::refused_connect(Timestamp now, int status,
                                   std::optional<milliseconds> retry_after) {
   if (!is_refusal(status, retry_after)) return;

@@ -66,6 +66,8 @@ class VenueBudget {
   /// 0 = taken; else how long to wait before asking again, nothing taken.
   microseconds take_connect(Timestamp now);
   microseconds take_rest(Timestamp now, int weight = 1);
+  /// As take_rest(), for what can wait: leaves the fraction `spare` of the window to what cannot.
+  microseconds take_rest(Timestamp now, int weight, double spare);
 
   /// What a REST request or a websocket upgrade was answered with. 429, 418, 403 and everything
   /// with a Retry-After pause what was refused, without Retry-After for a time that grows with each

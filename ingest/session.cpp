@@ -6,6 +6,8 @@
 #include <exception>
 #include <utility>
 
+#include "ingest/rest_fallback.h"
+
 namespace spreadwatch::ingest {
 namespace {
 
@@ -101,6 +103,23 @@ void Session::remove(std::span<const Subscription> subscriptions, std::optional<
   const VenueAdapter& adapter = context_.normalizer.adapter();
   for (std::string& text : adapter.unsubscribe(asked, context_.clock.now())) {
     if (outbox_.size() < kMaxOutbox) outbox_.push_back(std::move(text));
+  }
+}
+
+void Session::distrust(const Instrument& instrument, std::string detail) {
+  for (const auto& [name, stream] : books_) {
+    if (stream->subscription.instrument != instrument || !stream->synced) continue;
+    const Error error{ErrorCode::kChecksumMismatch, std::move(detail)};
+    spdlog::warn("{} {}: {}", to_string(settings_.venue), instrument.name(), error.detail);
+    context_.normalizer.invalidate_stream(name, FeedState::kFaulted, error.code, *this);
+    emit(FeedError{settings_.venue,
+                   context_.normalizer.adapter().venue_symbol(instrument),
+                   error,
+                   context_.clock.now(),
+                   {}});
+    // Where a snapshot over REST seeds the book, the next change asks for it.
+    if (!profile_.book_needs_rest) on_need(name, instrument, MaintainedBook::Need::kResubscribe);
+    return;
   }
 }
 
@@ -236,6 +255,9 @@ void Session::on_closed(const CloseInfo& info) {
   last_close_ = info.code;
   for (auto& [subscription, stream] : streams_) {
     stream.asked = stream.data = stream.synced = false;
+    if (context_.fallback != nullptr) {
+      context_.fallback->on_socket_lost(subscription.channel, subscription.instrument, now);
+    }
     stream.resubscribe_at.reset();
     stream.snapshot_at.reset();
     stream.snapshot_in_flight = false;
@@ -366,6 +388,7 @@ void Session::on_ticker(const Ticker& ticker) {
   stream.exchange_time = ticker.exchange_time;
   stream.origin = ticker.origin;
   stream.rejections = 0;
+  if (context_.fallback != nullptr) context_.fallback->on_socket_ticker(ticker, frame_at_);
   emit(ticker);
 }
 
@@ -401,6 +424,8 @@ void Session::on_order_book(const std::string& name, const OrderBook& book) {
   } else {
     stream->synced = false;
   }
+  if (context_.fallback != nullptr && !context_.fallback->on_socket_book(book, steady_now()))
+    return;
   emit(book);
 }
 

@@ -29,6 +29,8 @@ namespace spreadwatch::ingest {
 /// Monotonic time, for everything that is a duration and must not follow the wall clock.
 using SteadyTime = std::chrono::steady_clock::time_point;
 
+class RestFallback;
+
 /// What the connections of one venue share. All of it must outlive them.
 struct SessionContext {
   boost::asio::io_context& io;
@@ -39,6 +41,7 @@ struct SessionContext {
   RestClient& rest;
   metrics::VenueMetrics& metrics;
   LiveSink& sink;
+  RestFallback* fallback = nullptr;  ///< told what the socket delivers; nullptr = nobody
 };
 
 struct SessionSettings {
@@ -79,6 +82,8 @@ class Session final : private WebsocketEvents, private MarketSink {
   void add(std::span<const Subscription> subscriptions);
   /// Unsubscribes and forgets; an order book is reported as kDown for `reason` first.
   void remove(std::span<const Subscription> subscriptions, std::optional<ErrorCode> reason);
+  /// The order book was found to differ from the venue's: it is faulted and asked for again.
+  void distrust(const Instrument& instrument, std::string detail);
 
   /// Does what is due: connects, sends, pings, gives up, asks again.
   void tick(SteadyTime now);

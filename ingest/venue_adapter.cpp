@@ -57,12 +57,23 @@ const char* settle_numbers(Ticker& t) {
   return nullptr;
 }
 
+/// A book over REST that is to be told apart from what seeds or continues a stream.
+bool stands_alone(const Frame& frame) {
+  return frame.origin == Origin::kRest &&
+         (frame.channel == kPolledChannel || frame.channel == kAuditChannel);
+}
+
 }  // namespace
 
 VenueAdapter::VenueAdapter() = default;
 VenueAdapter::~VenueAdapter() = default;
 
 std::string VenueAdapter::ping(Timestamp) const { return {}; }
+
+RestCall VenueAdapter::polled_call(std::span<const Instrument> instruments, int depth) const {
+  assert(instruments.size() == 1);
+  return book_call(instruments.front(), depth);
+}
 
 void VenueAdapter::about(std::string_view symbol, std::string_view stream) {
   symbol_.assign(symbol);
@@ -77,7 +88,18 @@ void VenueAdapter::decode(const Frame& frame, Decoded& out) {
     if (frame.payload.size() > kMaxFrameBytes) {
       fail(ErrorCode::kOversizedFrame, std::to_string(frame.payload.size()) + " bytes");
     }
-    parse(frame, out);
+    if (stands_alone(frame)) {
+      Frame asked = frame;
+      asked.channel = to_string(Channel::kOrderBook);
+      parse(asked, out);
+      for (BookMessage& book : out.books) {
+        book.stream = rest_stream(book.symbol);
+        book.rule = BookRule::kReplace;
+        book.snapshot = true;
+      }
+    } else {
+      parse(frame, out);
+    }
     finish_tickers(frame, out);
     learn(out.markets);
     return;

@@ -55,6 +55,11 @@ struct VenueProfile {
   bool book_needs_rest = false;     ///< the book's first snapshot comes over REST
   std::vector<int> depths;          ///< levels a side the venue offers, rising
   int default_depth = 0;
+
+  /// What tells that a book over REST and one of the socket are of the same moment.
+  enum class Match : std::uint8_t { kNothing, kTime, kSequence };
+  Match match = Match::kNothing;
+  std::size_t books_per_call = 1;  ///< instruments in one polled_call()
 };
 
 /// One channel of one instrument on a connection.
@@ -100,6 +105,10 @@ class VenueAdapter {
   virtual std::string ping(Timestamp now) const;
 
   virtual RestCall book_call(const Instrument& instrument, int depth) const = 0;
+  /// The books of `instruments` (one to VenueProfile::books_per_call) for while the socket does not
+  /// deliver them, and to check those that it does. Where the price of a call rises with the depth,
+  /// at most 100 levels a side. Its answer is to be fed on kPolledChannel or kAuditChannel.
+  virtual RestCall polled_call(std::span<const Instrument> instruments, int depth) const;
   /// One call, or several where the venue takes only one instrument or a limited number at a time.
   virtual std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const = 0;
   virtual RestCall markets_call() const = 0;

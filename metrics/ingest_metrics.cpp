@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <deque>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -95,9 +96,25 @@ struct VenueMetrics::Series {
                                "Receive to order book applied.", stage_buckets())),
         rest_fallback(gauge(registry, "spreadwatch_ingest_rest_fallback_active",
                             "1 while data comes over REST because the websocket is down.")),
+        rest_fallback_instruments(gauge(registry, "spreadwatch_ingest_rest_fallback_instruments",
+                                        "Instruments whose data comes over REST now.")),
+        late_rest_answers(
+            counter(registry, "spreadwatch_ingest_rest_late_answers_total",
+                    "REST answers dropped because the websocket had delivered meanwhile.")),
+        audit_mismatch_ratio(
+            gauges(registry, "spreadwatch_ingest_audit_mismatch_ratio",
+                   "Share of unequal ones among the last 100 order book comparisons that were "
+                   "decided; absent before the first."),
+            {{"venue", venue}}),
         rest_requests(counters(registry, "spreadwatch_ingest_rest_requests_total",
                                "REST requests that ended, by reason; ok = answered."),
-                      venue, "ok") {}
+                      venue, "ok") {
+    for (std::size_t i = 0; i < audits.size(); ++i) {
+      audits[i] = &counters(registry, "spreadwatch_ingest_audit_comparisons_total",
+                            "Order books compared with a REST snapshot, by outcome.")
+                       .Add({{"venue", venue}, {"outcome", std::string{kAuditOutcomeNames[i]}}});
+    }
+  }
 
   Counter& counter(Registry& registry, const char* name, const char* help) const {
     return counters(registry, name, help).Add({{"venue", venue}});
@@ -134,6 +151,12 @@ struct VenueMetrics::Series {
   Histogram& decode_latency;
   Histogram& book_latency;
   Gauge& rest_fallback;
+  Gauge& rest_fallback_instruments;
+  Counter& late_rest_answers;
+  std::array<Counter*, kAuditOutcomeNames.size()> audits{};
+  OptionalGauge audit_mismatch_ratio;
+  std::mutex audit_mutex;
+  std::deque<bool> audited;  // the last decided, true = unequal; guarded by audit_mutex
   ByReason rest_requests;
 };
 
@@ -212,7 +235,24 @@ void VenueMetrics::book_latency(std::chrono::nanoseconds latency) {
   series_->book_latency.Observe(to_seconds(latency));
 }
 
-void VenueMetrics::set_rest_fallback(bool active) { series_->rest_fallback.Set(active ? 1 : 0); }
+void VenueMetrics::set_rest_fallback(std::size_t instruments) {
+  series_->rest_fallback.Set(instruments > 0 ? 1 : 0);
+  series_->rest_fallback_instruments.Set(static_cast<double>(instruments));
+}
+
+void VenueMetrics::late_rest_answer() { series_->late_rest_answers.Increment(); }
+
+void VenueMetrics::audit(AuditOutcome outcome) {
+  series_->audits[static_cast<std::size_t>(outcome)]->Increment();
+  if (outcome != AuditOutcome::kEqual && outcome != AuditOutcome::kUnequal) return;
+  const std::lock_guard lock(series_->audit_mutex);
+  std::deque<bool>& audited = series_->audited;
+  audited.push_back(outcome == AuditOutcome::kUnequal);
+  if (audited.size() > kAuditWindow) audited.pop_front();
+  const auto unequal = std::count(audited.begin(), audited.end(), true);
+  series_->audit_mismatch_ratio.set(static_cast<double>(unequal) /
+                                    static_cast<double>(audited.size()));
+}
 
 void VenueMetrics::rest_request(std::optional<ErrorCode> reason) {
   series_->rest_requests.increment(reason);

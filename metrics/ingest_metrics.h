@@ -25,6 +25,17 @@ constexpr std::string_view to_string(Channel c) {
   return kChannelNames[static_cast<std::size_t>(c)];
 }
 
+/// How the comparison of a maintained order book with a REST snapshot ended; the `outcome` label.
+enum class AuditOutcome : std::uint8_t {
+  kEqual,
+  kUnequal,        ///< differs at the same sequence, or twice at the same time: resynced
+  kSuspect,        ///< differs once at the same time, which is looked at again at once
+  kNotComparable,  ///< no moment in common
+  kFailed          ///< no snapshot to compare with
+};
+inline constexpr std::array<std::string_view, 5> kAuditOutcomeNames = {
+    "equal", "unequal", "suspect", "not_comparable", "failed"};
+
 /// The `spreadwatch_ingest_*` series of one venue. All of them exist from the start, at zero, so
 /// that a board shows zeros and not gaps; only per-symbol series and ages appear later. Threads:
 /// any. An update costs an atomic addition; a histogram or a removable gauge a short lock as well.
@@ -73,7 +84,14 @@ class VenueMetrics {
   void decode_latency(std::chrono::nanoseconds latency);
   void book_latency(std::chrono::nanoseconds latency);
 
-  void set_rest_fallback(bool active);
+  /// Instruments whose data comes over REST now; the `_active` gauge is 1 while there are any.
+  void set_rest_fallback(std::size_t instruments);
+  /// A REST answer was dropped because the socket had delivered meanwhile.
+  void late_rest_answer();
+  /// A comparison ended; also moves the ratio of mismatches among the last kAuditWindow that were
+  /// decided.
+  void audit(AuditOutcome outcome);
+  static constexpr std::size_t kAuditWindow = 100;
   /// A REST request ended; nullopt = ok (`reason="ok"`).
   void rest_request(std::optional<ErrorCode> reason);
 

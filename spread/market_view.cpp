@@ -70,6 +70,11 @@ Timestamp MarketView::alive_until(VenueId venue, std::uint32_t connection) const
 
 Timestamp MarketView::fresh_until(const Market& market) const {
   if (!market.updated) return Timestamp::min();
+  // A polled book has no connection: it lives from poll to poll.
+  if (market.connection == kPolledConnection) {
+    return *market.updated +
+           std::min(venues_[index_of(market.venue)]->liveness, settings_.spread.max_quiet);
+  }
   return std::min(alive_until(market.venue, market.connection),
                   *market.updated + settings_.spread.max_quiet);
 }
@@ -101,6 +106,12 @@ std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp n
   const std::optional<std::size_t> index = find(book.venue, book.instrument);
   if (!index) return std::nullopt;
   Market& market = markets_[*index];
+  const bool polled = book.connection == kPolledConnection;
+  // That the socket has nothing to show says nothing against what is polled meanwhile.
+  if (!book.synced() && !polled && market.connection == kPolledConnection &&
+      now < fresh_until(market)) {
+    return index;
+  }
   market.connection = book.connection;
   if (!book.synced()) {
     market.bids.clear();
@@ -119,10 +130,11 @@ std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp n
   market.asks.assign(book.asks);
   market.not_synced = {};
   market.updated = received;
-  market.late =
-      book.exchange_time && offsets_[index_of(book.venue)].excess(*book.exchange_time, received) >
-                                settings_.spread.max_delay;
-  update(StreamStatus{book.venue, book.connection, true, received}, now, changed);
+  // The time of a polled book is that of its last change, not of its sending.
+  const milliseconds limit = polled ? settings_.spread.max_quiet : settings_.spread.max_delay;
+  market.late = book.exchange_time &&
+                offsets_[index_of(book.venue)].excess(*book.exchange_time, received) > limit;
+  if (!polled) update(StreamStatus{book.venue, book.connection, true, received}, now, changed);
   judge(*index, now);
   if (market.usable()) schedule(*index);
   return index;

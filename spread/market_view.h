@@ -67,7 +67,9 @@ class ClockOffset {
 ///
 /// A book is fresh while its connection is alive (a book, a ticker or a StreamStatus of it within
 /// the venue's liveness), its own last update is younger than `max_quiet`, and that update was not
-/// more than `max_delay` late. Watched are each venue's FX market and the markets in the venue's
+/// more than `max_delay` late. A book polled over REST (kPolledConnection) is fresh until the
+/// venue's liveness has passed since its last poll, and while its own last change is younger than
+/// `max_quiet`. Watched are each venue's FX market and the markets in the venue's
 /// quote of the configured assets and of those added by watch(). Threads: one at a time; time is
 /// passed in.
 class MarketView {

@@ -50,6 +50,7 @@ const VenueProfile& binance_profile() {
     p.book_needs_rest = true;
     p.depths = {1000, 5000};
     p.default_depth = 1000;
+    p.match = VenueProfile::Match::kSequence;  // lastUpdateId counts like U and u
     return p;
   }();
   return profile;
@@ -216,6 +217,17 @@ class BinanceAdapter final : public VenueAdapter {
                   weight_of_depth(levels)};
     append_escaped(call.path, call.symbol);
     call.path += "&limit=" + std::to_string(levels);
+    return call;
+  }
+
+  // Up to 100 levels cost a tenth of what seeds a book.
+  RestCall polled_call(std::span<const Instrument> instruments, int depth) const override {
+    constexpr int kLevels = 100;
+    RestCall call = book_call(instruments.front(), depth);
+    call.path = "/api/v3/depth?symbol=";
+    append_escaped(call.path, call.symbol);
+    call.path += "&limit=" + std::to_string(kLevels);
+    call.weight = weight_of_depth(kLevels);
     return call;
   }
 

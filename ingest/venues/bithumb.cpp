@@ -45,6 +45,8 @@ const VenueProfile& bithumb_profile() {
     p.subscribe_replaces = true;
     p.depths = {5, 15};
     p.default_depth = 15;
+    p.match = VenueProfile::Match::kTime;  // of the last change, in both
+    p.books_per_call = 30;                 // every market in one call works; keeps it short
     return p;
   }();
   return profile;

@@ -39,6 +39,7 @@ const VenueProfile& bybit_profile() {
     p.max_subscriptions = 500;  // topics of up to 42 characters within the 21,000 of a connection
     p.depths = {1, 50, 200, 1000};
     p.default_depth = 200;
+    p.match = VenueProfile::Match::kSequence;  // seq; the u of another depth is another one
     return p;
   }();
   return profile;
@@ -353,6 +354,8 @@ void read_book_field(std::string_view key, od::value& value, BookMessage& book, 
     has_asks = true;
   } else if (key == "u") {
     book.sequence = read_int(value);
+  } else if (key == "seq") {
+    book.cross_sequence = read_optional_int(value);
   }
 }
 

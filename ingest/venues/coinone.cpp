@@ -43,6 +43,7 @@ const VenueProfile& coinone_profile() {
     p.max_subscriptions = 800;  // not published; 363 pairs of one channel were served
     p.depths = {16};
     p.default_depth = 16;
+    p.match = VenueProfile::Match::kSequence;  // one series of ids
     return p;
   }();
   return profile;

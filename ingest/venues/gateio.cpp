@@ -37,6 +37,9 @@ const VenueProfile& gateio_profile() {
     p.max_subscriptions = 200;  // not published
     p.depths = {50, 400};
     p.default_depth = 50;
+    // Equal series are not documented, but numbers of another one would not fall into the few
+    // hundred milliseconds of changes that a comparison looks at.
+    p.match = VenueProfile::Match::kSequence;
     return p;
   }();
   return profile;
@@ -112,6 +115,13 @@ class GateioAdapter final : public VenueAdapter {
     return {"/api/v4/spot/order_book?currency_pair=" + symbol +
                 "&interval=0&limit=" + std::to_string(std::min(offered_depth(depth), 100)),
             "orderbook", symbol, 1};
+  }
+
+  // With the id, which tells an older answer from a newer one.
+  RestCall polled_call(std::span<const Instrument> instruments, int depth) const override {
+    RestCall call = book_call(instruments.front(), depth);
+    call.path += "&with_id=true";
+    return call;
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {

@@ -38,6 +38,7 @@ const VenueProfile& korbit_profile() {
     p.max_subscriptions = 500;  // not published; 193 symbols of two channels were served
     p.depths = {30};
     p.default_depth = 30;
+    p.match = VenueProfile::Match::kTime;  // of the last change, in both
     return p;
   }();
   return profile;

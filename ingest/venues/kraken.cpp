@@ -40,6 +40,7 @@ const VenueProfile& kraken_profile() {
     p.max_subscriptions = 200;  // not published
     p.depths = {10, 25, 100, 500, 1000};
     p.default_depth = 100;
+    p.match = VenueProfile::Match::kNothing;  // a book over REST has neither time nor number
     return p;
   }();
   return profile;

@@ -40,6 +40,7 @@ const VenueProfile& okx_profile() {
     p.max_subscriptions = 29;
     p.depths = {1, 5, 400};
     p.default_depth = 400;
+    p.match = VenueProfile::Match::kSequence;  // seqId is in both
     return p;
   }();
   return profile;

@@ -39,6 +39,8 @@ const VenueProfile& upbit_profile() {
     p.subscribe_replaces = true;
     p.depths = {1, 5, 15, 30};
     p.default_depth = 30;
+    p.match = VenueProfile::Match::kTime;  // of the last change, in both
+    p.books_per_call = 30;                 // every market in one call works; keeps it short
     return p;
   }();
   return profile;

@@ -131,6 +131,19 @@ class UpbitLikeAdapter final : public VenueAdapter {
     return {std::move(path), "orderbook", symbol, 1};
   }
 
+  RestCall polled_call(std::span<const Instrument> instruments, int depth) const override {
+    RestCall call = book_call(instruments.front(), depth);
+    if (instruments.size() == 1) return call;
+    call.path = "/v1/orderbook?markets=";
+    for (const Instrument& instrument : instruments) {
+      if (call.path.back() != '=') call.path.push_back(',');
+      call.path += venue_symbol(instrument);
+    }
+    if (dialect_.book_call_counts) call.path += "&count=" + std::to_string(offered_depth(depth));
+    call.symbol.clear();
+    return call;
+  }
+
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
     std::vector<RestCall> calls;
     for (const auto group : chunks(instruments, dialect_.tickers_per_call)) {

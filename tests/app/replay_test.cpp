@@ -142,6 +142,42 @@ TEST_CASE("replayed numbers are those computed by hand") {
   CHECK(back["reasons"] == Json{"unprofitable"});
 }
 
+TEST_CASE("polled books are replayed as they were shown, audited ones not at all") {
+  const auto rest_book = [](double t, const std::string& bid, const std::string& ask) {
+    return Json{{"code", "0"},
+                {"msg", ""},
+                {"data",
+                 {{{"asks", {{ask, "1.5", "0", "1"}}},
+                   {"bids", {{bid, "2", "0", "1"}}},
+                   {"ts", std::to_string(static_cast<std::int64_t>(t * 1e3))},
+                   {"seqId", 11}}}}};
+  };
+  const double end = kStart + 17;
+  const std::string text =
+      capture() +
+      line("okx", rest_book(kStart + 1, "98990", "99000"), kStart + 1, "rest", "polled",
+           "BTC-USDT") +
+      line("okx", rest_book(kStart + 2, "100990", "101000"), kStart + 2, "rest", "audit",
+           "BTC-USDT") +
+      line("upbit", korean_book("KRW-BTC", end, 142'000'000, 1, 142'010'000, 1), end);
+  const TemporaryFolder folder;
+  const Finished finished = run({program(), "replay", "--config", folder.write("c.yaml", kConfig),
+                                 folder.write("c.jsonl", text)});
+  REQUIRE_MESSAGE(finished.code == 0, finished.err);
+  const std::vector<Json> records = lines_of(finished.out);
+  const Json book = last(records, {{"type", "orderbook"}, {"exchange", "okx"}});
+  CHECK(book["origin"] == "rest");
+  CHECK(book["lowest_ask"] == 99'000);
+  const Json polled = last(
+      records, {{"type", "spread"}, {"buy", "okx"}, {"sell", "upbit"}, {"verdict", "tradable"}});
+  CHECK(polled["gross_ratio"].get<double>() ==
+        doctest::Approx(142'000'000 / 1401.0 / 99'000 - 1).epsilon(1e-9));
+  // 16 s after the last poll the book has outlived the venue's 15 s.
+  const Json stale = last(records, {{"type", "spread"}, {"buy", "okx"}, {"sell", "upbit"}});
+  CHECK(stale["verdict"] != "tradable");
+  CHECK(stale["reasons"].dump().find("stale_leg") != std::string::npos);
+}
+
 TEST_CASE("the same capture and configuration give the same bytes") {
   const TemporaryFolder folder;
   const auto config = folder.write("c.yaml", kConfig);

@@ -36,8 +36,10 @@ std::string ticker(const std::string& topic) {
       .dump();
 }
 
+std::string size_at(std::int64_t u) { return "0." + std::to_string(1 + u % 9); }
+
 std::string book(const std::string& topic, bool snapshot, std::int64_t u) {
-  const std::string size = "0." + std::to_string(1 + u % 9);
+  const std::string size = size_at(u);
   json data{{"s", symbol_of(topic)}, {"u", u}, {"seq", 1000 + u}};
   data["b"] = json::array({json::array({"64000", size})});
   data["a"] = json::array({json::array({"64001", size})});
@@ -72,6 +74,27 @@ void FakeBybit::skip_one(const std::string& topic) {
 void FakeBybit::list(std::set<std::string> symbols) {
   const std::lock_guard lock(mutex_);
   listed_ = std::move(symbols);
+}
+
+void FakeBybit::refuse_rest(std::string status, std::string headers) {
+  const std::lock_guard lock(mutex_);
+  rest_refusal_ = std::move(status);
+  rest_refusal_headers_ = std::move(headers);
+}
+
+void FakeBybit::hold_rest(bool held) {
+  const std::lock_guard lock(mutex_);
+  rest_held_ = held;
+  rest_released_.notify_all();
+}
+
+int FakeBybit::rest_books(const std::string& symbol) const {
+  const std::lock_guard lock(mutex_);
+  int sum = 0;
+  for (const auto& [name, count] : rest_books_) {
+    if (symbol.empty() || name == symbol) sum += count;
+  }
+  return sum;
 }
 
 int FakeBybit::subscribed(const std::string& topic) const {
@@ -114,12 +137,62 @@ void FakeBybit::serve(Peer& peer) {
   }
 }
 
+void FakeBybit::serve_rest_book(Peer& peer) {
+  const std::string target = peer.target();
+  const std::size_t at = target.find("symbol=") + 7;
+  const std::string symbol = target.substr(at, target.find('&', at) - at);
+  std::int64_t u = 100;
+  {
+    std::unique_lock lock(mutex_);
+    ++rest_books_[symbol];
+    rest_released_.wait(lock, [this] { return !rest_held_; });
+    if (const auto it = latest_.find(symbol); it != latest_.end()) u = it->second;
+  }
+  const RestBook kind = rest_book_;
+  const std::string size = kind == RestBook::kWrong ? "7" : size_at(u);
+  const std::int64_t time = now_ms() - (kind == RestBook::kOld ? 3'600'000 : 0);
+  const std::int64_t seq = kind == RestBook::kUnrelated ? 5 : 1000 + u;
+  json data{{"s", symbol}, {"ts", time}, {"cts", time}, {"u", u}, {"seq", seq}};
+  data["b"] = json::array({json::array({kind == RestBook::kCrossed ? "64002" : "64000", size})});
+  data["a"] = json::array({json::array({"64001", size})});
+  peer.respond(json{{"retCode", 0}, {"retMsg", "OK"}, {"result", data}, {"time", time}}.dump());
+}
+
 void FakeBybit::serve_rest(Peer& peer) {
   if (silent_) return peer.hold();
   std::set<std::string> listed;
+  std::string refusal;
+  std::string headers;
   {
     const std::lock_guard lock(mutex_);
     listed = listed_;
+    refusal = rest_refusal_;
+    headers = rest_refusal_headers_;
+  }
+  const bool wants_book = peer.target().rfind("/v5/market/orderbook", 0) == 0;
+  const bool wants_ticker = peer.target().rfind("/v5/market/tickers", 0) == 0;
+  if (wants_ticker) ++rest_tickers_;
+  if (!refusal.empty() && (wants_book || wants_ticker)) {
+    if (wants_book) {
+      const std::lock_guard lock(mutex_);
+      ++rest_books_["refused"];
+    }
+    peer.respond("refused", refusal, headers);
+    return;
+  }
+  if (wants_book) return serve_rest_book(peer);
+  if (wants_ticker) {
+    json rows = json::array();
+    for (const std::string& symbol : listed) {
+      rows.push_back(json::parse(ticker("tickers." + symbol)).at("data"));
+    }
+    peer.respond(json{
+        {"retCode", 0},
+        {"retMsg", "OK"},
+        {"result", {{"category", "spot"}, {"list", rows}}},
+        {"time",
+         now_ms()}}.dump());
+    return;
   }
   if (peer.target().rfind("/v5/market/instruments-info", 0) != 0 || listed.empty()) {
     peer.respond("{}", "500 Internal Server Error");
@@ -178,7 +251,9 @@ void FakeBybit::push_updates(Peer& peer, std::map<std::string, std::int64_t>& bo
   for (auto& [topic, u] : books) {
     {
       const std::lock_guard lock(mutex_);
+      if (withheld_.contains(topic)) continue;
       if (skipping_.erase(topic) > 0) ++u;
+      latest_[symbol_of(topic)] = u + 1;
     }
     peer.send(book(topic, false, ++u));
   }

@@ -110,6 +110,67 @@ TEST_CASE("a connection speaks for its own books only") {
   CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
 }
 
+TEST_CASE("a polled book is as fresh as its last poll, whatever the venue's connections do") {
+  World w(kNow);
+  w.open();
+  const auto row = [&w] { return w.said.spread(VenueId::kOkx, VenueId::kUpbit); };
+  const auto poll = [&w] {
+    OrderBook polled = w.okx();
+    polled.origin = Origin::kRest;
+    polled.connection = kPolledConnection;
+    w.put(polled);
+  };
+  OrderBook down;
+  down.venue = VenueId::kOkx;
+  down.instrument = {"BTC", "USDT"};
+  down.state = FeedState::kDown;
+  w.put(down);
+  w.engine.on(StreamStatus{.venue = VenueId::kOkx, .alive = false, .time = w.now}, w.now);
+  CHECK(row()->reasons.contains(Reason::kStaleLeg));
+  poll();
+  CHECK(row()->verdict == Verdict::kTradable);
+  // Another failure of the socket says nothing against what is polled.
+  w.engine.on(StreamStatus{.venue = VenueId::kOkx, .alive = false, .time = w.now}, w.now);
+  w.put(down);
+  CHECK(row()->verdict == Verdict::kTradable);
+  // Polls go on: fresh beyond the liveness of the first.
+  const auto pass = [&w](int seconds, const std::function<void()>& each) {
+    for (int i = 0; i < seconds; ++i) {
+      w.pass(milliseconds{1000});
+      w.put_fx();
+      w.put(w.upbit(143'000'000, 143'010'000));
+      each();
+    }
+  };
+  pass(20, poll);
+  CHECK(row()->verdict == Verdict::kTradable);
+  // They stop, while a connection of the venue talks.
+  pass(15, [&w] {
+    w.engine.on(StreamStatus{.venue = VenueId::kOkx, .connection = 0, .time = w.now}, w.now);
+  });
+  CHECK(row()->reasons.contains(Reason::kStaleLeg));
+  // The socket's own book counts again at once.
+  w.put(w.okx());
+  CHECK(row()->verdict == Verdict::kTradable);
+}
+
+TEST_CASE("a polled book's time is that of its last change: late only beyond max_quiet") {
+  World w(kNow);
+  w.open();
+  const auto poll = [&w](milliseconds age) {
+    OrderBook polled = w.okx();
+    polled.origin = Origin::kRest;
+    polled.connection = kPolledConnection;
+    polled.exchange_time = w.now - age;
+    w.put(polled);
+  };
+  poll(milliseconds{0});
+  poll(milliseconds{20'000});  // four times max_delay
+  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
+  poll(milliseconds{31'000});
+  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
+}
+
 TEST_CASE("a suspended market and a size below the venue's minimum are no opportunity") {
   World w(kNow);
   w.open();

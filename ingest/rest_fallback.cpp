@@ -1,0 +1,471 @@
+#include "ingest/rest_fallback.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <exception>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "ingest/venues/registry.h"
+
+namespace spreadwatch::ingest {
+namespace {
+
+constexpr double kSpareForOthers = 0.25;  // of the REST budget
+constexpr int kFewMessages = 8;           // before the usual pause of a stream is known
+constexpr int kUnusualPause = 20;         // times the usual one
+constexpr milliseconds kLongestPollPause{60'000};
+constexpr int kPolledDepth = 100;  // levels a side: deep enough to walk, cheap enough to repeat
+
+/// A whole call fails for one unknown instrument in it.
+bool may_be_one_of_several(const RestFailure& failure) {
+  return failure.status >= 400 && failure.status < 500 &&
+         failure.error.code == ErrorCode::kHttpStatus;
+}
+
+void count_polled(metrics::VenueMetrics& metrics, ErrorCode code) { metrics.decode_error(code); }
+
+}  // namespace
+
+RestFallback::RestFallback(SessionContext context, Settings settings)
+    : context_(context), settings_(std::move(settings)) {}
+
+void RestFallback::watch(const Instrument& instrument, SteadyTime now) {
+  const auto [it, inserted] = watched_.try_emplace(instrument);
+  if (!inserted) return;
+  it->second.book.since = it->second.ticker.since = now;
+}
+
+void RestFallback::forget(const Instrument& instrument) {
+  const auto it = watched_.find(instrument);
+  if (it == watched_.end()) return;
+  Track& book = it->second.book;
+  if (book.active) {
+    if (book.shown) take_back(instrument, ErrorCode::kUnknownSymbol);
+    end_book(instrument, book);
+  }
+  watched_.erase(it);
+  set_gauge();
+}
+
+RestFallback::Track* RestFallback::find(Channel channel, const Instrument& instrument) {
+  const auto it = watched_.find(instrument);
+  if (it == watched_.end()) return nullptr;
+  return channel == Channel::kOrderBook ? &it->second.book : &it->second.ticker;
+}
+
+bool RestFallback::active(Channel channel, const Instrument& instrument) const {
+  const auto it = watched_.find(instrument);
+  if (it == watched_.end()) return false;
+  return (channel == Channel::kOrderBook ? it->second.book : it->second.ticker).active;
+}
+
+std::string RestFallback::stream_of(const Instrument& instrument) const {
+  return rest_stream(context_.normalizer.adapter().venue_symbol(instrument));
+}
+
+// --- what the socket does
+// --------------------------------------------------------------------------------
+
+void RestFallback::heard(Track& track, SteadyTime now) {
+  if (track.live) {
+    const auto pause = std::chrono::duration_cast<milliseconds>(now - track.since);
+    track.pause = track.messages == 0 ? pause : track.pause + (pause - track.pause) / 8;
+    track.messages = std::min(track.messages + 1, kFewMessages);
+  }
+  track.live = true;
+  track.since = now;
+}
+
+bool RestFallback::on_socket_book(const OrderBook& book, SteadyTime now) {
+  Track* const track = find(Channel::kOrderBook, book.instrument);
+  if (track == nullptr) return true;
+  if (!book.synced()) {
+    if (std::exchange(track->live, false)) track->since = now;
+    return !(track->active && track->shown && track->state == FeedState::kSynced);
+  }
+  heard(*track, now);
+  track->socket_time = book.exchange_time;
+  track->socket_sequence = book.sequence;
+  if (track->active) {
+    end_book(book.instrument, *track);
+    set_gauge();
+  }
+  return true;
+}
+
+void RestFallback::on_socket_ticker(const Ticker& ticker, SteadyTime now) {
+  Track* const track = find(Channel::kTicker, ticker.instrument);
+  if (track == nullptr) return;
+  heard(*track, now);
+  if (!std::exchange(track->active, false)) return;
+  set_gauge();
+}
+
+void RestFallback::on_socket_lost(Channel channel, const Instrument& instrument, SteadyTime now) {
+  Track* const track = find(channel, instrument);
+  if (track != nullptr && std::exchange(track->live, false)) track->since = now;
+}
+
+bool RestFallback::due(const Track& track, SteadyTime now) const {
+  milliseconds limit = settings_.after;
+  if (track.live) {
+    limit = std::max(settings_.after, settings_.quiet);
+    if (track.messages >= kFewMessages) {
+      limit = std::clamp(track.pause * kUnusualPause, settings_.after, limit);
+    }
+  }
+  return now - track.since >= limit;
+}
+
+void RestFallback::begin(Track& track, SteadyTime now) {
+  track.active = true;
+  ++track.episode;
+  track.in_flight = track.alone = track.shown = false;
+  track.next_at = now;
+  track.failures = 0;
+  track.failure.reset();
+  track.state = FeedState::kSyncing;
+  track.reason.reset();
+  track.received.reset();
+  track.exchange_time.reset();
+}
+
+void RestFallback::end_book(const Instrument& instrument, Track& track) {
+  track.active = false;
+  context_.normalizer.forget(stream_of(instrument));
+  spdlog::info("{} {}: the order book comes over the socket again", to_string(settings_.venue),
+               instrument.name());
+}
+
+void RestFallback::take_back(const Instrument& instrument, ErrorCode reason) {
+  context_.normalizer.invalidate_stream(stream_of(instrument), FeedState::kDown, reason, *this);
+}
+
+void RestFallback::set_gauge() {
+  context_.metrics.set_rest_fallback(static_cast<std::size_t>(std::count_if(
+      watched_.begin(), watched_.end(),
+      [](const auto& entry) { return entry.second.book.active || entry.second.ticker.active; })));
+}
+
+// --- polling
+// ---------------------------------------------------------------------------------------------
+
+void RestFallback::tick(SteadyTime now) {
+  if (stopping_) return;
+  bool changed = false;
+  for (auto& [instrument, watched] : watched_) {
+    if (!watched.book.active && due(watched.book, now)) {
+      spdlog::warn("{} {}: no order book over the socket, polling", to_string(settings_.venue),
+                   instrument.name());
+      begin(watched.book, now);
+      changed = true;
+    }
+    if (!watched.ticker.active && due(watched.ticker, now)) {
+      begin(watched.ticker, now);
+      changed = true;
+    }
+    Track& book = watched.book;
+    if (book.active && book.shown && book.state == FeedState::kSynced &&
+        now - book.shown_at >= settings_.liveness) {
+      take_back(instrument, book.failure.value_or(ErrorCode::kTimeout));
+    }
+  }
+  if (changed) set_gauge();
+  poll_books(now);
+  poll_tickers(now);
+}
+
+bool RestFallback::request(const RestCall& call, SteadyTime now, RestClient::Callback callback) {
+  const microseconds wait =
+      context_.budget.take_rest(context_.clock.now(), call.weight, kSpareForOthers);
+  if (wait.count() > 0) {
+    hold_until_ = now + std::min<microseconds>(wait, seconds{1});
+    return false;
+  }
+  RestRequest request;
+  request.url = settings_.rest_url + call.path;
+  request.timeout = settings_.timeout;
+  request.max_bytes = VenueAdapter::kMaxFrameBytes;
+  ++in_flight_;
+  context_.rest.get(std::move(request), std::move(callback));
+  return true;
+}
+
+void RestFallback::poll_books(SteadyTime now) {
+  const VenueAdapter& adapter = context_.normalizer.adapter();
+  const std::size_t most = std::max<std::size_t>(1, adapter.profile().books_per_call);
+  while (in_flight_ < kMaxInFlight && now >= hold_until_) {
+    // The one that waits longest, and with it what is due too.
+    std::vector<std::pair<const Instrument*, Track*>> ready;
+    for (auto& [instrument, watched] : watched_) {
+      Track& track = watched.book;
+      if (track.active && !track.in_flight && now >= track.next_at) {
+        ready.emplace_back(&instrument, &track);
+      }
+    }
+    if (ready.empty()) return;
+    std::stable_sort(ready.begin(), ready.end(), [](const auto& a, const auto& b) {
+      return a.second->next_at < b.second->next_at;
+    });
+    std::vector<Instrument> instruments;
+    std::vector<Asked> asked;
+    const bool alone = ready.front().second->alone;
+    for (const auto& [instrument, track] : ready) {
+      if (track->alone != alone) continue;
+      instruments.push_back(*instrument);
+      asked.push_back({*instrument, track->episode});
+      if (alone || asked.size() == most) break;
+    }
+    RestCall call = adapter.polled_call(instruments, std::min(settings_.depth, kPolledDepth));
+    call.channel = kPolledChannel;
+    const bool sent = request(call, now, [this, asked, call](const RestResult& result) {
+      on_books(asked, call, result);
+    });
+    if (!sent) return;
+    for (const Instrument& instrument : instruments) {
+      Track& track = watched_.at(instrument).book;
+      track.in_flight = true;
+      track.next_at = now + settings_.poll;
+    }
+  }
+}
+
+void RestFallback::poll_tickers(SteadyTime now) {
+  if (ticker_calls_.empty() && tickers_in_flight_ == 0 && now >= tickers_at_) {
+    std::vector<Instrument> instruments;
+    for (const auto& [instrument, watched] : watched_) {
+      if (watched.ticker.active) instruments.push_back(instrument);
+    }
+    if (instruments.empty()) return;
+    const std::vector<RestCall> calls = context_.normalizer.adapter().ticker_calls(instruments);
+    ticker_calls_.assign(calls.begin(), calls.end());
+    ticker_round_ = {instruments.begin(), instruments.end()};
+    tickers_at_ = now + settings_.poll;
+  }
+  while (!ticker_calls_.empty() && in_flight_ < kMaxInFlight && now >= hold_until_) {
+    const RestCall& call = ticker_calls_.front();
+    const bool sent = request(
+        call, now, [this, asked = call](const RestResult& result) { on_tickers(asked, result); });
+    if (!sent) return;
+    ++tickers_in_flight_;
+    ticker_calls_.pop_front();
+  }
+}
+
+void RestFallback::settle(const RestCall& call, const RestResult& result, Timestamp wall) {
+  --in_flight_;
+  if (result) {
+    context_.metrics.rest_request(std::nullopt);
+    context_.budget.accepted_rest();
+    if (result->used_weight) context_.budget.used_weight(wall, *result->used_weight);
+    return;
+  }
+  const RestFailure& failure = result.error();
+  context_.metrics.rest_request(failure.error.code);
+  if (failure.used_weight) context_.budget.used_weight(wall, *failure.used_weight);
+  context_.budget.refused_rest(wall, failure.status, failure.retry_after);
+  emit(FeedError{settings_.venue, call.symbol, failure.error, wall, {}});
+}
+
+void RestFallback::read(const RestCall& call, const RestAnswer& answer, Timestamp wall) {
+  const Frame frame{Origin::kRest, answer.body, call.channel, call.symbol, wall, 0};
+  context_.sink.on_raw(settings_.venue, frame, false);
+  context_.metrics.frame(
+      call.channel == kPolledChannel ? metrics::Channel::kOrderBook : metrics::Channel::kTicker,
+      answer.body.size());
+  answer_error_.reset();
+  context_.normalizer.feed(frame, *this);
+}
+
+void RestFallback::failed(Track& track, ErrorCode code, SteadyTime now) const {
+  track.failure = code;
+  const milliseconds pause = settings_.poll * (1 << std::min(track.failures, 10));
+  ++track.failures;
+  track.next_at = now + std::min(pause, std::max(kLongestPollPause, settings_.poll));
+}
+
+void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& call,
+                            const RestResult& result) {
+  if (stopping_) return;
+  const Timestamp wall = context_.clock.now();
+  const SteadyTime now = std::chrono::steady_clock::now();
+  settle(call, result, wall);
+  std::vector<std::pair<Instrument, Track*>> wanted;
+  for (const Asked& one : asked) {
+    Track* const track = find(Channel::kOrderBook, one.instrument);
+    if (track == nullptr || !track->active || track->episode != one.episode) continue;
+    track->in_flight = false;
+    track->touched = false;
+    wanted.emplace_back(one.instrument, track);
+  }
+  if (!result) {
+    const bool split = asked.size() > 1 && may_be_one_of_several(result.error());
+    for (const auto& [instrument, track] : wanted) {
+      if (split && !track->alone) {
+        track->alone = true;
+        track->next_at = now;
+      } else {
+        failed(*track, result.error().error.code, now);
+      }
+    }
+    return;
+  }
+  // An answer that is too late for one is not read at all, so that whoever reads the capture sees
+  // nothing that was not shown; the others are asked for again at once.
+  if (wanted.size() < asked.size()) {
+    context_.metrics.late_rest_answer();
+    for (const auto& [instrument, track] : wanted) track->next_at = now;
+    return;
+  }
+  read(call, *result, wall);
+  for (const auto& [instrument, track] : wanted) {
+    if (track->touched) {
+      track->failures = 0;
+      track->failure.reset();
+      continue;
+    }
+    if (answer_error_ && asked.size() > 1 && !track->alone) {
+      track->alone = true;
+      track->next_at = now;
+    } else if (answer_error_) {
+      failed(*track, *answer_error_, now);
+    } else if (context_.normalizer.find(stream_of(instrument)) != nullptr) {
+      context_.metrics.duplicate();  // older than what is known
+    } else {
+      const Error missing{ErrorCode::kSnapshotMissing, "no order book in the answer"};
+      count_polled(context_.metrics, missing.code);
+      emit(FeedError{settings_.venue,
+                     context_.normalizer.adapter().venue_symbol(instrument),
+                     missing,
+                     wall,
+                     {}});
+      failed(*track, missing.code, now);
+    }
+  }
+}
+
+void RestFallback::on_tickers(const RestCall& call, const RestResult& result) {
+  if (stopping_) return;
+  const Timestamp wall = context_.clock.now();
+  const SteadyTime now = std::chrono::steady_clock::now();
+  --tickers_in_flight_;
+  settle(call, result, wall);
+  const bool wanted = std::any_of(watched_.begin(), watched_.end(),
+                                  [](const auto& entry) { return entry.second.ticker.active; });
+  if (result && !wanted) return context_.metrics.late_rest_answer();
+  if (result) read(call, *result, wall);
+  if (result && !answer_error_) {
+    ticker_failures_ = 0;
+    return;
+  }
+  ticker_calls_.clear();
+  const milliseconds pause = settings_.poll * (1 << std::min(ticker_failures_++, 10));
+  tickers_at_ = now + std::min(pause, std::max(kLongestPollPause, settings_.poll));
+}
+
+// --- what an answer holds
+// --------------------------------------------------------------------------------
+
+void RestFallback::on_ticker(const Ticker& ticker) {
+  Track* const track = find(Channel::kTicker, ticker.instrument);
+  // A call may answer for every market of the venue.
+  if (track == nullptr) return;
+  if (!track->active) {
+    if (ticker_round_.contains(ticker.instrument)) context_.metrics.late_rest_answer();
+    return;
+  }
+  track->shown = true;
+  track->state = FeedState::kSynced;
+  track->shown_at = std::chrono::steady_clock::now();
+  track->received = ticker.receive_time;
+  track->exchange_time = ticker.exchange_time;
+  context_.metrics.ticker(ticker.instrument);
+  emit(ticker);
+}
+
+/// What is cached behind a REST address may lie before what the socket has shown.
+bool RestFallback::older_than_socket(const Track& track, const OrderBook& book) const {
+  const bool later =
+      book.exchange_time && track.socket_time && *book.exchange_time > *track.socket_time;
+  const bool earlier =
+      book.exchange_time && track.socket_time && *book.exchange_time < *track.socket_time;
+  if (earlier) return true;
+  const VenueId venue = settings_.venue;
+  // Elsewhere the numbers of REST and socket are of two series, or not known to be of one.
+  const bool one_series =
+      venue == VenueId::kBinance || venue == VenueId::kOkx || venue == VenueId::kCoinone;
+  return one_series && !later && book.sequence && track.socket_sequence &&
+         *book.sequence < *track.socket_sequence;
+}
+
+void RestFallback::on_order_book(const std::string&, const OrderBook& book) {
+  Track* const track = find(Channel::kOrderBook, book.instrument);
+  if (track == nullptr || !track->active) return;
+  if (book.synced()) {
+    track->touched = true;
+    if (older_than_socket(*track, book)) {
+      count_polled(context_.metrics, ErrorCode::kOutOfOrder);
+      track->reason = ErrorCode::kOutOfOrder;
+      return;
+    }
+    track->shown_at = std::chrono::steady_clock::now();
+    track->received = book.receive_time;
+    track->exchange_time = book.exchange_time;
+    if (book.receive_time) context_.metrics.book_updated(*book.receive_time);
+  } else if (!track->shown) {
+    return;
+  }
+  track->shown = true;
+  track->state = book.state;
+  track->reason = book.reason;
+  emit(book);
+}
+
+void RestFallback::on_error(const FeedError& error) {
+  const ErrorCode code = error.error.code;
+  count_polled(context_.metrics, code);
+  answer_error_ = code;
+  if (code == ErrorCode::kRateLimited || code == ErrorCode::kBanned) {
+    // Some venues say so in the body of a 200.
+    context_.budget.refused_rest(context_.clock.now(), code == ErrorCode::kBanned ? 418 : 429,
+                                 std::nullopt);
+  }
+  emit(error);
+}
+
+void RestFallback::overlay(std::span<FeedStatus> statuses, Timestamp now) const {
+  std::unordered_map<std::string, const Watched*> shown;
+  for (const auto& [instrument, watched] : watched_) {
+    const auto is_shown = [](const Track& track) { return track.active && track.shown; };
+    if (is_shown(watched.book) || is_shown(watched.ticker)) {
+      shown.emplace(instrument.name(), &watched);
+    }
+  }
+  if (shown.empty()) return;
+  for (FeedStatus& status : statuses) {
+    const auto it = shown.find(status.symbol);
+    if (it == shown.end()) continue;
+    const Track& track =
+        status.channel == Channel::kOrderBook ? it->second->book : it->second->ticker;
+    if (!track.active || !track.shown) continue;
+    status.origin = Origin::kRest;
+    status.state = track.state;
+    status.reason = track.reason;
+    status.exchange_ts = track.exchange_time;
+    if (track.received) status.age_ms = std::max<std::int64_t>(0, to_ms(now - *track.received));
+  }
+}
+
+void RestFallback::emit(MarketEvent event) {
+  if (stopping_) return;
+  try {
+    context_.sink.on_event(std::move(event));
+  } catch (const std::exception& e) {
+    spdlog::error("a market event's handler threw: {}", e.what());
+  }
+}
+
+}  // namespace spreadwatch::ingest
