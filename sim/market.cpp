@@ -271,6 +271,21 @@ WindowChange window_change(const Book& from, const Book& to, std::size_t depth) 
           side_change(from.asks, to.asks, depth, false)};
 }
 
+std::vector<Level> grouped(const std::vector<Level>& side, std::int64_t level, Side which) {
+  if (level <= 1) return side;
+  std::vector<Level> result;
+  for (const Level& one : side) {
+    const std::int64_t price =
+        which == Side::kBid ? one.price / level * level : (one.price + level - 1) / level * level;
+    if (!result.empty() && result.back().price == price) {
+      result.back().size += one.size;
+    } else {
+      result.push_back({price, one.size});
+    }
+  }
+  return result;
+}
+
 class Market::Impl {
  public:
   Impl(const MarketConfig& config, std::int64_t start_ms)

@@ -146,6 +146,9 @@ struct WindowChange {
 /// (back) into the window is kSet. `depth` 0 means the whole book.
 WindowChange window_change(const Book& from, const Book& to, std::size_t depth);
 
+/// The side in groups of `level` price units: bids round down, asks up. 0 or 1 groups nothing.
+std::vector<Level> grouped(const std::vector<Level>& side, std::int64_t level, Side which);
+
 struct MarketConfig {
   std::vector<std::string> assets;  ///< upper case; any name works
   std::uint64_t seed = 1;

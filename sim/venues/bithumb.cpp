@@ -9,6 +9,7 @@
 #include "sim/format.h"
 #include "sim/venues.h"
 #include "sim/venues/ticket_request.h"
+#include "sim/venues/upbit_family.h"
 
 namespace spreadwatch::sim {
 namespace {
@@ -19,63 +20,14 @@ constexpr std::size_t kLegacyAllDepth = 5;
 constexpr std::size_t kMaxRestMarkets = 200;
 constexpr std::size_t kMaxTarget = 4'200;
 constexpr std::int64_t kIdleMs = 60'000;
-constexpr std::int64_t kStatusPeriodMs = 10'000;
+constexpr std::int64_t kFirstStatusMs = 10'000;
 constexpr std::int64_t kKstOffsetMs = 9 * 3'600'000;
 constexpr std::int64_t kRestBurst = 150;
-
-struct BookSubscription {
-  std::size_t depth;
-  std::int64_t level;  // 1 = ungrouped, else price units
-  bool live;
-};
-
-struct State : ConnectionState {
-  bool simple = false;
-  std::map<const Listing*, std::vector<BookSubscription>> books;
-  std::set<const Listing*> tickers;
-  std::int64_t last_activity_ms = 0;
-  std::int64_t next_status_ms = 0;
-};
-
-std::string market_code(const Instrument& instrument) {
-  return instrument.quote + "-" + instrument.base;
-}
-
-std::vector<Level> grouped(const std::vector<Level>& side, std::int64_t level, bool bids) {
-  if (level <= 1) return side;
-  std::vector<Level> result;
-  for (const Level& one : side) {
-    const std::int64_t price =
-        bids ? one.price / level * level : (one.price + level - 1) / level * level;
-    if (!result.empty() && result.back().price == price) {
-      result.back().size += one.size;
-    } else {
-      result.push_back({price, one.size});
-    }
-  }
-  return result;
-}
-
-struct Sides {
-  std::vector<Level> bids;
-  std::vector<Level> asks;
-  std::int64_t total_bid = 0;
-  std::int64_t total_ask = 0;
-};
-
-Sides view(const Book& book, std::size_t depth, std::int64_t level) {
-  Sides sides{grouped(book.bids, level, true), grouped(book.asks, level, false)};
-  sides.bids.resize(std::min(depth, sides.bids.size()));
-  sides.asks.resize(std::min(depth, sides.asks.size()));
-  for (const Level& one : sides.bids) sides.total_bid += one.size;
-  for (const Level& one : sides.asks) sides.total_ask += one.size;
-  return sides;
-}
 
 /// Orders below half of 0.0001 keep their price on the wire and lose their size, even at the best
 /// price. They belong to no book anyone could trade with, so the true book does not know them; they
 /// only use slots the fifteen levels leave free.
-void add_dust(Sides& sides, const Listing& listing, std::size_t depth) {
+void add_dust(BookSides& sides, const Listing& listing, std::size_t depth) {
   const std::int64_t tick = listing.instrument.tick;
   const bool room = !sides.bids.empty() && !sides.asks.empty() &&
                     sides.asks.front().price - sides.bids.front().price > tick;
@@ -88,14 +40,12 @@ void add_dust(Sides& sides, const Listing& listing, std::size_t depth) {
   }
 }
 
-std::string units_text(Sides sides, const Instrument& instrument, bool simple) {
-  const std::size_t count = std::max(sides.bids.size(), sides.asks.size());
-  sides.bids.resize(count);
-  sides.asks.resize(count);
+std::string units_text(BookSides sides, const Instrument& instrument, bool simple) {
+  sides.pad();
   const auto price = [&](const Level& l) { return trimmed(l.price, instrument.price_decimals); };
   const auto size = [&](const Level& l) { return trimmed(l.size, instrument.size_decimals); };
   JsonArray units;
-  for (std::size_t i = 0; i < count; ++i) {
+  for (std::size_t i = 0; i < sides.bids.size(); ++i) {
     units.add(JsonObject()
                   .raw(simple ? "ap" : "ask_price", price(sides.asks[i]))
                   .raw(simple ? "bp" : "bid_price", price(sides.bids[i]))
@@ -104,10 +54,6 @@ std::string units_text(Sides sides, const Instrument& instrument, bool simple) {
                   .str());
   }
   return units.str();
-}
-
-const char* change_word(std::int64_t change) {
-  return change > 0 ? "RISE" : change < 0 ? "FALL" : "EVEN";
 }
 
 std::string rate_text(std::int64_t change, std::int64_t base, int decimals) {
@@ -137,18 +83,13 @@ HttpAnswer legacy(std::string data) {
   return answer(200, R"({"status":"0000","data":)" + std::move(data) + "}");
 }
 
-class Bithumb final : public VenueProtocol {
+class Bithumb final : public UpbitFamily {
  public:
-  explicit Bithumb(const VenueContext& context) : VenueProtocol(context) {
-    for (const Listing* listing : listings())
-      by_code_.set(market_code(listing->instrument), listing);
-  }
-
-  [[nodiscard]] std::string ws_path() const override { return "/websocket/v1"; }
-  [[nodiscard]] bool compresses() const override { return true; }
+  explicit Bithumb(const VenueContext& context)
+      : UpbitFamily(context, {.idle_ms = kIdleMs, .first_status_ms = kFirstStatusMs}) {}
 
   UpgradeAnswer on_upgrade(const HttpRequest& request) override {
-    if (request.path != ws_path() && request.path != ws_path() + "/") return {not_routed()};
+    if (!is_ws_path(request.path)) return {not_routed()};
     if (!connects_[request.remote].admit(request.now_ms)) {
       violation("connects_per_second", request.now_ms);
       return {answer(429,
@@ -158,18 +99,15 @@ class Bithumb final : public VenueProtocol {
   }
 
   void on_open(Connection& connection, std::int64_t now_ms) override {
-    auto state = std::make_unique<State>();
+    auto state = std::make_unique<FamilyState>();
     state->last_activity_ms = now_ms;
     connection.state = std::move(state);
   }
 
   void on_text(Connection& connection, std::string_view text, std::int64_t now_ms) override {
-    State& state = state_of(connection);
+    FamilyState& state = family_state(connection);
     state.last_activity_ms = now_ms;
-    if (text == "PING" || text == "ping") {
-      if (state.next_status_ms == 0) state.next_status_ms = now_ms + kStatusPeriodMs;
-      return;
-    }
+    if (ping(connection, text, now_ms)) return;
     const TicketRequest request = parse_ticket_request(text);
     if (!request.well_formed) {
       fail(connection, "WRONG_FORMAT", "Format이 맞지 않습니다.");
@@ -177,60 +115,6 @@ class Bithumb final : public VenueProtocol {
       fail(connection, "NO_TICKET", "티켓이 존재하지 않거나, 유효하지 않습니다.");
     } else {
       subscribe(connection, state, request);
-    }
-  }
-
-  void on_ping(Connection& connection, std::string_view, std::int64_t now_ms) override {
-    state_of(connection).last_activity_ms = now_ms;
-  }
-
-  void on_book(const BookEvent& event) override {
-    std::map<std::tuple<bool, std::size_t, std::int64_t>, Frame> built;
-    for (Connection* connection : connections()) {
-      State& state = state_of(*connection);
-      const auto found = state.books.find(&event.listing);
-      if (found == state.books.end()) continue;
-      for (const BookSubscription& one : found->second) {
-        if (!one.live) continue;
-        Frame& frame = built[{state.simple, one.depth, one.level}];
-        if (!frame.payload) {
-          frame = make_frame(book_text(event.listing, state.simple, one, "REALTIME"),
-                             FrameKind::kBook, &event.listing);
-        }
-        state.last_activity_ms = wall(event.after.ts_ms);
-        connection->send(frame);
-      }
-    }
-  }
-
-  void on_ticker(const Listing& listing) override {
-    std::map<bool, Frame> built;
-    for (Connection* connection : connections()) {
-      State& state = state_of(*connection);
-      if (!state.tickers.contains(&listing)) continue;
-      Frame& frame = built[state.simple];
-      if (!frame.payload) {
-        frame = make_frame(ticker_text(listing, state.simple, "REALTIME"), FrameKind::kTicker,
-                           &listing);
-      }
-      state.last_activity_ms = wall(listing.ticker.ts_ms);
-      connection->send(frame);
-    }
-  }
-
-  void on_timer(std::int64_t now_ms) override {
-    for (Connection* connection : connections()) {
-      State& state = state_of(*connection);
-      if (state.next_status_ms != 0 && now_ms >= state.next_status_ms) {
-        state.next_status_ms += kStatusPeriodMs;
-        state.last_activity_ms = now_ms;
-        connection->send(make_frame(R"({"status":"UP"})", FrameKind::kHeartbeat, nullptr));
-      }
-      if (now_ms - state.last_activity_ms >= kIdleMs) {
-        violation("idle_timeout", now_ms);
-        connection->drop();
-        state.last_activity_ms = now_ms;
-      }
     }
   }
 
@@ -262,19 +146,8 @@ class Bithumb final : public VenueProtocol {
   }
 
  private:
-  static State& state_of(Connection& connection) { return static_cast<State&>(*connection.state); }
-
-  static Frame make_frame(std::string text, FrameKind kind, const Listing* listing) {
-    return {std::make_shared<const std::string>(std::move(text)), true, kind, listing};
-  }
-
   static void fail(Connection& connection, std::string_view name, std::string_view message) {
-    connection.send(
-        make_frame(JsonObject()
-                       .raw("error", JsonObject().text("name", name).text("message", message).str())
-                       .str(),
-                   FrameKind::kControl, nullptr));
-    connection.close(1000);
+    UpbitFamily::fail(connection, JsonObject().text("name", name).text("message", message).str());
   }
 
   static std::optional<std::int64_t> find_level(const Instrument& instrument, double level) {
@@ -287,7 +160,7 @@ class Bithumb final : public VenueProtocol {
     return std::nullopt;
   }
 
-  void subscribe(Connection& connection, State& state, const TicketRequest& request) {
+  void subscribe(Connection& connection, FamilyState& state, const TicketRequest& request) {
     if (request.types.empty()) {
       fail(connection, "WRONG_FORMAT", "Format이 맞지 않습니다.");
       return;
@@ -310,7 +183,7 @@ class Bithumb final : public VenueProtocol {
         return;
       }
       for (const std::string& code : *type.codes) {
-        const Listing* const found = by_code_.find(code.substr(0, code.find('.')));
+        const Listing* const found = find(code.substr(0, code.find('.')));
         if (found == nullptr || !type.level || *type.type != "orderbook") continue;
         if (!find_level(found->instrument, *type.level)) {
           fail(connection, "WRONG_FORMAT", "Format이 맞지 않습니다.");
@@ -321,11 +194,11 @@ class Bithumb final : public VenueProtocol {
     // A later request replaces the earlier one.
     state.books.clear();
     state.tickers.clear();
-    state.simple = request.format == "SIMPLE";
-    for (const TicketRequest::Type& type : request.types) subscribe_type(connection, state, type);
+    state.style = request.format == "SIMPLE" ? 1 : 0;
+    for (const TicketRequest::Type& type : request.types) subscribe_type(connection, type);
   }
 
-  void subscribe_type(Connection& connection, State& state, const TicketRequest::Type& type) {
+  void subscribe_type(Connection& connection, const TicketRequest::Type& type) {
     // The snake_case spelling, documented for Upbit, is ignored here.
     const bool only_snapshot = type.camel_only_snapshot;
     const bool only_realtime = type.camel_only_realtime;
@@ -342,30 +215,24 @@ class Bithumb final : public VenueProtocol {
         if (digits && std::stoul(count) > 0)
           book.depth = std::min<std::size_t>(kDepth, std::stoul(count));
       }
-      const Listing* const found = by_code_.find(name);
+      const Listing* const found = find(name);
       if (found == nullptr) continue;  // silence
       const Listing& listing = *found;
       if (*type.type == "orderbook") {
         book.level = find_level(listing.instrument, type.level.value_or(1)).value_or(1);
-        if (book.live) state.books[&listing].push_back(book);
-        if (!only_realtime) {
-          connection.send(make_frame(book_text(listing, state.simple, book, "SNAPSHOT"),
-                                     FrameKind::kBook, &listing));
-        }
+        add_book(connection, listing, book, !only_realtime);
       } else if (*type.type == "ticker") {
-        if (!only_snapshot) state.tickers.insert(&listing);
-        if (!only_realtime) {
-          connection.send(make_frame(ticker_text(listing, state.simple, "SNAPSHOT"),
-                                     FrameKind::kTicker, &listing));
-        }
+        add_ticker(connection, listing, !only_snapshot, !only_realtime);
       }
     }
   }
 
-  static std::string book_text(const Listing& listing, bool simple, const BookSubscription& one,
-                               std::string_view stream) {
+  [[nodiscard]] std::string book_text(const Listing& listing, int style,
+                                      const BookSubscription& one,
+                                      std::string_view stream) const override {
+    const bool simple = style != 0;
     const Instrument& instrument = listing.instrument;
-    Sides sides = view(listing.book, one.depth, one.level);
+    BookSides sides = book_sides(listing.book, one.depth, one.level);
     if (one.level == 1) add_dust(sides, listing, one.depth);
     // Microseconds here, milliseconds everywhere else.
     const auto micros =
@@ -383,7 +250,9 @@ class Bithumb final : public VenueProtocol {
         .str();
   }
 
-  static std::string ticker_text(const Listing& listing, bool s, std::string_view stream) {
+  [[nodiscard]] std::string ticker_text(const Listing& listing, int style,
+                                        std::string_view stream) const override {
+    const bool s = style != 0;
     const Instrument& instrument = listing.instrument;
     const Ticker& t = listing.ticker;
     const auto price = [&](std::int64_t v) { return trimmed(v, instrument.price_decimals); };
@@ -494,7 +363,7 @@ class Bithumb final : public VenueProtocol {
       return found;
     }
     for (const std::string& name : names) {
-      const Listing* const at = by_code_.find(to_upper(name));
+      const Listing* const at = find(to_upper(name));
       if (at == nullptr) {
         error = error_answer(200, "404", "Code not found");
         return found;
@@ -525,7 +394,7 @@ class Bithumb final : public VenueProtocol {
     const std::size_t depth = found.size() == 1 ? kRestDepth : kDepth;
     JsonArray rows;
     for (const Listing* listing : found) {
-      const Sides sides = view(listing->book, depth, 1);
+      const BookSides sides = book_sides(listing->book, depth, 1);
       rows.add(
           JsonObject()
               .text("market", market_code(listing->instrument))
@@ -715,7 +584,6 @@ class Bithumb final : public VenueProtocol {
     return answer(200, rows.str());
   }
 
-  SymbolIndex by_code_{market()};
   KeyedRate connects_{10, 1'000};
   KeyedRate rest_{kRestBurst, 1'000};
 };

@@ -36,26 +36,10 @@ std::string symbol_of(const Instrument& instrument) {
   return to_lower(instrument.base) + "_" + to_lower(instrument.quote);
 }
 
-/// Levels grouped to multiples of `level`: bids down, asks up.
-std::vector<Level> grouped(const std::vector<Level>& side, std::int64_t level, bool bids) {
-  if (level == 0) return side;
-  std::vector<Level> result;
-  for (const Level& one : side) {
-    const std::int64_t price =
-        bids ? one.price / level * level : (one.price + level - 1) / level * level;
-    if (!result.empty() && result.back().price == price) {
-      result.back().size += one.size;
-    } else {
-      result.push_back({price, one.size});
-    }
-  }
-  return result;
-}
-
 std::string side_text(const std::vector<Level>& side, const Instrument& instrument,
                       std::int64_t level, bool bids, const char* turnover) {
   JsonArray rows;
-  const std::vector<Level> levels = grouped(side, level, bids);
+  const std::vector<Level> levels = grouped(side, level, bids ? Side::kBid : Side::kAsk);
   for (std::size_t i = 0; i < std::min(kDepth, levels.size()); ++i) {
     JsonObject row;
     row.text("price", trimmed(levels[i].price, instrument.price_decimals))

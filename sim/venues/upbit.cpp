@@ -8,41 +8,20 @@
 #include "sim/format.h"
 #include "sim/venues.h"
 #include "sim/venues/ticket_request.h"
+#include "sim/venues/upbit_family.h"
 
 namespace spreadwatch::sim {
 namespace {
 
 constexpr std::size_t kDepth = 30;
-constexpr std::int64_t kIdleMs = 60'500;          // measured; the documentation says 120 s
-constexpr std::int64_t kStatusPeriodMs = 10'000;  // {"status":"UP"} after a text PING
-constexpr std::int64_t kFirstStatusMs = 6'500;
+constexpr std::int64_t kIdleMs = 60'500;        // measured; the documentation says 120 s
+constexpr std::int64_t kFirstStatusMs = 6'500;  // to {"status":"UP"} after a text PING
 constexpr std::int64_t kKstOffsetMs = 9 * 3'600'000;
 
 enum class Format : std::uint8_t { kDefault, kSimple, kJsonList, kSimpleList };
 
 bool is_simple(Format format) { return format == Format::kSimple || format == Format::kSimpleList; }
 bool is_list(Format format) { return format == Format::kJsonList || format == Format::kSimpleList; }
-
-struct BookSubscription {
-  std::size_t depth;
-  std::int64_t level;  // in price units, 0 = none
-  bool live;
-};
-
-struct State : ConnectionState {
-  Format format = Format::kDefault;
-  std::map<const Listing*, std::vector<BookSubscription>> books;
-  std::set<const Listing*> tickers;
-  std::string listing;  // what LIST_SUBSCRIPTIONS answers
-  std::int64_t last_activity_ms = 0;
-  std::int64_t next_status_ms = 0;  // 0 = the client sent no PING
-  RateWindow per_second{5, 1'000};
-  RateWindow per_minute{100, 60'000};
-};
-
-std::string market_code(const Instrument& instrument) {
-  return instrument.quote + "-" + instrument.base;
-}
 
 /// Prices as the socket writes them: DEFAULT turns large ones into Java's exponent form.
 std::string price_text(std::int64_t price, const Instrument& instrument, Format format) {
@@ -67,46 +46,6 @@ std::string plain_price(std::int64_t price, const Instrument& instrument, Format
   return trimmed(price, instrument.price_decimals);
 }
 
-/// Grouped levels: bids round down, asks round up to the next multiple.
-std::vector<Level> grouped(const std::vector<Level>& side, std::int64_t level, bool bids) {
-  if (level == 0) return side;
-  std::vector<Level> result;
-  for (const Level& one : side) {
-    const std::int64_t price =
-        bids ? one.price / level * level : (one.price + level - 1) / level * level;
-    if (!result.empty() && result.back().price == price) {
-      result.back().size += one.size;
-    } else {
-      result.push_back({price, one.size});
-    }
-  }
-  return result;
-}
-
-struct Sides {
-  std::vector<Level> bids;
-  std::vector<Level> asks;
-  std::int64_t total_bid = 0;
-  std::int64_t total_ask = 0;
-};
-
-Sides view(const Book& book, std::size_t depth, std::int64_t level) {
-  Sides sides{grouped(book.bids, level, true), grouped(book.asks, level, false)};
-  sides.bids.resize(std::min(depth, sides.bids.size()));
-  sides.asks.resize(std::min(depth, sides.asks.size()));
-  for (const Level& one : sides.bids) sides.total_bid += one.size;
-  for (const Level& one : sides.asks) sides.total_ask += one.size;
-  // A side with fewer levels is padded with zeros.
-  const std::size_t units = std::max(sides.bids.size(), sides.asks.size());
-  sides.bids.resize(units);
-  sides.asks.resize(units);
-  return sides;
-}
-
-const char* change_word(std::int64_t change) {
-  return change > 0 ? "RISE" : change < 0 ? "FALL" : "EVEN";
-}
-
 /// -0.0082180744: ten digits, no trailing zeros.
 std::string rate_text(std::int64_t change, std::int64_t base) {
   if (base == 0) return "0";
@@ -127,19 +66,14 @@ HttpAnswer error_answer(int status, int name, std::string_view message) {
                     .str());
 }
 
-class Upbit final : public VenueProtocol {
+class Upbit final : public UpbitFamily {
  public:
-  explicit Upbit(const VenueContext& context) : VenueProtocol(context) {
-    for (const Listing* listing : listings())
-      by_code_.set(market_code(listing->instrument), listing);
-  }
-
-  [[nodiscard]] std::string ws_path() const override { return "/websocket/v1"; }
-  [[nodiscard]] bool compresses() const override { return true; }
+  explicit Upbit(const VenueContext& context)
+      : UpbitFamily(context, {.idle_ms = kIdleMs, .first_status_ms = kFirstStatusMs}) {}
 
   UpgradeAnswer on_upgrade(const HttpRequest& request) override {
     if (auto refused = check_origin(request)) return {std::move(refused)};
-    if (request.path != ws_path() && request.path != ws_path() + "/") {
+    if (!is_ws_path(request.path)) {
       return {answer(
           404, R"({"error":{"name":"not_found","message":"no Route matched with those values"}})")};
     }
@@ -153,20 +87,17 @@ class Upbit final : public VenueProtocol {
   }
 
   void on_open(Connection& connection, std::int64_t now_ms) override {
-    auto state = std::make_unique<State>();
+    auto state = std::make_unique<UpbitState>();
     state->last_activity_ms = now_ms;
     connection.state = std::move(state);
   }
 
   void on_text(Connection& connection, std::string_view text, std::int64_t now_ms) override {
-    State& state = state_of(connection);
+    UpbitState& state = state_of(connection);
     state.last_activity_ms = now_ms;
     if (!state.per_second.admit(now_ms)) violation("messages_per_second", now_ms);
     if (!state.per_minute.admit(now_ms)) violation("messages_per_minute", now_ms);
-    if (text == "PING" || text == "ping") {
-      if (state.next_status_ms == 0) state.next_status_ms = now_ms + kFirstStatusMs;
-      return;
-    }
+    if (ping(connection, text, now_ms)) return;
     const TicketRequest request = parse_ticket_request(text);
     if (!request.well_formed) {
       fail(connection, "WRONG_FORMAT", "Format 이 맞지 않습니다.");
@@ -177,70 +108,15 @@ class Upbit final : public VenueProtocol {
       return;
     }
     if (request.method == "LIST_SUBSCRIPTIONS") {
-      send_binary(connection,
-                  JsonObject()
-                      .text("method", *request.method)
-                      .raw("result", state.listing.empty() ? "[]" : state.listing)
-                      .text("ticket", *request.ticket)
-                      .str(),
-                  FrameKind::kControl, nullptr);
+      connection.send(data_frame(JsonObject()
+                                     .text("method", *request.method)
+                                     .raw("result", state.listing.empty() ? "[]" : state.listing)
+                                     .text("ticket", *request.ticket)
+                                     .str(),
+                                 FrameKind::kControl, nullptr));
       return;
     }
     subscribe(connection, state, request);
-  }
-
-  void on_ping(Connection& connection, std::string_view, std::int64_t now_ms) override {
-    state_of(connection).last_activity_ms = now_ms;
-  }
-
-  void on_book(const BookEvent& event) override {
-    std::map<std::tuple<Format, std::size_t, std::int64_t>, Frame> built;
-    for (Connection* connection : connections()) {
-      State& state = state_of(*connection);
-      const auto found = state.books.find(&event.listing);
-      if (found == state.books.end()) continue;
-      for (const BookSubscription& one : found->second) {
-        if (!one.live) continue;
-        Frame& frame = built[{state.format, one.depth, one.level}];
-        if (!frame.payload) {
-          frame = make_frame(book_text(event.listing, state.format, one, "REALTIME"),
-                             FrameKind::kBook, &event.listing);
-        }
-        state.last_activity_ms = wall(event.after.ts_ms);
-        connection->send(frame);
-      }
-    }
-  }
-
-  void on_ticker(const Listing& listing) override {
-    std::map<Format, Frame> built;
-    for (Connection* connection : connections()) {
-      State& state = state_of(*connection);
-      if (!state.tickers.contains(&listing)) continue;
-      Frame& frame = built[state.format];
-      if (!frame.payload) {
-        frame = make_frame(ticker_text(listing, state.format, "REALTIME"), FrameKind::kTicker,
-                           &listing);
-      }
-      state.last_activity_ms = wall(listing.ticker.ts_ms);
-      connection->send(frame);
-    }
-  }
-
-  void on_timer(std::int64_t now_ms) override {
-    for (Connection* connection : connections()) {
-      State& state = state_of(*connection);
-      if (state.next_status_ms != 0 && now_ms >= state.next_status_ms) {
-        state.next_status_ms += kStatusPeriodMs;
-        state.last_activity_ms = now_ms;
-        send_binary(*connection, R"({"status":"UP"})", FrameKind::kHeartbeat, nullptr);
-      }
-      if (now_ms - state.last_activity_ms >= kIdleMs) {
-        violation("idle_timeout", now_ms);
-        connection->drop();
-        state.last_activity_ms = now_ms;
-      }
-    }
   }
 
   [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(418); }
@@ -275,23 +151,18 @@ class Upbit final : public VenueProtocol {
   }
 
  private:
-  static State& state_of(Connection& connection) { return static_cast<State&>(*connection.state); }
+  struct UpbitState : FamilyState {
+    std::string listing;  // what LIST_SUBSCRIPTIONS answers
+    RateWindow per_second{5, 1'000};
+    RateWindow per_minute{100, 60'000};
+  };
 
-  static Frame make_frame(std::string text, FrameKind kind, const Listing* listing) {
-    return {std::make_shared<const std::string>(std::move(text)), true, kind, listing};
-  }
-  static void send_binary(Connection& connection, std::string text, FrameKind kind,
-                          const Listing* listing) {
-    connection.send(make_frame(std::move(text), kind, listing));
+  static UpbitState& state_of(Connection& connection) {
+    return static_cast<UpbitState&>(*connection.state);
   }
 
   static void fail(Connection& connection, std::string_view name, std::string_view message) {
-    send_binary(connection,
-                JsonObject()
-                    .raw("error", JsonObject().text("message", message).text("name", name).str())
-                    .str(),
-                FrameKind::kControl, nullptr);
-    connection.close(1000);
+    UpbitFamily::fail(connection, JsonObject().text("message", message).text("name", name).str());
   }
 
   /// Any request with an Origin header shares one slot in ten seconds.
@@ -328,7 +199,7 @@ class Upbit final : public VenueProtocol {
     return units;
   }
 
-  void subscribe(Connection& connection, State& state, const TicketRequest& request) {
+  void subscribe(Connection& connection, UpbitState& state, const TicketRequest& request) {
     if (request.types.empty()) {
       fail(connection, "NO_TYPE", "타입 필드가 존재하지 않습니다.");
       return;
@@ -352,7 +223,7 @@ class Upbit final : public VenueProtocol {
     // A later request replaces the earlier one.
     state.books.clear();
     state.tickers.clear();
-    state.format = parse_format(request.format.value_or("DEFAULT"));
+    state.style = static_cast<int>(parse_format(request.format.value_or("DEFAULT")));
     JsonArray listed;
     for (const TicketRequest::Type& type : request.types) {
       JsonArray codes;
@@ -361,12 +232,12 @@ class Upbit final : public VenueProtocol {
       row.text("type", *type.type).raw("codes", codes.str());
       if (type.level) row.raw("level", trimmed(*type.level, 8));
       listed.add(row.str());
-      subscribe_type(connection, state, type);
+      subscribe_type(connection, type);
     }
     state.listing = listed.str();
   }
 
-  void subscribe_type(Connection& connection, State& state, const TicketRequest::Type& type) {
+  void subscribe_type(Connection& connection, const TicketRequest::Type& type) {
     const bool only_snapshot = type.snake_only_snapshot || type.camel_only_snapshot;
     const bool only_realtime = type.snake_only_realtime || type.camel_only_realtime;
     for (const std::string& code : *type.codes) {
@@ -380,7 +251,7 @@ class Upbit final : public VenueProtocol {
             book.depth = static_cast<std::size_t>(std::stoi(count));
         }
       }
-      const Listing* const found = by_code_.find(name);
+      const Listing* const found = find(name);
       if (found == nullptr) continue;  // silence
       const Listing& listing = *found;
       if (*type.type == "orderbook") {
@@ -389,17 +260,9 @@ class Upbit final : public VenueProtocol {
             find_level(listing.instrument, type.level.value_or(0));
         if (!level) continue;
         book.level = *level;
-        if (book.live) state.books[&listing].push_back(book);
-        if (!only_realtime) {
-          send_binary(connection, book_text(listing, state.format, book, "SNAPSHOT"),
-                      FrameKind::kBook, &listing);
-        }
+        add_book(connection, listing, book, !only_realtime);
       } else if (*type.type == "ticker") {
-        if (!only_snapshot) state.tickers.insert(&listing);
-        if (!only_realtime) {
-          send_binary(connection, ticker_text(listing, state.format, "SNAPSHOT"),
-                      FrameKind::kTicker, &listing);
-        }
+        add_ticker(connection, listing, !only_snapshot, !only_realtime);
       }
     }
   }
@@ -415,11 +278,14 @@ class Upbit final : public VenueProtocol {
     return is_list(format) ? "[" + object.str() + "]" : object.str();
   }
 
-  static std::string book_text(const Listing& listing, Format format, const BookSubscription& one,
-                               std::string_view stream) {
+  [[nodiscard]] std::string book_text(const Listing& listing, int style,
+                                      const BookSubscription& one,
+                                      std::string_view stream) const override {
+    const auto format = static_cast<Format>(style);
     const Instrument& instrument = listing.instrument;
     const bool s = is_simple(format);
-    const Sides sides = view(listing.book, one.depth, one.level);
+    BookSides sides = book_sides(listing.book, one.depth, one.level);
+    sides.pad();
     JsonObject object;
     object.text(s ? "ty" : "type", "orderbook")
         .text(s ? "cd" : "code", market_code(instrument))
@@ -435,7 +301,7 @@ class Upbit final : public VenueProtocol {
 
   using Spelling = std::string (*)(std::int64_t, const Instrument&, Format);
 
-  static std::string units_text(const Sides& sides, const Instrument& instrument, Format format,
+  static std::string units_text(const BookSides& sides, const Instrument& instrument, Format format,
                                 Spelling price, Spelling size) {
     const bool s = is_simple(format);
     JsonArray units;
@@ -452,7 +318,9 @@ class Upbit final : public VenueProtocol {
     return units.str();
   }
 
-  static std::string ticker_text(const Listing& listing, Format format, std::string_view stream) {
+  [[nodiscard]] std::string ticker_text(const Listing& listing, int style,
+                                        std::string_view stream) const override {
+    const auto format = static_cast<Format>(style);
     const Instrument& instrument = listing.instrument;
     const Ticker& t = listing.ticker;
     const bool s = is_simple(format);
@@ -561,7 +429,7 @@ class Upbit final : public VenueProtocol {
     }
     JsonArray rows;
     for (const std::string& market : markets) {
-      const Listing* const found = by_code_.find(to_upper(market));
+      const Listing* const found = find(to_upper(market));
       if (found == nullptr) return error_answer(404, 404, "Code not found");
       const std::string text = row(*found);
       if (!text.empty()) rows.add(text);
@@ -600,7 +468,8 @@ class Upbit final : public VenueProtocol {
       const Instrument& instrument = listing.instrument;
       const std::optional<std::int64_t> group = find_level(instrument, level);
       if (!group) return {};
-      const Sides sides = view(listing.book, count, *group);
+      BookSides sides = book_sides(listing.book, count, *group);
+      sides.pad();
       return JsonObject()
           .text("market", market_code(instrument))
           .number("timestamp", listing.book.ts_ms)
@@ -648,7 +517,6 @@ class Upbit final : public VenueProtocol {
     return answer(200, rows.str());
   }
 
-  SymbolIndex by_code_{market()};
   KeyedRate connects_{5, 1'000};
   KeyedRate rest_{10, 1'000};
   KeyedRate origin_{1, 10'000};
