@@ -2,27 +2,24 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
-#include <queue>
 #include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
-#include <utility>
 #include <vector>
 
 #include "config/asset_registry.h"
 #include "config/settings.h"
 #include "core/market_data.h"
 #include "fx/rate_table.h"
-#include "spread/arithmetic.h"
+#include "spread/conversion.h"
 #include "spread/event.h"
 #include "spread/market_view.h"
-#include "spread/opportunity.h"
-#include "spread/premium.h"
+#include "spread/pair_table.h"
+#include "spread/premium_table.h"
 #include "spread/wallet.h"
 
 namespace spreadwatch::spread {
@@ -67,14 +64,11 @@ class Engine {
   /// The end: says what is still held back and closes open opportunities as `shutdown`.
   void finish(Timestamp now);
 
-  const fx::RateTable& rates() const { return rates_; }
+  const fx::RateTable& rates() const { return conversion_.rates(); }
   std::size_t open_opportunities() const;
   /// How many pair rows have each verdict and each reason now.
-  struct Counts {
-    std::array<std::size_t, kVerdictNames.size()> by_verdict{};
-    std::array<std::size_t, kReasonNames.size()> by_reason{};
-  };
-  const Counts& counts() const { return counts_; }
+  using Counts = PairTable::Counts;
+  const Counts& counts() const { return pairs_.counts(); }
   /// The latest event of each pair row, in the order of asset, then buying and selling venue, then
   /// mode.
   void for_each_row(const std::function<void(const SpreadEvent&)>& visit) const;
@@ -86,153 +80,38 @@ class Engine {
                                       Timestamp now) const;
 
  private:
-  /// What a quote currency is worth by the consensus (KRW) or by Kraken's book (USD).
-  struct Currency {
-    fx::Pair pair{};
-    Reasons reasons;
-    std::optional<double> bid;
-    std::optional<double> ask;
-    std::optional<double> mid;
-    Ladder bid_ladder;  // one unlimited step each; empty while there is no rate
-    Ladder ask_ladder;
-    Ladder mid_ladder;
-  };
-  /// How a venue's quote currency becomes USDT and comes out of it.
-  struct VenueFx {
-    bool ok = false;
-    bool fallback = false;
-    Reasons reasons;
-    const Ladder* pay = nullptr;
-    const Ladder* receive = nullptr;
-    Real fee = 0;
-    Real mid = 0;  // price of one USDT
-    bool same_way(const VenueFx& o) const {
-      return ok == o.ok && fallback == o.fallback && reasons == o.reasons && pay == o.pay;
-    }
-  };
-  /// Top of a usable market's book in USDT; see Top.
-  struct Converted {
-    bool ok = false;
-    Top top;
-    Real mid = 0;
-  };
-  struct Row {
-    std::size_t pair = 0;
-    config::Mode mode{};
-    Timestamp time{};
-    Verdict verdict = Verdict::kUnknown;
-    Reasons reasons;
-    bool counted = false;
-    bool numbers = false;  // ratios and leg prices in USDT
-    bool net = false;      // results after costs
-    bool said = false;
-    bool dirty = false;
-    double net_ratio = 0;
-    std::optional<Trade> optimal;
-    Route route;  // mode transfer
-    Opportunity opportunity;
-    std::optional<Timestamp> hold;  // the latest entry in holds_
-    SpreadEvent emitted;
-  };
-  struct Pair {
-    std::size_t buy = 0;  // market
-    std::size_t sell = 0;
-    std::size_t asset = 0;
-    std::size_t rows = 0;  // first of one row a mode
-    bool fallback = false;
-    double gross_ratio = 0;
-    double net_ratio = 0;
-    std::optional<double> buy_price;
-    std::optional<double> sell_price;
-  };
-  struct Premium {
-    std::size_t asset = 0;  // or kUsdt
-    Region region{};
-    std::optional<Region> over;
-    Basis basis{};
-    Timestamp time{};
-    PremiumValue value;
-    std::optional<double> first;
-    std::optional<double> high;
-    std::optional<double> low;
-    bool said = false;
-    bool dirty = false;
-    PremiumValue said_value;
-    PremiumEvent emitted;
-  };
   struct Asset {
     std::string name;
     std::vector<std::size_t> markets;  // in venue order
-    std::array<std::optional<std::size_t>, 5> premiums;
   };
-  static constexpr std::size_t kUsdt = static_cast<std::size_t>(-1);
+  using RowKey = std::tuple<std::string, VenueId, VenueId, config::Mode>;
 
   void join(std::size_t market);
+  std::optional<PairTable::Restored> take_restored(const PairTable::Key& key);
   void market_changed(std::size_t market, Timestamp now);
+  void compute_premiums(std::size_t asset, Timestamp now);
   void refresh_rates(std::optional<VenueId> own, Timestamp now);
-  void refresh_currency(Currency& currency);
-  VenueFx venue_fx(const config::VenueSettings& venue, Timestamp now) const;
-  const Currency* currency_of(std::string_view quote) const;
-  void convert(std::size_t market);
-  void compute_pair(std::size_t index, Timestamp now);
-  void compute_row(Row& row, const Pair& pair, Reasons reasons, bool numbers, Timestamp now);
-  PairInput input_of(const Pair& pair, const Row& row) const;
-  PairState state_of(const Row& row, Timestamp now) const;
-  void compute_premiums(Asset& asset, std::size_t index, Timestamp now);
-  void compute_usdt_premium(Timestamp now);
-  void set_premium(std::optional<std::size_t>& slot, std::size_t asset, Region region,
-                   std::optional<Region> over, Basis basis, const PremiumValue& value,
-                   Timestamp now);
-  void schedule_hold(std::size_t row);
-  void mark_dirty(Timestamp now);
+  void note_changes(Timestamp now);
   void flush();
-  void emit_row(Row& row);
-  void emit_premium(Premium& premium);
-  void fill(const Row& row, std::span<const double> sizes, Timestamp now, SpreadEvent& out) const;
-  const WalletInfo* wallet(VenueId venue, const std::string& asset) const;
   void do_due(Timestamp now);
   void start(Timestamp now);
 
   const config::Settings& settings_;
   EventSink& sink_;
   MarketView view_;
-  fx::RateTable rates_;
-  std::array<const config::VenueSettings*, kVenueCount> venues_{};
-  std::array<VenueFx, kVenueCount> venue_fx_;
-  Currency krw_;
-  Currency usd_;
-  Ladder one_;  // USDT for USDT
+  Conversion conversion_;
+  PairTable pairs_;
+  PremiumTable premiums_;
   std::vector<Asset> assets_;
   std::map<std::string, std::size_t, std::less<>> asset_index_;
-  std::vector<std::optional<std::size_t>> market_asset_;  // by market
-  std::vector<std::vector<std::size_t>> market_pairs_;    // by market
-  std::vector<Converted> converted_;                      // by market
-  std::vector<Pair> pairs_;
-  std::vector<Row> rows_;
-  std::vector<Premium> premiums_;
-  std::optional<std::size_t> usdt_premium_;
-  std::map<std::pair<VenueId, std::string>, WalletInfo> wallets_;
-  using RowKey = std::tuple<std::string, VenueId, VenueId, config::Mode>;
-  struct Restored {
-    OpportunityEvent last;
-    Timestamp wait_until{};
-  };
-  std::map<RowKey, Restored> restored_;  // opportunities whose row does not exist yet
-  // Ends of holds, by row. An entry that is not the row's latest is passed over.
-  using Hold = std::pair<Timestamp, std::size_t>;
-  std::priority_queue<Hold, std::vector<Hold>, std::greater<>> holds_;
-  std::vector<std::size_t> dirty_rows_;
-  std::vector<std::size_t> dirty_premiums_;
+  std::vector<std::optional<std::size_t>> market_asset_;  // by market; none for an FX market
+  std::map<RowKey, PairTable::Restored> restored_;  // opportunities whose row does not exist yet
   std::array<bool, fx::kPairCount> dirty_rates_{};
   std::array<std::optional<fx::Rate>, fx::kPairCount> said_rates_;
   std::optional<Timestamp> flush_at_;
-  std::optional<Timestamp> rates_expiry_;
   Timestamp last_{Timestamp::min()};  // how far time has come
   bool started_ = false;
-  Counts counts_;
-  Opportunity::Emit emit_opportunity_;
   std::vector<std::size_t> changed_;  // scratch
-  SpreadEvent scratch_;
 };
 
 }  // namespace spreadwatch::spread

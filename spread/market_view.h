@@ -20,6 +20,12 @@
 
 namespace spreadwatch::spread {
 
+/// An event can be received a little after the moment it is handled at; that is no negative age.
+inline std::optional<microseconds> age_of(const std::optional<Timestamp>& updated, Timestamp now) {
+  if (!updated) return std::nullopt;
+  return now > *updated ? now - *updated : microseconds{0};
+}
+
 /// One watched market of one venue: its book, ready for walking, and whether it may be used.
 struct Market {
   VenueId venue{};

@@ -1,0 +1,449 @@
+#include "spread/pair_table.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <tuple>
+
+#include "spread/premium.h"
+
+namespace spreadwatch::spread {
+namespace {
+
+constexpr Reasons set_of(std::initializer_list<Reason> list) {
+  Reasons set;
+  for (const Reason reason : list) set.add(reason);
+  return set;
+}
+
+/// Reasons that answer with no, whatever else is not known.
+constexpr Reasons kDefiniteNo =
+    set_of({Reason::kCrossed, Reason::kOneSided, Reason::kPriceRatioQuarantine,
+            Reason::kMarketSuspended, Reason::kWalletClosed, Reason::kMuted});
+/// Reasons that leave the question open.
+constexpr Reasons kOpenQuestion = set_of(
+    {Reason::kBookNotSynced, Reason::kStaleLeg, Reason::kFxUnavailable, Reason::kFxQuorum,
+     Reason::kFxDisagree, Reason::kFxStale, Reason::kIdentityUnproven, Reason::kWalletUnknown});
+
+bool intersect(Reasons a, Reasons b) {
+  bool any = false;
+  a.for_each([&](Reason r) { any = any || b.contains(r); });
+  return any;
+}
+
+Verdict verdict_of(Reasons reasons) {
+  if (reasons.empty()) return Verdict::kTradable;
+  if (intersect(reasons, kDefiniteNo)) return Verdict::kNotTradable;
+  if (intersect(reasons, kOpenQuestion)) return Verdict::kUnknown;
+  return Verdict::kNotTradable;
+}
+
+}  // namespace
+
+PairTable::PairTable(const config::Settings& settings, const MarketView& view,
+                     const Conversion& conversion, Opportunity::Emit emit)
+    : settings_(settings), view_(view), conversion_(conversion), emit_(std::move(emit)) {
+  for (const config::VenueSettings& venue : settings.venues) {
+    fees_[index_of(venue.id)] = static_cast<Real>(venue.taker_fee);
+  }
+}
+
+Real PairTable::fee_of(const Market& market) const { return fees_[index_of(market.venue)]; }
+
+const WalletInfo* PairTable::wallet(VenueId venue, const std::string& asset) const {
+  if (wallets_.empty()) return nullptr;
+  const auto found = wallets_.find({venue, asset});
+  return found == wallets_.end() ? nullptr : &found->second;
+}
+
+void PairTable::set_wallet(VenueId venue, std::string_view asset, WalletInfo info,
+                           std::optional<std::size_t> market, Timestamp now) {
+  wallets_.insert_or_assign({venue, std::string{asset}}, std::move(info));
+  if (!market) return;
+  for (const std::size_t pair : market_pairs_[*market]) compute_pair(pair, now);
+}
+
+void PairTable::join(std::size_t market, std::span<const std::size_t> others,
+                     const TakeRestored& take) {
+  if (market >= market_pairs_.size()) {
+    market_pairs_.resize(market + 1);
+    converted_.resize(market + 1);
+  }
+  for (const std::size_t other : others) {
+    add(other, market, take);
+    add(market, other, take);
+  }
+}
+
+void PairTable::add(std::size_t buy, std::size_t sell, const TakeRestored& take) {
+  const std::size_t index = pairs_.size();
+  Pair& pair = pairs_.emplace_back();
+  pair.buy = buy;
+  pair.sell = sell;
+  pair.rows = rows_.size();
+  market_pairs_[buy].push_back(index);
+  market_pairs_[sell].push_back(index);
+  const Market& bought = view_.market(buy);
+  for (const config::Mode mode : settings_.spread.modes) {
+    const std::size_t row_index = rows_.size();
+    Row& row = rows_.emplace_back();
+    row.pair = index;
+    row.mode = mode;
+    const auto restored = take({bought.asset, bought.venue, view_.market(sell).venue, mode});
+    if (!restored) continue;
+    row.opportunity.restore(restored->last, restored->wait_until);
+    schedule_hold(row_index);
+  }
+}
+
+void PairTable::market_changed(std::size_t market, Timestamp now) {
+  convert(market);
+  for (const std::size_t pair : market_pairs_[market]) compute_pair(pair, now);
+}
+
+void PairTable::rates_changed(const Conversion::Changed& changed, Timestamp now) {
+  if (!changed.any_venue() && !changed.krw && !changed.usd) return;
+  const auto touched = [&changed](const Market& m) { return changed.venues[index_of(m.venue)]; };
+  for (std::size_t i = 0; i < converted_.size(); ++i) {
+    if (touched(view_.market(i))) convert(i);
+  }
+  for (std::size_t i = 0; i < pairs_.size(); ++i) {
+    const Market& buy = view_.market(pairs_[i].buy);
+    const Market& sell = view_.market(pairs_[i].sell);
+    const bool common = buy.instrument.quote == sell.instrument.quote;
+    const bool common_moved = common && ((buy.instrument.quote == "KRW" && changed.krw) ||
+                                         (buy.instrument.quote == "USD" && changed.usd));
+    const bool by_venue = !common && (touched(buy) || touched(sell));
+    if (common_moved || by_venue) compute_pair(i, now);
+  }
+}
+
+/// The top of a market's book in USDT.
+void PairTable::convert(std::size_t market) {
+  const Market& m = view_.market(market);
+  Converted& out = converted_[market];
+  out.ok = false;
+  if (m.fx || !m.usable()) return;
+  const Conversion::VenueFx& fx = conversion_.way(m.venue);
+  if (!fx.ok) return;
+  const Real fee = fee_of(m);
+  PairInput input;
+  input.buy = {&m.asks, fx.pay, fee, fx.fee};
+  input.sell = {&m.bids, fx.receive, fee, fx.fee};
+  out.top = top_of(input);
+  out.mid = m.mid() / fx.mid;
+  out.ok = true;
+}
+
+void PairTable::compute_pair(std::size_t index, Timestamp now) {
+  Pair& pair = pairs_[index];
+  const Market& buy = view_.market(pair.buy);
+  const Market& sell = view_.market(pair.sell);
+  Reasons reasons = buy.unusable;
+  reasons.add(sell.unusable);
+  if (!buy.proven || !sell.proven) reasons.add(Reason::kIdentityUnproven);
+  if (!buy.active || !sell.active) reasons.add(Reason::kMarketSuspended);
+
+  pair.fallback = false;
+  pair.buy_price.reset();
+  pair.sell_price.reset();
+  bool rate_ok = true;
+  const bool common = buy.instrument.quote == sell.instrument.quote;
+  Top top;
+  if (common && buy.instrument.quote != "USDT") {
+    // Computed in the one currency: its price in USDT cancels out of every ratio.
+    const Conversion::Currency* const currency = conversion_.currency(buy.instrument.quote);
+    if (currency == nullptr) {
+      reasons.add(Reason::kFxUnavailable);
+    } else {
+      reasons.add(currency->reasons);
+    }
+    rate_ok = currency != nullptr && currency->mid.has_value();
+    if (rate_ok) {
+      const Real mid = static_cast<Real>(*currency->mid);
+      if (buy.usable()) {
+        top.buy_price = buy.asks.top() / mid;
+        top.buy_cost = top.buy_price * (1 + fee_of(buy));
+        pair.buy_price = static_cast<double>(top.buy_price);
+      }
+      if (sell.usable()) {
+        top.sell_price = sell.bids.top() / mid;
+        top.sell_proceeds = top.sell_price * (1 - fee_of(sell));
+        pair.sell_price = static_cast<double>(top.sell_price);
+      }
+    }
+  } else {
+    const Conversion::VenueFx& buy_fx = conversion_.way(buy.venue);
+    const Conversion::VenueFx& sell_fx = conversion_.way(sell.venue);
+    reasons.add(buy_fx.reasons);
+    reasons.add(sell_fx.reasons);
+    rate_ok = buy_fx.ok && sell_fx.ok;
+    pair.fallback = buy_fx.fallback || sell_fx.fallback;
+    const Converted& b = converted_[pair.buy];
+    const Converted& s = converted_[pair.sell];
+    if (b.ok) {
+      top.buy_price = b.top.buy_price;
+      top.buy_cost = b.top.buy_cost;
+      pair.buy_price = static_cast<double>(top.buy_price);
+    }
+    if (s.ok) {
+      top.sell_price = s.top.sell_price;
+      top.sell_proceeds = s.top.sell_proceeds;
+      pair.sell_price = static_cast<double>(top.sell_price);
+    }
+  }
+  bool numbers = buy.usable() && sell.usable() && buy.proven && sell.proven && rate_ok;
+  if (buy.usable() && sell.usable()) {
+    bool far = false;
+    if (common) {
+      far = is_quarantined(buy.mid(), sell.mid());
+    } else if (rate_ok) {
+      far = is_quarantined(converted_[pair.buy].mid, converted_[pair.sell].mid);
+    }
+    if (far) {
+      reasons.add(Reason::kPriceRatioQuarantine);
+      numbers = false;
+    }
+  }
+  if (numbers) {
+    pair.gross_ratio = static_cast<double>((top.sell_price - top.buy_price) / top.buy_price);
+    pair.net_ratio = static_cast<double>((top.sell_proceeds - top.buy_cost) / top.buy_cost);
+  }
+  for (std::size_t i = 0; i < settings_.spread.modes.size(); ++i) {
+    compute_row(rows_[pair.rows + i], pair, reasons, numbers, now);
+  }
+}
+
+PairInput PairTable::input_of(const Pair& pair, const Row& row) const {
+  const Market& buy = view_.market(pair.buy);
+  const Market& sell = view_.market(pair.sell);
+  PairInput input;
+  input.buy.book = &buy.asks;
+  input.sell.book = &sell.bids;
+  input.buy.fee = fee_of(buy);
+  input.sell.fee = fee_of(sell);
+  if (buy.instrument.quote == sell.instrument.quote) {
+    const Conversion::Currency* const currency = conversion_.currency(buy.instrument.quote);
+    input.buy.fx = input.sell.fx = currency == nullptr ? &conversion_.one() : &currency->mid_ladder;
+  } else {
+    const Conversion::VenueFx& buy_fx = conversion_.way(buy.venue);
+    const Conversion::VenueFx& sell_fx = conversion_.way(sell.venue);
+    input.buy.fx = buy_fx.pay;
+    input.buy.fx_fee = buy_fx.fee;
+    input.sell.fx = sell_fx.receive;
+    input.sell.fx_fee = sell_fx.fee;
+  }
+  if (row.route.out != nullptr) {
+    input.withdrawal_fee = static_cast<Real>(*row.route.out->withdrawal_fee);
+  }
+  return input;
+}
+
+void PairTable::compute_row(Row& row, const Pair& pair, Reasons reasons, bool numbers,
+                            Timestamp now) {
+  row.time = now;
+  row.numbers = numbers;
+  row.net = numbers;
+  row.optimal.reset();
+  row.net_ratio = pair.net_ratio;
+  if (row.mode == config::Mode::kTransfer) {
+    const std::string& asset = view_.market(pair.buy).asset;
+    row.route = find_route(wallet(view_.market(pair.buy).venue, asset),
+                           wallet(view_.market(pair.sell).venue, asset));
+    reasons.add(row.route.reasons);
+    // Without the network's fee there is no net result, and none is made up.
+    row.net = numbers && row.route.out != nullptr;
+  }
+  if (row.net) {
+    const bool worth_walking = pair.net_ratio > 0;
+    const PairInput input = worth_walking ? input_of(pair, row) : PairInput{};
+    bool depth_ended = false;
+    if (worth_walking) row.optimal = optimal(input, &depth_ended);
+    if (!row.optimal) {
+      // Profitable unit for unit, but the depth ends before it has earned the withdrawal fee.
+      reasons.add(depth_ended ? Reason::kInsufficientDepth : Reason::kUnprofitable);
+    } else {
+      const double sold = row.optimal->quantity - static_cast<double>(input.withdrawal_fee);
+      const auto too_small = [](const Market& m, double quantity, double vwap) {
+        return m.min_notional && quantity * vwap < *m.min_notional;
+      };
+      if (too_small(view_.market(pair.buy), row.optimal->quantity, row.optimal->buy_vwap) ||
+          too_small(view_.market(pair.sell), sold, row.optimal->sell_vwap) ||
+          (row.route.out != nullptr && row.route.out->minimum_withdrawal &&
+           row.optimal->quantity < *row.route.out->minimum_withdrawal)) {
+        reasons.add(Reason::kBelowMinNotional);
+      }
+    }
+  }
+  count(row, verdict_of(reasons), reasons);
+
+  const auto index = static_cast<std::size_t>(&row - rows_.data());
+  row.opportunity.update(state_of(row, now), settings_.spread, now, emit_);
+  schedule_hold(index);
+  if (!row.dirty) {
+    row.dirty = true;
+    dirty_.push_back(index);
+  }
+}
+
+void PairTable::count(Row& row, Verdict verdict, Reasons reasons) {
+  if (row.counted && verdict == row.verdict && reasons == row.reasons) return;
+  if (row.counted) {
+    --counts_.by_verdict[static_cast<std::size_t>(row.verdict)];
+    row.reasons.for_each([this](Reason r) { --counts_.by_reason[static_cast<std::size_t>(r)]; });
+  }
+  row.counted = true;
+  row.verdict = verdict;
+  row.reasons = reasons;
+  ++counts_.by_verdict[static_cast<std::size_t>(verdict)];
+  reasons.for_each([this](Reason r) { ++counts_.by_reason[static_cast<std::size_t>(r)]; });
+}
+
+PairState PairTable::state_of(const Row& row, Timestamp now) const {
+  const Pair& pair = pairs_[row.pair];
+  const Market& buy = view_.market(pair.buy);
+  const Market& sell = view_.market(pair.sell);
+  PairState state;
+  state.asset = view_.market(pair.buy).asset;
+  state.buy = buy.venue;
+  state.sell = sell.venue;
+  state.mode = row.mode;
+  state.verdict = row.verdict;
+  state.reasons = row.reasons;
+  state.optimal = row.optimal ? &*row.optimal : nullptr;
+  state.buy_age = age_of(buy.updated, now);
+  state.sell_age = age_of(sell.updated, now);
+  return state;
+}
+
+void PairTable::schedule_hold(std::size_t index) {
+  Row& row = rows_[index];
+  const std::optional<Timestamp> deadline = row.opportunity.deadline();
+  if (deadline == row.hold) return;
+  row.hold = deadline;
+  if (deadline) holds_.emplace(*deadline, index);
+}
+
+/// A row as the outside sees it. The ladder and the break-even size are only computed here: they
+/// are the costly part, and nobody sees them in between.
+void PairTable::fill(const Row& row, std::span<const double> sizes, Timestamp now,
+                     SpreadEvent& out) const {
+  const Pair& pair = pairs_[row.pair];
+  const Market& buy = view_.market(pair.buy);
+  const Market& sell = view_.market(pair.sell);
+  out.asset = view_.market(pair.buy).asset;
+  out.buy = buy.venue;
+  out.sell = sell.venue;
+  out.mode = row.mode;
+  out.time = now;
+  out.verdict = row.verdict;
+  out.reasons = row.reasons;
+  out.gross_ratio = row.numbers ? std::optional{pair.gross_ratio} : std::nullopt;
+  out.net_ratio = row.net ? std::optional{row.net_ratio} : std::nullopt;
+  out.buy_price_usdt = pair.buy_price;
+  out.sell_price_usdt = pair.sell_price;
+  out.buy_age = age_of(buy.updated, now);
+  out.sell_age = age_of(sell.updated, now);
+  out.received = std::max(buy.updated, sell.updated);
+  out.fx_venue_fallback = pair.fallback;
+  out.optimal = row.optimal;
+  out.break_even_quantity.reset();
+  out.network.clear();
+  out.withdrawal_fee.reset();
+  out.expected_minutes = row.route.expected_minutes;
+  if (row.route.out != nullptr) {
+    out.network = row.route.out->name;
+    out.withdrawal_fee = row.route.out->withdrawal_fee;
+  }
+  out.sizes.resize(sizes.size());
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    out.sizes[i].size_usdt = sizes[i];
+    out.sizes[i].insufficient_depth = false;
+    out.sizes[i].trade.reset();
+  }
+  if (!row.net) return;
+  const PairInput input = input_of(pair, row);
+  out.break_even_quantity = row.optimal ? static_cast<double>(break_even(input)) : 0.0;
+  for (SizeRow& size : out.sizes) {
+    size.trade = trade_spending(input, static_cast<Real>(size.size_usdt));
+    size.insufficient_depth = !size.trade;
+  }
+}
+
+void PairTable::emit_row(Row& row, EventSink& sink) {
+  row.dirty = false;
+  fill(row, settings_.spread.sizes_usdt, row.time, scratch_);
+  if (!row.said || !scratch_.same_value(row.emitted)) {
+    row.said = true;
+    std::swap(scratch_, row.emitted);
+    sink.on_spread(row.emitted);
+  }
+  row.opportunity.flush(emit_);
+}
+
+void PairTable::flush(EventSink& sink) {
+  std::ranges::sort(dirty_);
+  for (const std::size_t index : dirty_) emit_row(rows_[index], sink);
+  dirty_.clear();
+}
+
+std::optional<Timestamp> PairTable::next_expiry() const {
+  return holds_.empty() ? std::nullopt : std::optional{holds_.top().first};
+}
+
+void PairTable::expire(Timestamp now) {
+  while (!holds_.empty() && holds_.top().first <= now) {
+    const auto [deadline, index] = holds_.top();
+    holds_.pop();
+    Row& row = rows_[index];
+    if (row.hold != deadline) continue;
+    row.hold.reset();
+    row.opportunity.expire(state_of(row, now), now, emit_);
+    schedule_hold(index);
+  }
+}
+
+void PairTable::shut_down(Timestamp now) {
+  for (Row& row : rows_) row.opportunity.shut_down(now, emit_);
+}
+
+std::size_t PairTable::open_opportunities() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(rows_, [](const Row& r) { return r.opportunity.open(); }));
+}
+
+void PairTable::for_each(std::span<const std::size_t> markets,
+                         const std::function<void(const SpreadEvent&)>& visit) const {
+  std::vector<const SpreadEvent*> rows;
+  for (const std::size_t market : markets) {
+    for (const std::size_t pair : market_pairs_[market]) {
+      if (pairs_[pair].buy != market) continue;
+      for (std::size_t i = 0; i < settings_.spread.modes.size(); ++i) {
+        const Row& row = rows_[pairs_[pair].rows + i];
+        if (row.said) rows.push_back(&row.emitted);
+      }
+    }
+  }
+  std::ranges::stable_sort(rows, {}, [](const SpreadEvent* e) {
+    return std::tuple{e->buy, e->sell, e->mode};
+  });
+  for (const SpreadEvent* row : rows) visit(*row);
+}
+
+std::optional<SpreadEvent> PairTable::evaluate(std::size_t buy_market, VenueId sell,
+                                               config::Mode mode,
+                                               std::span<const double> sizes_usdt,
+                                               Timestamp now) const {
+  for (const std::size_t pair : market_pairs_[buy_market]) {
+    if (pairs_[pair].buy != buy_market || view_.market(pairs_[pair].sell).venue != sell) continue;
+    for (std::size_t i = 0; i < settings_.spread.modes.size(); ++i) {
+      const Row& row = rows_[pairs_[pair].rows + i];
+      if (row.mode != mode) continue;
+      SpreadEvent event;
+      fill(row, sizes_usdt, now, event);
+      return event;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace spreadwatch::spread

@@ -1,0 +1,153 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <optional>
+#include <queue>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "config/settings.h"
+#include "core/time.h"
+#include "spread/arithmetic.h"
+#include "spread/conversion.h"
+#include "spread/event.h"
+#include "spread/market_view.h"
+#include "spread/opportunity.h"
+#include "spread/wallet.h"
+
+namespace spreadwatch::spread {
+
+/// Every ordered pair of markets of one asset: its numbers, its verdict in each mode, and the
+/// opportunity that lives on them.
+///
+/// A market's change computes its own pairs and no other. Opportunities are told at once through
+/// `emit`, rows at the end of the conflation period by flush(). Threads: one at a time; time is
+/// passed in.
+class PairTable {
+ public:
+  /// How many rows have each verdict and each reason now.
+  struct Counts {
+    std::array<std::size_t, kVerdictNames.size()> by_verdict{};
+    std::array<std::size_t, kReasonNames.size()> by_reason{};
+  };
+  struct Key {
+    std::string_view asset;
+    VenueId buy{};
+    VenueId sell{};
+    config::Mode mode{};
+  };
+  /// The opportunity that a run before left open for a new row, and until when it waits.
+  struct Restored {
+    OpportunityEvent last;
+    Timestamp wait_until{};
+  };
+  using TakeRestored = std::function<std::optional<Restored>(const Key&)>;
+
+  /// All must outlive it.
+  PairTable(const config::Settings& settings, const MarketView& view, const Conversion& conversion,
+            Opportunity::Emit emit);
+  PairTable(const PairTable&) = delete;
+  PairTable& operator=(const PairTable&) = delete;
+
+  /// Makes the pairs of a new market with every other one of its asset. `take` is asked for each
+  /// row.
+  void join(std::size_t market, std::span<const std::size_t> others, const TakeRestored& take);
+  void market_changed(std::size_t market, Timestamp now);
+  void rates_changed(const Conversion::Changed& changed, Timestamp now);
+  /// `market` is the one that the wallet feeds; nullopt when there is none yet.
+  void set_wallet(VenueId venue, std::string_view asset, WalletInfo info,
+                  std::optional<std::size_t> market, Timestamp now);
+
+  /// Something waits for the end of the period.
+  bool dirty() const { return !dirty_.empty(); }
+  void flush(EventSink& sink);
+  /// Does the holds that end by `now`.
+  void expire(Timestamp now);
+  std::optional<Timestamp> next_expiry() const;
+  /// Ends what is open as `shutdown`.
+  void shut_down(Timestamp now);
+
+  std::size_t open_opportunities() const;
+  const Counts& counts() const { return counts_; }
+  /// The latest event of each row of the pairs between these markets, by buying venue, selling
+  /// venue and mode.
+  void for_each(std::span<const std::size_t> markets,
+                const std::function<void(const SpreadEvent&)>& visit) const;
+  /// A pair as it is now with these sizes; nullopt when there is no such pair.
+  std::optional<SpreadEvent> evaluate(std::size_t buy_market, VenueId sell, config::Mode mode,
+                                      std::span<const double> sizes_usdt, Timestamp now) const;
+
+ private:
+  /// Top of a usable market's book in USDT; see Top.
+  struct Converted {
+    bool ok = false;
+    Top top;
+    Real mid = 0;
+  };
+  struct Row {
+    std::size_t pair = 0;
+    config::Mode mode{};
+    Timestamp time{};
+    Verdict verdict = Verdict::kUnknown;
+    Reasons reasons;
+    bool counted = false;
+    bool numbers = false;  // ratios and leg prices in USDT
+    bool net = false;      // results after costs
+    bool said = false;
+    bool dirty = false;
+    double net_ratio = 0;
+    std::optional<Trade> optimal;
+    Route route;  // mode transfer
+    Opportunity opportunity;
+    std::optional<Timestamp> hold;  // the latest entry in holds_
+    SpreadEvent emitted;
+  };
+  struct Pair {
+    std::size_t buy = 0;  // market
+    std::size_t sell = 0;
+    std::size_t rows = 0;  // first of one row a mode
+    bool fallback = false;
+    double gross_ratio = 0;
+    double net_ratio = 0;
+    std::optional<double> buy_price;
+    std::optional<double> sell_price;
+  };
+
+  Real fee_of(const Market& market) const;
+  void add(std::size_t buy, std::size_t sell, const TakeRestored& take);
+  void convert(std::size_t market);
+  void compute_pair(std::size_t index, Timestamp now);
+  void compute_row(Row& row, const Pair& pair, Reasons reasons, bool numbers, Timestamp now);
+  void count(Row& row, Verdict verdict, Reasons reasons);
+  PairInput input_of(const Pair& pair, const Row& row) const;
+  PairState state_of(const Row& row, Timestamp now) const;
+  void schedule_hold(std::size_t row);
+  void emit_row(Row& row, EventSink& sink);
+  void fill(const Row& row, std::span<const double> sizes, Timestamp now, SpreadEvent& out) const;
+  const WalletInfo* wallet(VenueId venue, const std::string& asset) const;
+
+  const config::Settings& settings_;
+  const MarketView& view_;
+  const Conversion& conversion_;
+  const Opportunity::Emit emit_;
+  std::array<Real, kVenueCount> fees_{};                // of the taker
+  std::vector<std::vector<std::size_t>> market_pairs_;  // by market
+  std::vector<Converted> converted_;                    // by market
+  std::vector<Pair> pairs_;
+  std::vector<Row> rows_;
+  std::map<std::pair<VenueId, std::string>, WalletInfo> wallets_;
+  // Ends of holds, by row. An entry that is not the row's latest is passed over.
+  using Hold = std::pair<Timestamp, std::size_t>;
+  std::priority_queue<Hold, std::vector<Hold>, std::greater<>> holds_;
+  std::vector<std::size_t> dirty_;
+  Counts counts_;
+  SpreadEvent scratch_;
+};
+
+}  // namespace spreadwatch::spread

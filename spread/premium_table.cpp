@@ -1,0 +1,142 @@
+#include "spread/premium_table.h"
+
+#include <algorithm>
+
+namespace spreadwatch::spread {
+namespace {
+
+/// The premiums of an asset, in the order of its slots.
+struct PremiumKind {
+  Region region;
+  Region over;
+  Basis basis;
+};
+constexpr std::array<PremiumKind, 5> kPremiumKinds = {
+    {{Region::kKorea, Region::kAsia, Basis::kUsdt},
+     {Region::kKorea, Region::kEurope, Basis::kUsdt},
+     {Region::kAsia, Region::kEurope, Basis::kUsdt},
+     {Region::kKorea, Region::kAsia, Basis::kBank},
+     {Region::kKorea, Region::kEurope, Basis::kBank}}};
+
+void list_venues(const VenueSet& set, std::vector<VenueId>& out) {
+  out.clear();
+  for (const VenueIdentity& venue : kVenues) {
+    if (set.test(index_of(venue.id))) out.push_back(venue.id);
+  }
+}
+
+}  // namespace
+
+void PremiumTable::compute(std::size_t asset, std::string_view name,
+                           std::span<const Market* const> markets, const fx::RateTable& rates,
+                           Timestamp now) {
+  if (asset >= slots_.size()) slots_.resize(asset + 1);
+  std::array<const Market*, kVenueCount> proven{};
+  std::array<bool, 3> present{};
+  std::size_t count = 0;
+  for (const Market* const market : markets) {
+    if (!market->proven) continue;
+    present[static_cast<std::size_t>(region_of(market->venue))] = true;
+    proven[count++] = market;
+  }
+  const auto prices = region_prices({proven.data(), count}, rates);
+  for (std::size_t i = 0; i < kPremiumKinds.size(); ++i) {
+    const PremiumKind& kind = kPremiumKinds[i];
+    if (!present[static_cast<std::size_t>(kind.region)] ||
+        !present[static_cast<std::size_t>(kind.over)]) {
+      continue;
+    }
+    if (kind.basis == Basis::kBank && !banks_) continue;
+    set(slots_[asset][i], name, kind.region, kind.over, kind.basis,
+        premium_of(prices, kind.region, kind.over, kind.basis, rates), now);
+  }
+}
+
+void PremiumTable::compute_usdt(const fx::RateTable& rates, Timestamp now) {
+  if (!banks_) return;
+  set(usdt_, "USDT", Region::kKorea, std::nullopt, Basis::kUsdtPremium,
+      premium_of({}, Region::kKorea, std::nullopt, Basis::kUsdtPremium, rates), now);
+}
+
+void PremiumTable::set(std::optional<std::size_t>& slot, std::string_view asset, Region region,
+                       std::optional<Region> over, Basis basis, const PremiumValue& value,
+                       Timestamp now) {
+  const bool fresh = !slot;
+  if (fresh) {
+    slot = premiums_.size();
+    Premium& added = premiums_.emplace_back();
+    added.asset = asset;
+    added.region = region;
+    added.over = over;
+    added.basis = basis;
+  }
+  Premium& premium = premiums_[*slot];
+  if (!fresh && value.same_value(premium.value)) {
+    premium.value.fx_updated = value.fx_updated;
+    return;
+  }
+  premium.value = value;
+  premium.time = now;
+  if (value.premium) {
+    if (!premium.first) premium.first = value.premium;
+    premium.high = std::max(premium.high.value_or(*value.premium), *value.premium);
+    premium.low = std::min(premium.low.value_or(*value.premium), *value.premium);
+  }
+  if (!premium.dirty) {
+    premium.dirty = true;
+    dirty_.push_back(*slot);
+  }
+}
+
+void PremiumTable::flush(EventSink& sink) {
+  std::ranges::sort(dirty_);
+  for (const std::size_t index : dirty_) emit(premiums_[index], sink);
+  dirty_.clear();
+}
+
+void PremiumTable::emit(Premium& premium, EventSink& sink) {
+  premium.dirty = false;
+  // The extremes count as well: a value that went away and came back within the period is a change.
+  const bool same = premium.said && premium.value.same_value(premium.said_value) &&
+                    premium.high == premium.value.premium && premium.low == premium.value.premium;
+  if (!same) {
+    premium.said = true;
+    premium.said_value = premium.value;
+    const PremiumValue& value = premium.value;
+    PremiumEvent& event = premium.emitted;
+    event.asset = premium.asset;
+    event.region = premium.region;
+    event.over = premium.over;
+    event.basis = premium.basis;
+    event.time = premium.time;
+    event.reasons = value.premium ? Reasons{} : value.reasons;
+    event.premium = value.premium;
+    event.first = premium.first;
+    event.high = premium.high;
+    event.low = premium.low;
+    event.currency = premium.basis == Basis::kUsdt ? "USDT" : "KRW";
+    event.price = value.price;
+    event.over_price = value.over_price;
+    list_venues(value.venues, event.venues);
+    list_venues(value.over_venues, event.over_venues);
+    event.fx_age = age_of(value.fx_updated, premium.time);
+    sink.on_premium(event);
+  }
+  premium.first.reset();
+  premium.high.reset();
+  premium.low.reset();
+}
+
+void PremiumTable::for_each(std::size_t asset,
+                            const std::function<void(const PremiumEvent&)>& visit) const {
+  if (asset >= slots_.size()) return;
+  for (const std::optional<std::size_t>& slot : slots_[asset]) {
+    if (slot && premiums_[*slot].said) visit(premiums_[*slot].emitted);
+  }
+}
+
+void PremiumTable::for_each_usdt(const std::function<void(const PremiumEvent&)>& visit) const {
+  if (usdt_ && premiums_[*usdt_].said) visit(premiums_[*usdt_].emitted);
+}
+
+}  // namespace spreadwatch::spread
