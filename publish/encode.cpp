@@ -159,6 +159,7 @@ void add_trade(JsonObject& json, const std::optional<spread::Trade>& trade) {
   add("sell_fee_usdt", [](const Trade& t) { return t.sell_fee_usdt; });
   add("fx_fee_usdt", [](const Trade& t) { return t.fx_fee_usdt; });
   add("slippage_usdt", [](const Trade& t) { return t.slippage_usdt; });
+  add("withdrawal_fee_usdt", [](const Trade& t) { return t.withdrawal_fee_usdt; });
 }
 
 void append_size(std::string& out, const spread::SizeRow& row) {
@@ -333,6 +334,9 @@ void append_record(std::string& out, const spread::SpreadEvent& event) {
   }
   json.add("break_even_quantity", event.break_even_quantity);
   add_array(json, "sizes", event.sizes, append_size);
+  json.add_or_null("network", event.network);
+  json.add("withdrawal_fee", event.withdrawal_fee);
+  json.add("expected_minutes", event.expected_minutes);
 }
 
 void append_record(std::string& out, const spread::OpportunityEvent& event) {

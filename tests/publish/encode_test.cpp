@@ -189,18 +189,30 @@ TEST_CASE("a pair has its fields in the documented order, fees itemized") {
   const std::string trade =
       R"("quantity":0.25,"spent_usdt":16000,"net_profit_usdt":80,"net_ratio":0.005,)"
       R"("buy_vwap":63950,"sell_vwap":90200000,"fees_usdt":28.5,"buy_fee_usdt":16,)"
-      R"("sell_fee_usdt":8,"fx_fee_usdt":4.5,"slippage_usdt":2.25)";
+      R"("sell_fee_usdt":8,"fx_fee_usdt":4.5,"slippage_usdt":2.25,"withdrawal_fee_usdt":0)";
   const std::string nothing =
       R"("quantity":null,"spent_usdt":null,"net_profit_usdt":null,"net_ratio":null,)"
       R"("buy_vwap":null,"sell_vwap":null,"fees_usdt":null,"buy_fee_usdt":null,)"
-      R"("sell_fee_usdt":null,"fx_fee_usdt":null,"slippage_usdt":null)";
+      R"("sell_fee_usdt":null,"fx_fee_usdt":null,"slippage_usdt":null,"withdrawal_fee_usdt":null)";
   CHECK(record(sample_spread()) ==
         R"({"type":"spread","asset":"BTC","buy":"binance","sell":"upbit","mode":"inventory",)"
         R"("ts_ms":1700000000250,"verdict":"tradable","reasons":[],"gross_ratio":0.0126,)"
         R"("net_ratio":0.0106,"buy_price_usdt":64000,"sell_price_usdt":64806.4,"buy_age_ms":12,)"
         R"("sell_age_ms":40,"fx_venue_fallback":false,"optimal":{)" +
             trade + R"(},"break_even_quantity":1.75,"sizes":[{"size_usdt":1000,"status":"ok",)" +
-            trade + R"(},{"size_usdt":100000,"status":"insufficient_depth",)" + nothing + "}]}");
+            trade + R"(},{"size_usdt":100000,"status":"insufficient_depth",)" + nothing +
+            R"(}],"network":null,"withdrawal_fee":null,"expected_minutes":null})");
+}
+
+TEST_CASE(
+    "a transfer names its network, what that keeps, in coins and USDT, and how long it takes") {
+  const Json json = Json::parse(record(sample_transfer()));
+  CHECK(json.at("network") == "Bitcoin");
+  CHECK(json.at("withdrawal_fee") == 0.0001);
+  CHECK(json.at("expected_minutes") == 20);
+  CHECK(json.at("optimal").at("withdrawal_fee_usdt") == 6.4);
+  CHECK(json.at("optimal").at("fees_usdt").get<double>() == doctest::Approx(34.9));
+  CHECK(json.at("sizes").at(0).at("withdrawal_fee_usdt") == 6.4);
 }
 
 TEST_CASE("a pair with an unusable leg has reasons and no numbers") {

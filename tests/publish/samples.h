@@ -125,6 +125,18 @@ inline spread::SpreadEvent sample_spread() {
   return e;
 }
 
+/// The same with the coins moved: 0.0001 of them stay with the network.
+inline spread::SpreadEvent sample_transfer() {
+  spread::SpreadEvent e = sample_spread();
+  e.mode = config::Mode::kTransfer;
+  e.optimal->withdrawal_fee_usdt = 6.4;
+  e.sizes.front().trade = e.optimal;
+  e.network = "Bitcoin";
+  e.withdrawal_fee = 0.0001;
+  e.expected_minutes = 20;
+  return e;
+}
+
 /// A pair with an unusable leg: reasons instead of numbers.
 inline spread::SpreadEvent sample_unknown_spread() {
   spread::SpreadEvent e;

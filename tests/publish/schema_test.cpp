@@ -85,6 +85,7 @@ TEST_CASE("pairs fit their schema, with numbers, without profit and unusable") {
   unprofitable.verdict = spread::Verdict::kNotTradable;
   check_valid("spread", encoded(unprofitable));
   check_valid("spread", encoded(sample_unknown_spread()));
+  check_valid("spread", encoded(sample_transfer()));
 }
 
 TEST_CASE("opportunities fit their schema, whatever the event and the reason") {
