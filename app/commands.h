@@ -31,11 +31,17 @@ struct SimulateOptions {
   std::optional<std::uint64_t> seed;
 };
 
+struct RecordOptions {
+  std::filesystem::path config;
+  std::filesystem::path folder;  ///< made when it does not exist
+};
+
 /// One function per command; each returns the exit code. Results go to stdout, everything else to
 /// stderr.
 int decode(const DecodeOptions& options);
 int replay(const ReplayOptions& options);
 int check_config(const std::filesystem::path& file);
+int record(const RecordOptions& options);
 int simulate(const SimulateOptions& options);
 int run(const std::filesystem::path& config);
 

@@ -60,6 +60,14 @@ int decode(const DecodeOptions& options) {
       printer.on_capture_error(*line, *line->error);
       continue;
     }
+    if (line->connection_lost()) {
+      const std::optional<VenueId> lost = venue_from_name(line->exchange);
+      if (lost && normalizers[index_of(*lost)]) {
+        normalizers[index_of(*lost)]->invalidate(line->connection, FeedState::kDown, std::nullopt,
+                                                 printer);
+      }
+      continue;
+    }
     // What the client sent and bank rates are part of a capture, but carry no market data.
     if (line->sent || line->channel == "fx") continue;
     const std::optional<VenueId> venue = venue_from_name(line->exchange);
@@ -74,7 +82,8 @@ int decode(const DecodeOptions& options) {
                       .payload = line->payload,
                       .channel = line->channel,
                       .symbol = line->symbol,
-                      .receive_time = line->receive_time},
+                      .receive_time = line->receive_time,
+                      .connection = line->connection},
                      printer);
   }
   if (!output.flush()) {

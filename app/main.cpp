@@ -18,6 +18,7 @@ int dispatch(int argc, char** argv) {
   DecodeOptions decode_options;
   ReplayOptions replay_options;
   SimulateOptions simulate_options;
+  RecordOptions record_options;
 
   CLI::App* const run_command = cli.add_subcommand("run", "the service");
   run_command->add_option("--config", config, "configuration file")->required();
@@ -27,6 +28,12 @@ int dispatch(int argc, char** argv) {
   simulate_command->add_option("--config", simulate_options.config, "configuration file")
       ->required();
   simulate_command->add_option("--seed", simulate_options.seed, "fixes the market");
+
+  CLI::App* const record_command =
+      cli.add_subcommand("record", "live frames into rotating capture files");
+  record_command->add_option("--config", record_options.config, "configuration file")->required();
+  record_command->add_option("--out", record_options.folder, "folder of the capture files")
+      ->required();
 
   CLI::App* const replay_command = cli.add_subcommand(
       "replay", "captures through the whole pipeline; events as JSON Lines on stdout");
@@ -58,6 +65,7 @@ int dispatch(int argc, char** argv) {
   }
   if (run_command->parsed()) return run(config);
   if (simulate_command->parsed()) return simulate(simulate_options);
+  if (record_command->parsed()) return record(record_options);
   if (replay_command->parsed()) return replay(replay_options);
   if (decode_command->parsed()) return decode(decode_options);
   if (check_command->parsed()) return check_config(config);

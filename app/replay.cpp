@@ -3,6 +3,8 @@
 #include <array>
 #include <iostream>
 #include <memory>
+#include <set>
+#include <utility>
 
 #include "app/capture_input.h"
 #include "app/commands.h"
@@ -31,7 +33,7 @@ class Replay final : private ingest::MarketSink, private spread::EventSink {
   void feed(const ingest::CaptureLine& line) {
     line_ = line.line;
     if (line.error) return capture_error(line, *line.error);
-    if (line.sent) return;
+    if (line.sent && !line.connection_lost()) return;
     if (line.receive_time) now_ = std::max(now_, *line.receive_time);
     engine_.advance(now_);
     if (line.channel == "fx") return feed_bank(line);
@@ -40,18 +42,25 @@ class Replay final : private ingest::MarketSink, private spread::EventSink {
     if (!venue) return capture_error(line, {ErrorCode::kCaptureLine, "unknown exchange"});
     if (settings_.venue(*venue) == nullptr) return;  // a venue left out is off
 
+    venue_ = *venue;
     auto& normalizer = normalizers_[index_of(*venue)];
-    if (!normalizer) {
-      normalizer = std::make_unique<ingest::Normalizer>(*venue);
-      engine_.on(
-          StreamStatus{.venue = *venue, .time = last_frames_[index_of(*venue)].value_or(now_)},
-          now_);
+    if (!normalizer) normalizer = std::make_unique<ingest::Normalizer>(*venue);
+    if (line.connection_lost()) {
+      normalizer->invalidate(line.connection, FeedState::kDown, ErrorCode::kClosedByPeer, *this);
+      return;
+    }
+    if (alive_.emplace(*venue, line.connection).second) {
+      engine_.on(StreamStatus{.venue = *venue,
+                              .connection = line.connection,
+                              .time = last_frames_[index_of(*venue)].value_or(now_)},
+                 now_);
     }
     normalizer->feed({.origin = line.origin,
                       .payload = line.payload,
                       .channel = line.channel,
                       .symbol = line.symbol,
-                      .receive_time = line.receive_time},
+                      .receive_time = line.receive_time,
+                      .connection = line.connection},
                      *this);
   }
 
@@ -92,6 +101,11 @@ class Replay final : private ingest::MarketSink, private spread::EventSink {
     engine_.on_book(book, now_);
     if (book.synced()) print(book, settings_.publish.orderbook_levels);
   }
+  void on_market(const ingest::MarketInfo& market) override {
+    MarketStatus status{venue_, market.instrument, market.active, std::nullopt};
+    if (market.min_notional) status.min_notional = market.min_notional->to_double();
+    engine_.on(status, now_);
+  }
   void on_error(const FeedError& error) override { print(error, std::optional{line_}); }
 
   void on_fx(const fx::FxEvent& event) override { print(event); }
@@ -104,6 +118,8 @@ class Replay final : private ingest::MarketSink, private spread::EventSink {
   LineOutput output_;
   spread::Engine engine_;
   std::array<std::unique_ptr<ingest::Normalizer>, kVenueCount> normalizers_;
+  std::set<std::pair<VenueId, std::uint32_t>> alive_;  // connections seen
+  VenueId venue_{};                                    // of the line being read
   Timestamp now_{};
   std::uint64_t line_ = 0;
   bool bad_lines_ = false;

@@ -324,6 +324,23 @@ void read_simulate(Mapping& root, Settings& settings, const Report& report) {
   map.finish();
 }
 
+void read_record(Mapping& root, Settings& settings, const Report& report) {
+  RecordSettings& record = settings.record;
+  Mapping map(root.node("record"), "record", report);
+  map.integer("max_file_mb", record.max_file_mb, 1, 65'536);
+  map.duration("max_file_s", record.max_file, 1, 7 * 86'400);
+  map.integer("max_total_mb", record.max_total_mb, 1, 100'000'000);
+  map.integer("queue_mb", record.queue_mb, 1, 16'384);
+  if (map.has("metrics_port")) {
+    map.integer("metrics_port", record.metrics_port.emplace(), 0, 65'535);
+  }
+  map.finish();
+  if (record.max_total_mb < record.max_file_mb) {
+    report.error(map.has("max_total_mb") ? map.node("max_total_mb") : map.node("max_file_mb"),
+                 "record.max_total_mb: must not be below record.max_file_mb");
+  }
+}
+
 void read_log(Mapping& root, Settings& settings, const Report& report) {
   Mapping map(root.node("log"), "log", report);
   map.text("level", settings.log.level, [](const std::string& text) {
@@ -381,6 +398,7 @@ Loaded load_from(std::string_view text, const std::string& file,
   read_listen(root, "http", settings.http, report);
   read_listen(root, "metrics", settings.metrics, report);
   read_simulate(root, settings, report);
+  read_record(root, settings, report);
   read_log(root, settings, report);
   root.text("asset_registry", settings.asset_registry);
   root.finish();

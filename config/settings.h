@@ -107,6 +107,17 @@ struct SimulateSettings {
   std::vector<SimulateFault> faults;
 };
 
+/// What `record` writes and how much of it.
+struct RecordSettings {
+  int max_file_mb = 256;
+  seconds max_file{3600};
+  int max_total_mb = 10'240;  ///< of all capture files in the folder; the oldest go
+  int queue_mb = 64;          ///< payloads that wait for the disk; more is dropped and counted
+  /// nullopt = the one after `metrics.port` (0 when that is 0), so that `run` and `record` can
+  /// share a configuration.
+  std::optional<std::uint16_t> metrics_port;
+};
+
 struct LogSettings {
   std::string level = "info";
 };
@@ -125,6 +136,7 @@ struct Settings {
   HttpSettings http;
   MetricsSettings metrics;
   SimulateSettings simulate;
+  RecordSettings record;
   LogSettings log;
 
   const VenueSettings* venue(VenueId id) const {

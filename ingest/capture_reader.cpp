@@ -88,6 +88,9 @@ class ZstdSource final : public ByteSource {
   std::uint64_t total_ = 0;
 };
 
+// What is kept per connection of a venue stays bounded, whatever a file says.
+constexpr std::uint64_t kMaxConnection = 1000;
+
 class LineReader final : public CaptureReader {
  public:
   explicit LineReader(std::unique_ptr<ByteSource> source) : source_(std::move(source)) {}
@@ -166,7 +169,9 @@ class LineReader final : public CaptureReader {
     out.symbol.clear();
     out.payload.clear();
     out.receive_time.reset();
+    out.connection = 0;
     out.sent = false;
+    out.event.clear();
     bool has_kind = false;
     bool has_payload = false;
     try {
@@ -199,6 +204,15 @@ class LineReader final : public CaptureReader {
           }
         } else if (key == "dir") {
           if (!value.is_null() && std::string_view{value.get_string()} == "tx") out.sent = true;
+        } else if (key == "connection") {
+          std::uint64_t number = 0;
+          // Foreign captures may mean something else by it.
+          if (value.get_uint64().get(number) == simdjson::SUCCESS && number <= kMaxConnection) {
+            out.connection = static_cast<std::uint32_t>(number);
+          }
+        } else if (key == "event") {
+          std::string_view text;
+          if (value.get_string().get(text) == simdjson::SUCCESS) out.event = text;
         } else if (key == "raw") {
           out.payload = std::string_view{value.get_string()};
           has_payload = true;

@@ -20,10 +20,15 @@ struct CaptureLine {
   std::string channel;  ///< empty when absent
   std::string symbol;   ///< empty when absent
   std::optional<Timestamp> receive_time;
-  bool sent = false;  ///< the client sent it
+  std::uint32_t connection = 0;  ///< of its venue; 0 when absent
+  bool sent = false;             ///< the client sent it
+  std::string event;             ///< not a payload but something that happened; empty when absent
   std::string payload;
   std::uint64_t line = 0;      ///< from 1, within its file
   std::optional<Error> error;  ///< kCaptureLine when the line does not parse
+
+  /// The connection went away: nothing it had said is to be believed any longer.
+  bool connection_lost() const { return event == "down"; }
 };
 
 /// Reads one capture file line by line: plain, `.gz` or `.zst` by its name, `-` = standard input.

@@ -120,6 +120,26 @@ TEST_CASE("what is missing is an error too") {
   CHECK_FALSE(load("/nonexistent/spreadwatch.yaml").ok());
 }
 
+TEST_CASE("the record section has defaults, ranges and a total that holds a file") {
+  const Loaded loaded = load_text(std::string{kSmallest}, "c.yaml");
+  CHECK(loaded.settings.record.max_file_mb == 256);
+  CHECK(loaded.settings.record.max_file == seconds{3600});
+  CHECK(loaded.settings.record.max_total_mb == 10'240);
+  CHECK(loaded.settings.record.queue_mb == 64);
+  CHECK_FALSE(loaded.settings.record.metrics_port.has_value());
+  const Loaded bad = load_text(std::string{kSmallest} +
+                                   "record:\n  max_file_mb: 0\n  max_file_s: 0\n  queue_mb: x\n"
+                                   "  metrics_port: 65536\n  max_total: 3\n",
+                               "c.yaml");
+  CHECK(has_error(bad, 5, "record.max_file_mb: 0 is out of range, allowed 1 to 65536"));
+  CHECK(has_error(bad, 6, "record.max_file_s: 0 is out of range"));
+  CHECK(has_error(bad, 7, "record.queue_mb"));
+  CHECK(has_error(bad, 8, "record.metrics_port: 65536 is out of range"));
+  CHECK(has_error(bad, 9, "record.max_total: unknown key"));
+  CHECK(has_error(load_text(std::string{kSmallest} + "record: {max_total_mb: 100}\n", "c"), 4,
+                  "record.max_total_mb: must not be below record.max_file_mb"));
+}
+
 TEST_CASE("text that is not YAML names its line") {
   const Loaded loaded = load_text("assets: [BTC\nvenues:\n", "c.yaml");
   REQUIRE_FALSE(loaded.ok());

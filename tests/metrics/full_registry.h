@@ -8,6 +8,7 @@
 
 #include "core/venue.h"
 #include "metrics/alert_metrics.h"
+#include "metrics/capture_metrics.h"
 #include "metrics/fx_metrics.h"
 #include "metrics/ingest_metrics.h"
 #include "metrics/publish_metrics.h"
@@ -35,6 +36,7 @@ struct FullRegistry {
   Registry registry;
   std::vector<std::string> assets;
   IngestMetrics ingest{registry, kAllVenues};
+  CaptureMetrics capture{registry};
   FxMetrics fx{registry, kPairs, kExclusions};
   SpreadMetrics spread{registry, assets};
   PublishMetrics publish{registry, kTopics};

@@ -1,0 +1,93 @@
+// `record`: live frames into capture files until SIGINT or SIGTERM.
+// clang-format off
+#include <utility>  // before asio, which uses std::exchange without including it
+// clang-format on
+#include <pplx/threadpool.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <iostream>
+#include <stdexcept>
+#include <vector>
+
+#include "app/commands.h"
+#include "app/load_config.h"
+#include "app/recorder.h"
+#include "app/signals.h"
+#include "ingest/rest_client.h"
+#include "metrics/exposer.h"
+
+namespace spreadwatch::app {
+namespace {
+
+std::uint16_t record_metrics_port(const config::Settings& settings) {
+  if (settings.record.metrics_port) return *settings.record.metrics_port;
+  const std::uint16_t port = settings.metrics.port;
+  return port == 0 || port == 65'535 ? std::uint16_t{0} : static_cast<std::uint16_t>(port + 1);
+}
+
+ingest::CaptureWriter::Options writer_options(const config::RecordSettings& settings,
+                                              const std::filesystem::path& folder) {
+  const auto bytes = [](int mb) { return static_cast<std::uint64_t>(mb) << 20U; };
+  ingest::CaptureWriter::Options options;
+  options.folder = folder;
+  options.max_file_bytes = bytes(settings.max_file_mb);
+  options.max_file_age = settings.max_file;
+  options.max_total_bytes = bytes(settings.max_total_mb);
+  options.queue_bytes = bytes(settings.queue_mb);
+  return options;
+}
+
+}  // namespace
+
+int record(const RecordOptions& options) {
+  const std::optional<config::Loaded> loaded = load_config(options.config);
+  if (!loaded) return kExitBadInput;
+  const config::Settings& settings = loaded->settings;
+
+  // Before any thread exists, so that every thread inherits the mask and only wait() takes the
+  // signals.
+  const TerminationSignals signals;
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("spreadwatch"));
+  spdlog::set_level(spdlog::level::from_str(settings.log.level));
+  crossplat::threadpool::initialize_with_threads(4);
+
+  try {
+    std::vector<VenueId> venues;
+    for (const config::VenueSettings& venue : settings.venues) venues.push_back(venue.id);
+    const SystemClock clock;
+    metrics::Registry registry;
+    metrics::IngestMetrics ingest_metrics(registry, venues);
+    metrics::CaptureMetrics capture_metrics(registry);
+    const metrics::Exposer exposer(registry, settings.metrics.address,
+                                   record_metrics_port(settings));
+    ingest::CaptureWriter writer(writer_options(settings.record, options.folder), clock,
+                                 capture_metrics);
+    Recorder recorder(writer);
+    ingest::LiveFeeds feeds(settings, loaded->registry,
+                            ingest::wanted_instruments(settings, loaded->registry), clock, recorder,
+                            ingest_metrics);
+    fx::BankPoller bank_poller(settings.fx.bank, clock, recorder, ingest::http_get);
+
+    writer.start();
+    bank_poller.start();
+    feeds.start();
+    spdlog::info("metrics: http://{}:{}/metrics", settings.metrics.address, exposer.port());
+    spdlog::info("recording into {}", options.folder.string());
+    spdlog::info("signal {}, ending", signals.wait());
+    // In the direction of the flow, so that the tail is written.
+    feeds.stop();
+    bank_poller.stop();
+    writer.stop();
+    const ingest::CaptureWriter::Counts counts = writer.counts();
+    spdlog::info("ended: {} lines written, {} dropped, {} write errors, {} files, {} removed",
+                 counts.lines, counts.dropped, counts.write_errors, counts.files_opened,
+                 counts.files_removed);
+  } catch (const std::runtime_error& error) {
+    std::cerr << "spreadwatch: " << error.what() << '\n';
+    return kExitCouldNotStart;
+  }
+  return kExitOk;
+}
+
+}  // namespace spreadwatch::app

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "fx/bank_poller.h"
+#include "ingest/capture_writer.h"
+#include "ingest/live_feeds.h"
+
+namespace spreadwatch::app {
+
+/// Hands everything that a replay needs to a capture writer: each venue's frames, what was sent,
+/// REST answers, bank-rate answers, and when a connection went away.
+/// Threads: called on the feeds' and the bank poller's threads; never waits.
+class Recorder final : public ingest::LiveSink, public fx::BankSink {
+ public:
+  /// `writer` must outlive the recorder.
+  explicit Recorder(ingest::CaptureWriter& writer) : writer_(writer) {}
+
+  void on_raw(VenueId venue, const ingest::Frame& frame, bool sent) override;
+  void on_event(MarketEvent event) override;
+  void on_bank_body(const std::string& source, std::string_view body, Timestamp received) override;
+  void on_bank_quote(const BankQuote&) override {}
+
+ private:
+  ingest::CaptureWriter& writer_;
+};
+
+}  // namespace spreadwatch::app
