@@ -24,25 +24,26 @@ namespace {
 
 using Json = nlohmann::json;
 
-/// Nine simulated exchanges on a thread of this process.
-class NineVenues {
+/// Simulated exchanges, all nine unless named, on a thread of this process.
+class SimulatedVenues {
  public:
-  explicit NineVenues(std::uint64_t seed)
+  explicit SimulatedVenues(std::uint64_t seed, std::vector<std::string> venues = {},
+                           std::uint16_t base_port = 0)
       : simulator_({.assets = {"BTC", "ETH"},
                     .seed = seed,
-                    .base_port = 0,
+                    .base_port = base_port,
                     .control_port = 0,
                     .tls = false,
                     .tls_certificate_file = {},
                     .tls_key_file = {},
-                    .venues = {}}) {
+                    .venues = std::move(venues)}) {
     simulator_.start();
     ready_ = Json::parse(simulator_.ready_line());
     thread_ = std::jthread([this] { simulator_.run(); });
   }
-  NineVenues(const NineVenues&) = delete;
-  NineVenues& operator=(const NineVenues&) = delete;
-  ~NineVenues() { simulator_.stop(); }
+  SimulatedVenues(const SimulatedVenues&) = delete;
+  SimulatedVenues& operator=(const SimulatedVenues&) = delete;
+  ~SimulatedVenues() { simulator_.stop(); }
 
   const Json& ready() const { return ready_; }
   std::string config() const {
@@ -114,11 +115,6 @@ class Live final : public ingest::LiveSink {
     const std::lock_guard lock(mutex_);
     return records_;
   }
-  bool every_venue_has(std::size_t count) const {
-    const std::lock_guard lock(mutex_);
-    return records_.size() == kVenueCount &&
-           std::ranges::all_of(records_, [&](const auto& r) { return r.second.size() >= count; });
-  }
   std::size_t unsynced() const {
     const std::lock_guard lock(mutex_);
     return unsynced_;
@@ -131,51 +127,105 @@ class Live final : public ingest::LiveSink {
   std::size_t unsynced_ = 0;                                 // guarded by mutex_
 };
 
-TEST_CASE("decode of a recording prints, venue by venue, the very records the live feeds gave") {
-  const NineVenues venues(5);
-  const TemporaryFolder folder;
-  const config::Loaded loaded = config::load_text(venues.config(), "c.yaml");
-  REQUIRE(loaded.ok());
-  const SystemClock clock;
-  metrics::Registry registry;
-  std::vector<VenueId> ids;
-  for (const auto& venue : loaded.settings.venues) ids.push_back(venue.id);
-  metrics::IngestMetrics ingest_metrics(registry, ids);
-  metrics::CaptureMetrics capture_metrics(registry);
-  ingest::CaptureWriter::Options options;
-  options.folder = folder.path() / "out";
-  options.max_file_age = std::chrono::milliseconds{1500};  // more than one file
-  ingest::CaptureWriter writer(options, clock, capture_metrics);
-  Live live(writer);
-  {
-    ingest::LiveFeeds feeds(loaded.settings, loaded.registry,
-                            ingest::wanted_instruments(loaded.settings, loaded.registry), clock,
-                            live, ingest_metrics);
-    writer.start();
-    feeds.start();
-    CHECK(eventually(std::chrono::seconds{30}, [&] { return live.every_venue_has(40); }));
-    feeds.stop();
+/// Live feeds that are recorded.
+class Recording {
+ public:
+  Recording(const std::string& config, std::chrono::milliseconds max_file_age)
+      : loaded_(config::load_text(config, "c.yaml")),
+        ingest_metrics_(registry_, ids()),
+        writer_(options(max_file_age), clock_, capture_metrics_),
+        live_(writer_),
+        feeds_(loaded_.settings, loaded_.registry,
+               ingest::wanted_instruments(loaded_.settings, loaded_.registry), clock_, live_,
+               ingest_metrics_) {
+    REQUIRE(loaded_.ok());
+    writer_.start();
+    feeds_.start();
   }
-  writer.stop();
-  CHECK(writer.counts().dropped == 0);
+  const Live& live() const { return live_; }
 
-  std::vector<std::string> command{program(), "decode", "--depth", std::to_string(kDeep)};
-  const std::vector<std::string> files = captures_in(options.folder);
-  CHECK(files.size() > 1);
-  command.insert(command.end(), files.begin(), files.end());
-  const Finished decoded = run(command);
-  CHECK(decoded.code == 0);
-  std::map<std::string, std::vector<std::string>> printed;
-  for (const std::string& line : text_lines(decoded.out)) {
-    const Json record = Json::parse(line);
-    CHECK_MESSAGE(record["type"] != "error", line);
-    printed[record["exchange"].get<std::string>()].push_back(line);
+  /// Ends it and holds decode's output against what the feeds gave.
+  void check_decoded(std::size_t min_files) {
+    feeds_.stop();
+    writer_.stop();
+    CHECK(writer_.counts().dropped == 0);
+    std::vector<std::string> command{program(), "decode", "--depth", std::to_string(kDeep)};
+    const std::vector<std::string> files = captures_in(folder_.path() / "out");
+    CHECK(files.size() >= min_files);
+    command.insert(command.end(), files.begin(), files.end());
+    const Finished decoded = run(command);
+    CHECK(decoded.code == 0);
+    std::map<std::string, std::vector<std::string>> printed;
+    for (const std::string& line : text_lines(decoded.out)) {
+      const Json record = Json::parse(line);
+      CHECK_MESSAGE(record["type"] != "error", line);
+      printed[record["exchange"].get<std::string>()].push_back(line);
+    }
+    const auto expected = live_.records();
+    CHECK(printed.size() == expected.size());
+    for (const auto& [venue, records] : expected) {
+      CAPTURE(venue);
+      CHECK(printed[venue] == records);
+    }
   }
-  const auto expected = live.records();
-  REQUIRE(printed.size() == kVenueCount);
-  for (const auto& [venue, records] : expected) {
-    CAPTURE(venue);
-    CHECK(printed[venue] == records);
+
+ private:
+  std::vector<VenueId> ids() const {
+    std::vector<VenueId> out;
+    for (const auto& venue : loaded_.settings.venues) out.push_back(venue.id);
+    return out;
+  }
+  ingest::CaptureWriter::Options options(std::chrono::milliseconds max_file_age) const {
+    ingest::CaptureWriter::Options out;
+    out.folder = folder_.path() / "out";
+    out.max_file_age = max_file_age;
+    return out;
+  }
+
+  TemporaryFolder folder_;
+  const config::Loaded loaded_;
+  const SystemClock clock_;
+  metrics::Registry registry_;
+  metrics::IngestMetrics ingest_metrics_;
+  metrics::CaptureMetrics capture_metrics_{registry_};
+  ingest::CaptureWriter writer_;
+  Live live_;
+  ingest::LiveFeeds feeds_;
+};
+
+TEST_CASE("decode of a recording prints, venue by venue, the very records the live feeds gave") {
+  const SimulatedVenues venues(5);
+  Recording recording(venues.config(), std::chrono::milliseconds{1500});  // more than one file
+  CHECK(eventually(std::chrono::seconds{30}, [&] {
+    const auto records = recording.live().records();
+    return records.size() == kVenueCount &&
+           std::ranges::all_of(records, [](const auto& r) { return r.second.size() >= 40; });
+  }));
+  recording.check_decoded(2);
+}
+
+TEST_CASE("so it does when a venue went away and came back with other numbers") {
+  for (const VenueId venue :
+       {VenueId::kUpbit, VenueId::kOkx, VenueId::kBinance, VenueId::kKraken}) {
+    const std::string name{to_string(venue)};
+    CAPTURE(name);
+    auto first = std::make_unique<SimulatedVenues>(9, std::vector{name});
+    const std::string url = first->ready()["venues"][name]["rest_url"];
+    const auto port = static_cast<std::uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
+    Recording recording(first->config(), std::chrono::hours{1});
+    const auto has = [&](std::size_t count) {
+      const auto records = recording.live().records();
+      const auto found = records.find(name);
+      return found != records.end() && found->second.size() >= count;
+    };
+    REQUIRE(eventually(std::chrono::seconds{20}, [&] { return has(20); }));
+    first.reset();
+    REQUIRE(eventually(std::chrono::seconds{20}, [&] { return recording.live().unsynced() > 0; }));
+    const std::size_t before = recording.live().records()[name].size();
+    // The venue's own place among the nine, so that it has the same port again.
+    const SimulatedVenues second(10, {name}, static_cast<std::uint16_t>(port - index_of(venue)));
+    REQUIRE(eventually(std::chrono::seconds{20}, [&] { return has(before + 20); }));
+    recording.check_decoded(1);
   }
 }
 
@@ -205,7 +255,7 @@ bool same_levels(const Json& ours, const Json& truth) {
 }
 
 TEST_CASE("record keeps every venue's true books until SIGTERM, and replays without an error") {
-  const NineVenues venues(6);
+  const SimulatedVenues venues(6);
   const TemporaryFolder folder;
   const auto config = folder.write("record.yaml", venues.config());
   const std::filesystem::path out = folder.path() / "deep" / "out";
