@@ -14,7 +14,7 @@ constexpr std::string_view kNextBook = "the next book change of each market";
 constexpr std::string_view kNextRequest = "the next REST request";
 constexpr std::string_view kAllOpen = "every open connection; the next one when none is open";
 
-constexpr std::array<FaultInfo, 25> kCatalogue = {{
+constexpr std::array<FaultInfo, 26> kCatalogue = {{
     {FaultKind::kClose, "close", true, "the websocket is closed with a close frame", kAllOpen,
      FaultParameter{"code", 1001, 1000, 4999, "close code"}},
     {FaultKind::kReset, "reset", true, "the TCP connection ends with RST", kAllOpen},
@@ -68,6 +68,11 @@ constexpr std::array<FaultInfo, 25> kCatalogue = {{
      "the next request for each market"},
     {FaultKind::kDelist, "delist", true,
      "the market leaves the lists, is unknown to requests, and its streams end", "for good"},
+    {FaultKind::kWalletClosed, "wallet_closed", true,
+     "an asset (symbol BTC or BTC-KRW) can be neither deposited nor withdrawn, as the public "
+     "wallet "
+     "routes tell it",
+     "for good", std::nullopt, true},
 }};
 
 std::string text_of(const nlohmann::json& value) {
@@ -84,7 +89,9 @@ const FaultInfo* find_info(std::string_view name) {
 }
 
 /// Once means for good.
-bool lasts(FaultKind kind) { return kind == FaultKind::kDelist; }
+bool lasts(FaultKind kind) {
+  return kind == FaultKind::kDelist || kind == FaultKind::kWalletClosed;
+}
 
 std::string symbol_text(const Listing* listing) {
   return listing == nullptr
@@ -99,6 +106,9 @@ std::span<const FaultInfo> fault_catalogue() { return kCatalogue; }
 const FaultInfo& fault_info(FaultKind kind) { return kCatalogue[static_cast<std::size_t>(kind)]; }
 
 bool fault_applies(FaultKind kind, VenueId venue) {
+  if (kind == FaultKind::kWalletClosed) {
+    return venue != VenueId::kUpbit && venue != VenueId::kOkx && venue != VenueId::kBybit;
+  }
   // Only Kraken's books carry a checksum; OKX sends a constant 0.
   return kind != FaultKind::kBadChecksum || venue == VenueId::kKraken;
 }
@@ -150,7 +160,10 @@ Faults::Faults(std::vector<VenueId> venues, const Market& market)
 
 bool Faults::has(VenueId venue) const { return std::ranges::find(venues_, venue) != venues_.end(); }
 
-const Listing* Faults::listing_of(VenueId venue, std::string_view symbol) const {
+const Listing* Faults::listing_of(VenueId venue, std::string_view symbol, bool asset) const {
+  for (const Listing* listing : market_->listings(venue)) {
+    if (asset && listing->instrument.base == symbol) return listing;
+  }
   const std::size_t dash = symbol.rfind('-');
   if (dash == std::string_view::npos) return nullptr;
   return market_->find(venue, symbol.substr(0, dash), symbol.substr(dash + 1));
@@ -172,9 +185,10 @@ std::vector<std::string> Faults::check(const FaultOrder& order) const {
     errors.push_back("fault: " + order.fault + " makes no sense at " + *order.venue);
   }
   if (order.symbol && (!order.venue || venue)) {
+    const bool wallet = info != nullptr && info->kind == FaultKind::kWalletClosed;
     const bool listed = std::ranges::any_of(venues_, [&](VenueId one) {
       const bool meant = venue ? one == *venue : info == nullptr || fault_applies(info->kind, one);
-      return meant && listing_of(one, *order.symbol) != nullptr;
+      return meant && listing_of(one, *order.symbol, wallet) != nullptr;
     });
     if (!listed) {
       errors.push_back("symbol: " + order.symbol->substr(0, 40) + " is not listed" +
@@ -204,7 +218,8 @@ std::vector<std::pair<VenueId, const Listing*>> Faults::targets(const FaultOrder
   for (const VenueId venue : venues_) {
     if (order.venue && *order.venue != to_string(venue)) continue;
     if (!fault_applies(kind, venue)) continue;
-    const Listing* const listing = order.symbol ? listing_of(venue, *order.symbol) : nullptr;
+    const Listing* const listing =
+        order.symbol ? listing_of(venue, *order.symbol, kind == FaultKind::kWalletClosed) : nullptr;
     if (!order.symbol || listing != nullptr) result.emplace_back(venue, listing);
   }
   return result;
@@ -338,6 +353,7 @@ std::string Faults::json() const {
                  .text("meaning", info.meaning)
                  .text("once", info.once)
                  .boolean("per_symbol", info.per_symbol)
+                 .boolean("addition", info.addition)
                  .raw("parameters", parameters.str())
                  .raw("venues", venues.str())
                  .raw("started", started.str())

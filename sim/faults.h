@@ -45,6 +45,7 @@ enum class FaultKind : std::uint8_t {
   kMaintenance,
   kUnknownSymbol,
   kDelist,
+  kWalletClosed,
 };
 
 /// A whole number that an order may carry.
@@ -63,6 +64,7 @@ struct FaultInfo {
   std::string_view meaning;  ///< what happens
   std::string_view once;     ///< what duration_ms 0 means
   std::optional<FaultParameter> parameter = {};
+  bool addition = false;  ///< beside the documented list
 };
 
 /// Every fault, in the order of FaultKind.
@@ -75,7 +77,7 @@ bool fault_applies(FaultKind kind, VenueId venue);
 struct FaultOrder {
   std::string fault;
   std::optional<std::string> venue = {};   ///< nothing = all
-  std::optional<std::string> symbol = {};  ///< "BASE-QUOTE"; nothing = all
+  std::optional<std::string> symbol = {};  ///< "BASE-QUOTE", of a wallet also "BASE"; nothing = all
   std::int64_t duration_ms = 0;            ///< 0 = once
   std::vector<std::pair<std::string, std::int64_t>> parameters = {};
 };
@@ -144,7 +146,7 @@ class Faults {
 
  private:
   [[nodiscard]] bool has(VenueId venue) const;
-  [[nodiscard]] const Listing* listing_of(VenueId venue, std::string_view symbol) const;
+  [[nodiscard]] const Listing* listing_of(VenueId venue, std::string_view symbol, bool asset) const;
   /// Where a checked order goes.
   [[nodiscard]] std::vector<std::pair<VenueId, const Listing*>> targets(
       const FaultOrder& order) const;

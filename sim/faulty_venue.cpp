@@ -399,6 +399,11 @@ HttpAnswer FaultyVenue::on_http(const HttpRequest& request) {
   now_ms_ = request.now_ms;
   HttpAnswer answer;
   ask(asks_for_book(request), true, [&] { answer = inner_.on_http(request); });
+  if (view_.take_closed_shown() > 0) {
+    if (Fault* const closed = faults_.find(view_.venue(), FaultKind::kWalletClosed)) {
+      ++closed->touched;
+    }
+  }
   if (auto refusal = refused(request, false)) return std::move(*refusal);
   return answer;
 }
@@ -482,6 +487,12 @@ void FaultyVenue::run_states(std::int64_t now_ms) {
     ++delist->touched;
     inner_.on_delisted(view_.shown(i));
   }
+  std::set<std::string> closed;
+  for (std::size_t i = 0; i < view_.size(); ++i) {
+    if (fault(FaultKind::kWalletClosed, i) != nullptr)
+      closed.insert(view_.shown(i).instrument.base);
+  }
+  view_.set_closed_wallets(std::move(closed));
   run_maintenance(now_ms);
   strike_connections(false);
   release_frozen(false);

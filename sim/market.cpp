@@ -289,7 +289,8 @@ std::vector<Level> grouped(const std::vector<Level>& side, std::int64_t level, S
 class Market::Impl {
  public:
   Impl(const MarketConfig& config, std::int64_t start_ms)
-      : origin_ms_(start_ms / 1000 * 1000),
+      : seed_(config.seed),
+        origin_ms_(start_ms / 1000 * 1000),
         rng_(config.seed ^ 0x6d61726b6574ULL),
         // Around what two legs cost in fees, so that pairs are worth having now and then only.
         premium_(0.007, 0.003, 120, rng_),
@@ -345,6 +346,24 @@ class Market::Impl {
     return public_[index_of(venue)];
   }
   [[nodiscard]] double usd_krw() const { return usd_krw_.value(); }
+
+  /// One draw for each ten minutes of the market's life; a function of the seed, no stream of its
+  /// own.
+  [[nodiscard]] WalletState wallet(VenueId venue, std::string_view asset) const {
+    constexpr std::int64_t kPeriodS = 600;
+    const std::int64_t now_s = slot_ * kSlotMs / 1000;
+    const std::uint64_t draw =
+        mix(seed_ ^ hash_text(std::string(to_string(venue)) + " wallet " + std::string(asset)) ^
+            mix(static_cast<std::uint64_t>(now_s / kPeriodS)));
+    if (draw % 8 != 0) return {};
+    const auto begin_s = static_cast<std::int64_t>(30 + (draw >> 8) % 330);
+    const auto length_s = static_cast<std::int64_t>(120 + (draw >> 24) % 121);
+    const std::int64_t at_s = now_s % kPeriodS;
+    if (at_s < begin_s || at_s >= begin_s + length_s) return {};
+    const std::uint64_t way =
+        (draw >> 40) % 4;  // 0: only deposits go, 1: only withdrawals, else none
+    return {.deposit = way == 0, .withdraw = way == 1};
+  }
 
  private:
   static std::int64_t seconds(double s) {
@@ -743,6 +762,7 @@ class Market::Impl {
     ++slot_;
   }
 
+  std::uint64_t seed_;
   std::int64_t origin_ms_;
   std::int64_t slot_ = 0;
   Rng rng_;
@@ -774,6 +794,9 @@ const Listing* Market::find(VenueId venue, std::string_view base, std::string_vi
     if (listing->instrument.base == base && listing->instrument.quote == quote) return listing;
   }
   return nullptr;
+}
+WalletState Market::wallet(VenueId venue, std::string_view asset) const {
+  return impl_->wallet(venue, asset);
 }
 double Market::usd_krw() const { return impl_->usd_krw(); }
 

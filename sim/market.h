@@ -149,6 +149,13 @@ WindowChange window_change(const Book& from, const Book& to, std::size_t depth);
 /// The side in groups of `level` price units: bids round down, asks up. 0 or 1 groups nothing.
 std::vector<Level> grouped(const std::vector<Level>& side, std::int64_t level, Side which);
 
+struct WalletState {
+  bool deposit = true;
+  bool withdraw = true;
+
+  friend bool operator==(const WalletState&, const WalletState&) = default;
+};
+
 struct MarketConfig {
   std::vector<std::string> assets;  ///< upper case; any name works
   std::uint64_t seed = 1;
@@ -179,6 +186,10 @@ class Market {
   /// Null when the venue does not list it.
   [[nodiscard]] const Listing* find(VenueId venue, std::string_view base,
                                     std::string_view quote) const;
+
+  /// Whether an asset can be sent to and from a venue now. Each wallet closes one way or both, for
+  /// two to four minutes, about once in 80 minutes.
+  [[nodiscard]] WalletState wallet(VenueId venue, std::string_view asset) const;
 
   /// KRW for one USD at the banks, before each source's own rounding.
   [[nodiscard]] double usd_krw() const;

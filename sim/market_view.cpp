@@ -15,7 +15,7 @@ void shift(Listing& listing, std::int64_t ms) {
 
 }  // namespace
 
-MarketView::MarketView(VenueId venue, const Market& market) : venue_(venue) {
+MarketView::MarketView(VenueId venue, const Market& market) : venue_(venue), market_(&market) {
   for (const Listing* truth : market.listings(venue)) {
     auto shown = std::make_unique<Shown>();
     shown->listing = *truth;
@@ -34,6 +34,12 @@ const Listing* MarketView::find(std::string_view base, std::string_view quote) {
     }
   }
   return nullptr;
+}
+
+WalletState MarketView::wallet(const std::string& asset) {
+  if (!closed_wallets_.contains(asset)) return market_->wallet(venue_, asset);
+  ++closed_shown_;
+  return {.deposit = false, .withdraw = false};
 }
 
 bool MarketView::admits(const Listing& listing) {

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sim/market.h"
@@ -38,6 +40,9 @@ class MarketView {
   /// Whether the venue says that it is under maintenance.
   [[nodiscard]] bool maintenance() const { return maintenance_; }
 
+  /// What the venue says of an asset's wallet.
+  [[nodiscard]] WalletState wallet(const std::string& asset);
+
   /// Whether the venue admits to know the market, asked for by name. Remembers the question.
   bool admits(const Listing& listing);
 
@@ -56,6 +61,10 @@ class MarketView {
   /// Moves every time that is shown, so that what was said before stays in line.
   void set_skew(std::int64_t skew_ms);
   void set_maintenance(bool on) { maintenance_ = on; }
+  /// These assets can be neither sent nor received.
+  void set_closed_wallets(std::set<std::string> assets) { closed_wallets_ = std::move(assets); }
+  /// How often one of them was shown since the last call.
+  std::uint64_t take_closed_shown() { return std::exchange(closed_shown_, 0); }
   /// Requests for the market are answered as for an unknown one; the lists still have it.
   void set_unknown(std::size_t index, bool unknown) { shown_[index]->unknown = unknown; }
   /// Not even the lists have it. True when that is a change.
@@ -78,6 +87,9 @@ class MarketView {
   };
 
   VenueId venue_;
+  const Market* market_;
+  std::set<std::string> closed_wallets_;
+  std::uint64_t closed_shown_ = 0;
   std::vector<std::unique_ptr<Shown>> shown_;
   std::vector<const Listing*> listed_;
   std::int64_t skew_ms_ = 0;

@@ -860,13 +860,14 @@ class Binance final : public VenueProtocol {
     JsonArray coins;
     const auto coin = [&](const std::string& name, std::initializer_list<const char*> chains,
                           const std::string& fee) {
+      const WalletState wallet = market().wallet(name);
       JsonArray list;
       for (const char* chain : chains) {
         list.add(JsonObject()
                      .text("network", *chain == '\0' ? name : std::string(chain))
                      .text("coin", name)
-                     .boolean("depositEnable", true)
-                     .boolean("withdrawEnable", true)
+                     .boolean("depositEnable", wallet.deposit)
+                     .boolean("withdrawEnable", wallet.withdraw)
                      .text("withdrawFee", fee)
                      .text("withdrawMin", fee)
                      .str());

@@ -531,15 +531,21 @@ class Bithumb final : public UpbitFamily {
       const std::string& base = listing->instrument.base;
       if (wanted != "ALL" && wanted != base) continue;
       any = true;
+      const WalletState wallet = market().wallet(base);
+      const int deposit = wallet.deposit ? 1 : 0;
+      const int withdraw = wallet.withdraw ? 1 : 0;
       for (const std::string& network : networks(base)) {
         rows.add(JsonObject()
                      .text("currency", base)
                      .text("net_type", network)
-                     .number("deposit_status", 1)
-                     .number("withdrawal_status", 1)
+                     .number("deposit_status", deposit)
+                     .number("withdrawal_status", withdraw)
                      .str());
       }
-      const std::string status = R"({"withdrawal_status":1,"deposit_status":1})";
+      const std::string status = JsonObject()
+                                     .number("withdrawal_status", withdraw)
+                                     .number("deposit_status", deposit)
+                                     .str();
       if (wanted != "ALL" && !chains) return legacy(status);
       coins.raw(base, status);
     }

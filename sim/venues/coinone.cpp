@@ -466,11 +466,12 @@ class Coinone final : public VenueProtocol {
       const std::string& base = listing->instrument.base;
       if (!wanted.empty() && base != wanted) continue;
       any = true;
+      const WalletState wallet = market().wallet(base);
       rows.add(JsonObject()
                    .text("name", base)
                    .text("symbol", base)
-                   .text("deposit_status", "normal")
-                   .text("withdraw_status", "normal")
+                   .text("deposit_status", wallet.deposit ? "normal" : "suspended")
+                   .text("withdraw_status", wallet.withdraw ? "normal" : "suspended")
                    .number("deposit_confirm_count", 20)
                    .number("max_precision", listing->instrument.size_decimals)
                    .text("deposit_fee", "0.0")

@@ -614,24 +614,25 @@ class Gateio final : public VenueProtocol {
     return answer(object.str());
   }
 
-  static std::string currency_row(const std::string& name) {
+  std::string currency_row(const std::string& name) const {
+    const WalletState wallet = market().wallet(name);
     const std::string chain = name == "USDT" ? "TRX" : name;
     return JsonObject()
         .text("currency", name)
         .text("name", name)
         .boolean("delisted", false)
-        .boolean("withdraw_disabled", false)
+        .boolean("withdraw_disabled", !wallet.withdraw)
         .boolean("withdraw_delayed", false)
-        .boolean("deposit_disabled", false)
+        .boolean("deposit_disabled", !wallet.deposit)
         .boolean("trade_disabled", false)
         .text("chain", chain)
         .raw("chains", JsonArray()
                            .add(JsonObject()
                                     .text("name", chain)
                                     .text("addr", "")
-                                    .boolean("withdraw_disabled", false)
+                                    .boolean("withdraw_disabled", !wallet.withdraw)
                                     .boolean("withdraw_delayed", false)
-                                    .boolean("deposit_disabled", false)
+                                    .boolean("deposit_disabled", !wallet.deposit)
                                     .str())
                            .str())
         .str();
@@ -662,6 +663,7 @@ class Gateio final : public VenueProtocol {
       return error_answer(400, "INVALID_CURRENCY", "Invalid currency " + name);
     }
     const std::string chain = name == "USDT" ? "TRX" : name;
+    const WalletState wallet = market().wallet(name);
     return answer(JsonArray()
                       .add(JsonObject()
                                .text("chain", chain)
@@ -669,8 +671,8 @@ class Gateio final : public VenueProtocol {
                                .text("name_en", chain)
                                .text("contract_address", "")
                                .number("is_disabled", 0)
-                               .number("is_deposit_disabled", 0)
-                               .number("is_withdraw_disabled", 0)
+                               .number("is_deposit_disabled", wallet.deposit ? 0 : 1)
+                               .number("is_withdraw_disabled", wallet.withdraw ? 0 : 1)
                                .text("decimal", "6")
                                .str())
                       .str());

@@ -405,11 +405,14 @@ class Korbit final : public VenueProtocol {
     for (const Listing* listing : listings()) {
       const std::string base = listing->instrument.base;
       const std::string fee = base == "BTC" ? "0.0008" : base == "ETH" ? "0.004" : "1";
+      const WalletState wallet = market().wallet(base);
+      const char* const deposit = wallet.deposit ? "launched" : "stopped";
+      const char* const withdraw = wallet.withdraw ? "launched" : "stopped";
       const std::string network = JsonObject()
                                       .text("name", base == "USDT" ? "TRX" : base)
                                       .text("fullName", base)
-                                      .text("depositStatus", "launched")
-                                      .text("withdrawalStatus", "launched")
+                                      .text("depositStatus", deposit)
+                                      .text("withdrawalStatus", withdraw)
                                       .number("confirmationCount", 3)
                                       .text("withdrawalTxFee", fee)
                                       .text("withdrawalMinAmount", fee)
@@ -423,8 +426,8 @@ class Korbit final : public VenueProtocol {
                    .text("withdrawalMaxAmountPerRequest", "1000000")
                    .text("defaultNetwork", base == "USDT" ? "TRX" : base)
                    .raw("networkList", JsonArray().add(network).str())
-                   .text("depositStatus", "launched")
-                   .text("withdrawalStatus", "launched")
+                   .text("depositStatus", deposit)
+                   .text("withdrawalStatus", withdraw)
                    .text("withdrawalTxFee", fee)
                    .str());
     }

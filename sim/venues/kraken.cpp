@@ -240,11 +240,16 @@ std::string pair_info(const Instrument& i, std::string_view status = "online") {
       .str();
 }
 
-std::string asset_info(const std::string& name) {
+const char* wallet_status(const WalletState& wallet) {
+  if (wallet.deposit) return wallet.withdraw ? "enabled" : "deposit_only";
+  return wallet.withdraw ? "withdrawal_only" : "funding_temporarily_disabled";
+}
+
+std::string asset_info(const std::string& name, const WalletState& wallet) {
   const bool cash = name == "USD" || name == "EUR";
   return JsonObject()
       .text("id", name)
-      .text("status", "enabled")
+      .text("status", wallet_status(wallet))
       .number("precision", cash             ? 4
                            : name == "USDT" ? 8
                                             : 10)
@@ -342,7 +347,7 @@ std::string rest_pair(const Instrument& i, bool readable) {
       .str();
 }
 
-std::string rest_asset(const std::string& name) {
+std::string rest_asset(const std::string& name, const WalletState& wallet) {
   const bool cash = name == "USD" || name == "EUR";
   return JsonObject()
       .text("aclass", "currency")
@@ -352,7 +357,7 @@ std::string rest_asset(const std::string& name) {
                                            : 10)
       .number("display_decimals", cash ? 2 : 5)
       .raw("collateral_value", "1.0")
-      .text("status", "enabled")
+      .text("status", wallet_status(wallet))
       .raw("margin_rate", "0.02")
       .str();
 }
@@ -787,7 +792,7 @@ class Kraken final : public VenueProtocol {
                            .str());
     if (!snapshot) return;
     JsonArray assets;
-    for (const std::string& name : assets_) assets.add(asset_info(name));
+    for (const std::string& name : assets_) assets.add(asset_info(name, market().wallet(name)));
     JsonArray pairs;
     for (const Listing* listing : listings()) pairs.add(pair_info(listing->instrument));
     // An object here, where every other channel has a list.
@@ -935,7 +940,8 @@ class Kraken final : public VenueProtocol {
           asked.empty() || std::any_of(asked.begin(), asked.end(), [&](const std::string& name) {
             return name == asset || name == asset_altname(asset) || name == asset_key(asset);
           });
-      if (wanted) rows.raw(readable ? asset : asset_key(asset), rest_asset(asset));
+      if (wanted)
+        rows.raw(readable ? asset : asset_key(asset), rest_asset(asset, market().wallet(asset)));
     }
     return result(rows.str());
   }

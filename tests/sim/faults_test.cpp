@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <set>
 
+#include "sim/format.h"
 #include "tests/sim/protocol_fixture.h"
 
 namespace spreadwatch::sim::venue_test {
@@ -693,6 +694,100 @@ TEST_CASE("faults: a fault for all strikes every market of every venue it makes 
   CHECK(twins.faulty.bench.faults.live(VenueId::kUpbit).empty());
 }
 
+/// Deposit and withdrawal of an asset as the venue's public route tells them.
+WalletState told_wallet(Bench& bench, VenueId venue, const std::string& asset) {
+  switch (venue) {
+    case VenueId::kBithumb:
+      for (const Json data = bench.get_json("/public/assetsstatus/multichain/ALL")["data"];
+           const Json& row : data) {
+        if (row["currency"] == asset)
+          return {row["deposit_status"] == 1, row["withdrawal_status"] == 1};
+      }
+      break;
+    case VenueId::kKorbit:
+      for (const Json data = bench.get_json("/v2/currencies")["data"]; const Json& row : data) {
+        if (row["name"] != to_lower(asset)) continue;
+        const Json& network = row["networkList"][0];
+        return {network["depositStatus"] == "launched", network["withdrawalStatus"] == "launched"};
+      }
+      break;
+    case VenueId::kCoinone: {
+      const Json row = bench.get_json("/public/v2/currencies/" + asset)["currencies"][0];
+      return {row["deposit_status"] == "normal", row["withdraw_status"] == "normal"};
+    }
+    case VenueId::kGateio: {
+      const Json row = bench.get_json("/api/v4/wallet/currency_chains?currency=" + asset)[0];
+      const Json whole = bench.get_json("/api/v4/spot/currencies/" + asset)["chains"][0];
+      CHECK(whole["deposit_disabled"] == (row["is_deposit_disabled"] == 1));
+      return {row["is_deposit_disabled"] == 0, row["is_withdraw_disabled"] == 0};
+    }
+    case VenueId::kBinance:
+      for (const Json data =
+               bench.get_json("/bapi/capital/v1/public/capital/getNetworkCoinAll")["data"];
+           const Json& row : data) {
+        const Json& network = row["networkList"][0];
+        if (row["coin"] == asset) return {network["depositEnable"], network["withdrawEnable"]};
+      }
+      break;
+    case VenueId::kKraken: {
+      const Json rows = bench.get_json("/0/public/Assets?assetVersion=1")["result"];
+      const std::string status = rows[asset]["status"];
+      return {status == "enabled" || status == "deposit_only",
+              status == "enabled" || status == "withdrawal_only"};
+    }
+    default:
+      break;
+  }
+  FAIL("no row");
+  return {};
+}
+
+TEST_CASE("wallets: the public routes tell the market's state, which changes now and then") {
+  for (const VenueId venue : {VenueId::kBithumb, VenueId::kKorbit, VenueId::kCoinone,
+                              VenueId::kGateio, VenueId::kBinance, VenueId::kKraken}) {
+    CAPTURE(to_string(venue));
+    Bench bench(venue, {"BTC", "XRP", "ETH", "SOL"});
+    int closed = 0;
+    int open = 0;
+    for (int minute = 0; minute < 240; ++minute) {
+      bench.now_ms += 60'000;
+      // The market skips what it slept through, so it is woken every second.
+      for (int s = 0; s < 60; ++s) {
+        bench.market.advance_to(bench.market.next_tick_ms() + 980, bench);
+      }
+      for (const char* asset : {"BTC", "XRP", "ETH", "SOL"}) {
+        const WalletState truth = bench.market.wallet(venue, asset);
+        ++(truth == WalletState{} ? open : closed);
+        if (minute % 30 == 0 || truth != WalletState{}) {
+          CHECK(told_wallet(bench, venue, asset) == truth);
+        }
+      }
+    }
+    CHECK(closed > 0);
+    CHECK(open > 8 * closed);
+  }
+}
+
+TEST_CASE("wallets: one can be closed, by asset or by market, and only that one") {
+  for (const VenueId venue : {VenueId::kBithumb, VenueId::kKorbit, VenueId::kCoinone,
+                              VenueId::kGateio, VenueId::kBinance, VenueId::kKraken}) {
+    CAPTURE(to_string(venue));
+    Bench bench(venue, {"BTC", "XRP"});
+    const WalletState xrp = told_wallet(bench, venue, "XRP");
+    for (const std::string& symbol : {std::string("BTC"), symbol_at(venue, "BTC")}) {
+      bench.order({"wallet_closed", std::string(to_string(venue)), symbol, 60'000});
+      CHECK(told_wallet(bench, venue, "BTC") == WalletState{false, false});
+      CHECK(told_wallet(bench, venue, "XRP") == xrp);
+      CHECK(bench.faults.live(venue).front()->touched > 0);
+      bench.end_faults();
+      CHECK(told_wallet(bench, venue, "BTC") == bench.market.wallet(venue, "BTC"));
+    }
+  }
+  const Bench okx(VenueId::kOkx);
+  CHECK(okx.faults.check({"wallet_closed", "okx"}).size() == 1);  // no public route
+  CHECK(okx.faults.check({"gap", "okx", "BTC"}).size() == 1);
+}
+
 TEST_CASE("faults: every error of an order is named") {
   const Bench bench(VenueId::kOkx);
   std::vector<std::string> errors;
@@ -731,7 +826,7 @@ TEST_CASE("faults: the list of faults is bounded, and says what each has touched
   std::set<std::string> names;
   for (const Json& row : rows) {
     kept += row["started"].size();
-    names.insert(row["fault"].get<std::string>());
+    if (!row["addition"].get<bool>()) names.insert(row["fault"].get<std::string>());
     CHECK(row["parameters"][0]["name"] == "duration_ms");
   }
   CHECK(kept == Faults::kMaxKept);

@@ -317,7 +317,7 @@ json start_fault(const Running& sim, const std::string& body, int status = 200) 
 
 TEST_CASE("simulator: faults are listed, started, counted and ended by request") {
   const Running sim({.assets = {"BTC"}, .venues = {"okx", "upbit"}});
-  CHECK(sim.control("/v1/faults").size() == 25);
+  CHECK(sim.control("/v1/faults").size() == 26);
   const auto client = okx_client(sim);
   const json started =
       start_fault(sim, R"({"fault":"gap","venue":"okx","symbol":"BTC-USDT","duration_ms":0})");
