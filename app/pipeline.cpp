@@ -62,13 +62,30 @@ struct Pipeline::PublishState {
   struct Row {
     std::string asset;
     spread::Verdict verdict{};
+    Reasons reasons;
     std::optional<metrics::SpreadMetrics::Best> best;
   };
   std::map<std::string, Row> rows;          // by pair
   std::map<std::string, std::size_t> open;  // by asset
   std::array<std::size_t, spread::kVerdictNames.size()> verdicts{};
+  std::array<std::size_t, kReasonNames.size()> reasons{};
   std::string text;
 };
+
+/// Throws history::StoreError.
+std::unique_ptr<history::OpportunityStore> open_opportunities(const config::Settings& settings,
+                                                              std::string& moved_aside) {
+  if (settings.state_dir.empty()) return nullptr;
+  history::OpenedStore opened = history::open_store(settings.state_dir);
+  moved_aside = opened.moved_aside.string();
+  if (!moved_aside.empty()) {
+    spdlog::error(
+        "the store of opportunities was damaged; it is now {}, and opportunities that were open "
+        "have no close",
+        moved_aside);
+  }
+  return std::move(opened.store);
+}
 
 Pipeline::Pipeline(const config::Loaded& loaded)
     : loaded_(loaded),
@@ -77,10 +94,12 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       fx_metrics_(registry_, fx::kPairNames, kReasonNames),
       spread_metrics_(registry_, metric_assets(settings_)),
       publish_metrics_(registry_, publish::kTopicNames),
+      history_metrics_(registry_),
       queue_metrics_(registry_, kStages),
       market_queue_(kQueueCapacity),
       event_queue_(kQueueCapacity),
       engine_(settings_, loaded.registry, *this),
+      opportunities_(open_opportunities(settings_, moved_aside_)),
       kafka_(settings_, publish_metrics_, clock_),
       topics_(settings_),
       publish_state_(std::make_unique<PublishState>()),
@@ -92,6 +111,11 @@ Pipeline::Pipeline(const config::Loaded& loaded)
                .feeds = [this] { return feeds_.feeds(); }}) {
   queue_metrics_.set_capacity(kSpreadStage, kQueueCapacity);
   queue_metrics_.set_capacity(kPublishStage, kQueueCapacity);
+  kafka_.on_acknowledged([this](std::string_view id) {
+    if (const auto event = publish::opportunity_of(id)) {
+      opportunities_.delivered(event->id, event->kind);
+    }
+  });
 }
 
 Pipeline::~Pipeline() { stop(); }
@@ -102,6 +126,7 @@ void Pipeline::start() {
                                                 settings_.metrics.port);
   server_.start();
   kafka_.start();
+  restore_opportunities();
   publish_thread_ = std::jthread([this] { run_publish(); });
   engine_thread_ = std::jthread([this] { run_engine(); });
   bank_poller_.start();
@@ -117,6 +142,7 @@ void Pipeline::stop() noexcept {
   event_queue_.close();
   if (publish_thread_.joinable()) publish_thread_.join();
   kafka_.stop(kFlushDeadline);
+  opportunities_.finish();
   server_.stop();
   exposer_.reset();
 }
@@ -155,7 +181,26 @@ void Pipeline::run_engine() {
     engine_.advance(clock_.now());
     queue_metrics_.set_depth(kSpreadStage, market_queue_.size());
   }
-  engine_.finish(clock_.now());
+  // With a store the next run goes on where this one ends; without, it ends here.
+  if (opportunities_.keeps()) {
+    engine_.suspend(clock_.now());
+  } else {
+    engine_.finish(clock_.now());
+  }
+}
+
+/// What the run before left open goes on, and what it may not have delivered is sent first.
+void Pipeline::restore_opportunities() {
+  for (const spread::OpportunityEvent& last : opportunities_.open()) {
+    engine_.restore(last, clock_.now());
+    std::string text;
+    publish::append_record(text, last);
+    store_.update_opportunity(last.id, true, std::make_shared<const std::string>(std::move(text)));
+    spread_metrics_.set_open_opportunities(last.asset, ++publish_state_->open[last.asset]);
+  }
+  opportunities_.resend([this](const spread::OpportunityEvent& event) {
+    kafka_.publish(publish::make_record(event));
+  });
 }
 
 void Pipeline::push(spread::Event event) {
@@ -166,17 +211,35 @@ void Pipeline::push(spread::Event event) {
 void Pipeline::on_fx(const fx::FxEvent& event) { push(event); }
 void Pipeline::on_premium(const spread::PremiumEvent& event) { push(event); }
 void Pipeline::on_spread(const spread::SpreadEvent& event) { push(event); }
-void Pipeline::on_opportunity(const spread::OpportunityEvent& event) { push(event); }
+/// Never dropped: it waits for room, which holds the engine up and so the market queue, whose drops
+/// are counted.
+void Pipeline::on_opportunity(const spread::OpportunityEvent& event) {
+  while (!event_queue_.push_for(event, kQueueWait)) {
+    if (!stopped_) continue;
+    queue_metrics_.dropped(kPublishStage, 1);
+    return;
+  }
+}
 
 void Pipeline::run_publish() {
   std::vector<spread::Event> batch;
   while (event_queue_.pop_all(batch, milliseconds{200})) {
     for (const spread::Event& event : batch) write_out(event);
+    opportunities_.tick(clock_.now());
+    history_metrics_.set_writable(!opportunities_.failing());
     queue_metrics_.set_depth(kPublishStage, event_queue_.size());
   }
 }
 
 void Pipeline::write_out(const spread::Event& event) {
+  const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event);
+  if (opportunity == nullptr) return send_out(event);
+  const std::uint64_t not_kept = opportunities_.not_kept();
+  opportunities_.on(*opportunity, [this, &event](const auto&) { send_out(event); });
+  if (opportunities_.keeps()) history_metrics_.event(opportunities_.not_kept() == not_kept);
+}
+
+void Pipeline::send_out(const spread::Event& event) {
   if (const auto* book = std::get_if<OrderBook>(&event); book != nullptr && !book->synced()) {
     // Of a book that must not be shown only the fact is kept: there is no record of it.
     store_.update(*book);
@@ -274,16 +337,27 @@ void Pipeline::update_best(const spread::SpreadEvent& event, Timestamp now) {
                           std::string{config::to_string(event.mode)};
   const auto [found, fresh] = state.rows.try_emplace(key);
   PublishState::Row& row = found->second;
-  if (!fresh) --state.verdicts[static_cast<std::size_t>(row.verdict)];
+  const auto count = [&state](Reasons reasons, std::size_t by) {
+    reasons.for_each([&](Reason r) { state.reasons[static_cast<std::size_t>(r)] += by; });
+  };
+  if (!fresh) {
+    --state.verdicts[static_cast<std::size_t>(row.verdict)];
+    count(row.reasons, static_cast<std::size_t>(-1));
+  }
   ++state.verdicts[static_cast<std::size_t>(event.verdict)];
+  count(event.reasons, 1);
   row.asset = event.asset;
   row.verdict = event.verdict;
+  row.reasons = event.reasons;
   row.best.reset();
   if (event.net_ratio) {
     row.best = {*event.net_ratio, event.optimal ? event.optimal->net_profit_usdt : 0.0};
   }
   for (std::size_t i = 0; i < state.verdicts.size(); ++i) {
     spread_metrics_.set_pairs(spread::kVerdictNames[i], state.verdicts[i]);
+  }
+  for (std::size_t i = 0; i < state.reasons.size(); ++i) {
+    spread_metrics_.set_pair_reasons(static_cast<Reason>(i), state.reasons[i]);
   }
   // The rows of one asset stand together in the map.
   std::optional<metrics::SpreadMetrics::Best> best;
@@ -317,6 +391,10 @@ api::Readiness Pipeline::readiness() const {
   const publish::KafkaPublisher::State kafka = kafka_.state();
   using Status = publish::KafkaPublisher::Status;
   if (kafka.status != Status::kReady) readiness.reasons.push_back("kafka: " + kafka.detail);
+  if (opportunities_.failing()) readiness.reasons.push_back("state_dir: cannot be written");
+  if (!moved_aside_.empty()) {
+    readiness.notices.push_back("state_dir: damaged opportunities moved to " + moved_aside_);
+  }
   if (kafka.embedded) readiness.notices.push_back("broker_embedded: " + kafka_.brokers());
   return readiness;
 }

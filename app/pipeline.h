@@ -14,9 +14,11 @@
 #include "core/market_data.h"
 #include "core/time.h"
 #include "fx/bank_poller.h"
+#include "history/opportunity_log.h"
 #include "ingest/live_feeds.h"
 #include "metrics/exposer.h"
 #include "metrics/fx_metrics.h"
+#include "metrics/history_metrics.h"
 #include "metrics/ingest_metrics.h"
 #include "metrics/publish_metrics.h"
 #include "metrics/queue_metrics.h"
@@ -32,6 +34,9 @@ namespace spreadwatch::app {
 ///   LiveFeeds ──┐ market events                    ┌─ Kafka
 ///               ├──(market queue)── Engine ──(event queue)── Store ── Server
 ///   BankPoller ─┘                                  └─ metrics
+///
+/// An opportunity's events pass the OpportunityLog before anything else on that side, so that they
+/// are on disk before they leave.
 ///
 /// Threads, each with one owner:
 ///   feeds, resolver           LiveFeeds: every socket, adapter and order book
@@ -73,7 +78,9 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   void run_engine();
   void run_publish();
   void push(spread::Event event);
+  void restore_opportunities();
   void write_out(const spread::Event& event);
+  void send_out(const spread::Event& event);
   void update_best(const spread::SpreadEvent& event, Timestamp now);
   api::Readiness readiness() const;
 
@@ -85,11 +92,14 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   metrics::FxMetrics fx_metrics_;
   metrics::SpreadMetrics spread_metrics_;
   metrics::PublishMetrics publish_metrics_;
+  metrics::HistoryMetrics history_metrics_;
   metrics::QueueMetrics queue_metrics_;
 
   BoundedQueue<MarketEvent> market_queue_;
   BoundedQueue<spread::Event> event_queue_;
-  spread::Engine engine_;  // engine thread only
+  spread::Engine engine_;                  // engine thread only
+  std::string moved_aside_;                // a damaged store; empty = it was good
+  history::OpportunityLog opportunities_;  // publish thread, but for delivered()
   publish::KafkaPublisher kafka_;
   publish::Topics topics_;
   api::Store store_;

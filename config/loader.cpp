@@ -401,6 +401,7 @@ Loaded load_from(std::string_view text, const std::string& file,
   read_record(root, settings, report);
   read_log(root, settings, report);
   root.text("asset_registry", settings.asset_registry);
+  root.text("state_dir", settings.state_dir);
   root.finish();
   read_registry(loaded, folder);
   for (const std::string& asset : settings.assets) {

@@ -129,6 +129,7 @@ struct Settings {
   std::vector<VenueSettings>
       venues;                  ///< in the file's order: inside a region that is the Kafka partition
   std::string asset_registry;  ///< path of the asset registry; empty = the built-in one
+  std::string state_dir;  ///< what outlives a restart is kept in this directory; empty = nothing is
   FxSettings fx;
   SpreadSettings spread;
   PublishSettings publish;

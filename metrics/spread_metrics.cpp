@@ -149,6 +149,10 @@ struct SpreadMetrics::Impl {
         pairs(by_name(
             gauges(registry, "spreadwatch_spread_pairs", "Pairs of venues by their last verdict."),
             "verdict", kVerdicts)),
+        pair_reasons(by_name(gauges(registry, "spreadwatch_spread_pair_reasons",
+                                    "Pairs of venues by the reasons of their last verdict; a pair "
+                                    "can have several."),
+                             "reason", kReasonNames)),
         latency(histograms(registry, "spreadwatch_spread_latency_seconds",
                            "Receive of the order book to the spread computed from it.")
                     .Add({}, stage_buckets())) {}
@@ -173,6 +177,7 @@ struct SpreadMetrics::Impl {
   std::array<Counter*, kVerdicts.size()> verdicts;
   std::array<Counter*, kReasonNames.size()> reasons;
   std::array<Gauge*, kVerdicts.size()> pairs;
+  std::array<Gauge*, kReasonNames.size()> pair_reasons;
   Histogram& latency;
 };
 
@@ -243,6 +248,10 @@ void SpreadMetrics::verdict(std::string_view verdict, Reasons reasons) {
 void SpreadMetrics::set_pairs(std::string_view verdict, std::size_t count) {
   const std::size_t i = position(kVerdicts, verdict);
   if (i < kVerdicts.size()) impl_->pairs[i]->Set(static_cast<double>(count));
+}
+
+void SpreadMetrics::set_pair_reasons(Reason reason, std::size_t count) {
+  impl_->pair_reasons[static_cast<std::size_t>(reason)]->Set(static_cast<double>(count));
 }
 
 void SpreadMetrics::latency(std::chrono::nanoseconds latency) {

@@ -52,6 +52,8 @@ class SpreadMetrics {
   void verdict(std::string_view verdict, Reasons reasons);
   /// Pairs whose last verdict was `verdict`.
   void set_pairs(std::string_view verdict, std::size_t count);
+  /// Pairs whose last verdict had `reason` among its reasons.
+  void set_pair_reasons(Reason reason, std::size_t count);
   /// Receive of the order book to the spread computed from it.
   void latency(std::chrono::nanoseconds latency);
 

@@ -210,6 +210,8 @@ class KafkaPublisher::Impl {
     embedded_.reset();
   }
 
+  void on_acknowledged(Acknowledged acknowledged) { acknowledged_ = std::move(acknowledged); }
+
   State state() const {
     const std::lock_guard lock(mutex_);
     State state = state_;
@@ -282,10 +284,26 @@ class KafkaPublisher::Impl {
     quiet_until_ = now + seconds{10};
   }
 
+  /// The `ce_id` of a message; empty when it cannot be read.
+  static std::string_view id_of(const rd_kafka_message_t* message) {
+    rd_kafka_headers_t* headers = nullptr;
+    const void* value = nullptr;
+    std::size_t size = 0;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, "ce_id", &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return {};
+    }
+    return {static_cast<const char*>(value), size};
+  }
+
   static void on_delivered(rd_kafka_t* /*client*/, const rd_kafka_message_t* message,
                            void* opaque) {
     Impl& self = *static_cast<Impl*>(opaque);
     const TopicId topic = packed_topic(message->_private);
+    if (self.acknowledged_ && message->err == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        identity(topic).must_deliver) {
+      self.acknowledged_(id_of(message));
+    }
     const std::lock_guard lock(self.mutex_);
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
       self.metrics_.delivered(index_of(topic), microseconds{rd_kafka_message_latency(message)});
@@ -414,6 +432,7 @@ class KafkaPublisher::Impl {
   metrics::PublishMetrics& metrics_;
   const Clock& clock_;
   const std::size_t max_records_;
+  Acknowledged acknowledged_;
 
   mutable std::mutex mutex_;
   std::condition_variable room_;  // records_ fell or the state changed
@@ -441,6 +460,10 @@ KafkaPublisher::KafkaPublisher(const config::Settings& settings, metrics::Publis
     : impl_(std::make_unique<Impl>(settings, metrics, clock)) {}
 
 KafkaPublisher::~KafkaPublisher() = default;
+
+void KafkaPublisher::on_acknowledged(Acknowledged acknowledged) {
+  impl_->on_acknowledged(std::move(acknowledged));
+}
 
 void KafkaPublisher::start() { impl_->start(); }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -56,6 +57,11 @@ class KafkaPublisher {
   ~KafkaPublisher();
   KafkaPublisher(const KafkaPublisher&) = delete;
   KafkaPublisher& operator=(const KafkaPublisher&) = delete;
+
+  /// Called with the `ce_id` of each acknowledged record of a topic that must be delivered, on the
+  /// publisher's own thread: it must not wait and not call back. REQUIRES: not started.
+  using Acknowledged = std::function<void(std::string_view id)>;
+  void on_acknowledged(Acknowledged acknowledged);
 
   /// Connects and creates what topics are missing. Takes at most about 10 s: brokers that do not
   /// answer by then are tried again in the background (kConnecting). Throws std::runtime_error when

@@ -82,4 +82,17 @@ KafkaRecord make_record(const FeedError& error, int attempt) {
   return record;
 }
 
+std::optional<OpportunityRecordId> opportunity_of(std::string_view record_id) {
+  const std::size_t dash = record_id.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = record_id.substr(dash + 1);
+  const std::string_view kind = rest.substr(0, rest.find('-'));
+  for (std::size_t i = 0; i < spread::kOpportunityKindNames.size(); ++i) {
+    if (kind != spread::kOpportunityKindNames[i]) continue;
+    return OpportunityRecordId{std::string{record_id.substr(0, dash)},
+                               static_cast<spread::OpportunityEvent::Kind>(i)};
+  }
+  return std::nullopt;
+}
+
 }  // namespace spreadwatch::publish

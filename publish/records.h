@@ -1,5 +1,9 @@
 #pragma once
 
+#include <optional>
+#include <string>
+#include <string_view>
+
 #include "fx/rate.h"
 #include "publish/kafka_publisher.h"
 #include "publish/topics.h"
@@ -21,5 +25,12 @@ KafkaRecord make_record(const spread::SpreadEvent& event);
 KafkaRecord make_record(const spread::OpportunityEvent& event);
 /// A dead letter. `attempt` counts from 1.
 KafkaRecord make_record(const FeedError& error, int attempt);
+
+/// Which opportunity event a record's id stands for; nullopt for any other record.
+struct OpportunityRecordId {
+  std::string id;
+  spread::OpportunityEvent::Kind kind{};
+};
+std::optional<OpportunityRecordId> opportunity_of(std::string_view record_id);
 
 }  // namespace spreadwatch::publish

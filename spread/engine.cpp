@@ -236,9 +236,13 @@ void Engine::advance(Timestamp now) {
   last_ = std::max(now, last_);
 }
 
-void Engine::finish(Timestamp now) {
+void Engine::suspend(Timestamp now) {
   advance(now);
   flush();
+}
+
+void Engine::finish(Timestamp now) {
+  suspend(now);
   pairs_.shut_down(last_);
 }
 

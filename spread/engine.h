@@ -63,6 +63,9 @@ class Engine {
   std::optional<Timestamp> next_deadline() const;
   /// The end: says what is still held back and closes open opportunities as `shutdown`.
   void finish(Timestamp now);
+  /// The end of a run that another will take up through restore(): says what is still held back and
+  /// leaves open what is open.
+  void suspend(Timestamp now);
 
   const fx::RateTable& rates() const { return conversion_.rates(); }
   std::size_t open_opportunities() const;

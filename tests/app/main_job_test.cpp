@@ -32,7 +32,8 @@ std::string logged(const Process& process, const std::string& marker) {
 /// The simulator and a service that watches it, both on free ports.
 class MainJob {
  public:
-  MainJob()
+  /// `venue` and `more` go into each venue's and the service's configuration.
+  explicit MainJob(const std::string& venue_extra = "", const std::string& more = "")
       : simulator_(
             {program(), "simulate", "--seed", "7", "--config",
              folder_.write(
@@ -46,7 +47,8 @@ class MainJob {
     for (const std::string& venue : kVenueNames) {
       config << "  " << venue << ": { ws_url: \""
              << ready_["venues"][venue]["ws_url"].get<std::string>() << "\", rest_url: \""
-             << ready_["venues"][venue]["rest_url"].get<std::string>() << "\" }\n";
+             << ready_["venues"][venue]["rest_url"].get<std::string>() << "\"" << venue_extra
+             << " }\n";
     }
     config << "fx:\n  bank:\n";
     for (const Json& bank : ready_["bank"]) {
@@ -54,9 +56,15 @@ class MainJob {
              << bank["url"].get<std::string>() << "\", pointer: \""
              << bank["pointer"].get<std::string>() << "\", poll_s: 1 }\n";
     }
-    config << "http: { port: 0 }\nmetrics: { port: 0 }\n";
-    service_.emplace(std::vector<std::string>{program(), "run", "--config",
-                                              folder_.write("run.yaml", config.str())});
+    config << "http: { port: 0 }\nmetrics: { port: 0 }\nstate_dir: "
+           << (folder_.path() / "state").string() << "\n"
+           << more;
+    config_ = folder_.write("run.yaml", config.str());
+    start_service();
+  }
+
+  void start_service() {
+    service_.emplace(std::vector<std::string>{program(), "run", "--config", config_.string()});
     REQUIRE(service_->wait_for([](const Process& p) { return !logged(p, "api: ").empty(); },
                                seconds{15}));
     api_ = logged(*service_, "api: ");
@@ -89,6 +97,7 @@ class MainJob {
 
  private:
   TemporaryFolder folder_;
+  std::filesystem::path config_;
   Process simulator_;
   Json ready_;
   std::optional<Process> service_;
@@ -222,6 +231,50 @@ TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP a
   CHECK(job.service().wait(seconds{5}) == 0);
   job.simulator().signal(SIGTERM);
   CHECK(job.simulator().wait(seconds{5}) == 0);
+}
+
+TEST_CASE("an opportunity that was open when the service was killed goes on after the restart") {
+  // Without fees and thresholds some pair is always worth trading.
+  MainJob job(", taker_fee: 0",
+              "spread: { modes: [inventory], open_profit_usdt: 0, open_ratio: 0, open_hold_ms: 0, "
+              "close_profit_usdt: 0, close_hold_ms: 60000 }\n");
+  const auto open_ids = [&job] {
+    std::set<std::string> ids;
+    const Json answer = job.get("/api/v1/opportunities");
+    if (!answer.contains("opportunities")) return ids;
+    for (const Json& o : answer["opportunities"]) {
+      if (o["event"] != "close") ids.insert(o["id"].get<std::string>());
+    }
+    return ids;
+  };
+  CHECK(eventually(seconds{20}, [&] { return job.synced() && !open_ids().empty(); }));
+  const std::set<std::string> before = open_ids();
+  job.service().signal(SIGKILL);
+  CHECK(job.service().wait(seconds{5}) == 128 + SIGKILL);
+
+  job.start_service();
+  // At once, before any exchange has said anything.
+  const std::set<std::string> restored = open_ids();
+  for (const std::string& id : before) CHECK(restored.contains(id));
+  // And they live on the new run's books.
+  CHECK(eventually(seconds{20}, [&] { return job.synced(); }));
+  std::size_t alive = 0;
+  for (const std::string& id : open_ids()) alive += before.contains(id) ? 1 : 0;
+  CHECK(alive > 0);
+  job.service().signal(SIGTERM);
+  CHECK(job.service().wait(seconds{15}) == 0);
+}
+
+TEST_CASE("a state directory that cannot be written exits with 3 and names it") {
+  const TemporaryFolder folder;
+  const auto blocked = folder.write("file", "x");
+  const Finished finished = run({program(), "run", "--config",
+                                 folder.write("run.yaml",
+                                              "assets: [BTC]\nvenues: {upbit: }\nhttp: {port: 0}\n"
+                                              "metrics: {port: 0}\nstate_dir: " +
+                                                  blocked.string() + "\n")});
+  CHECK(finished.code == 3);
+  CHECK(finished.err.find(blocked.string()) != std::string::npos);
 }
 
 TEST_CASE("a port that is taken exits with 3") {

@@ -10,6 +10,7 @@
 #include "metrics/alert_metrics.h"
 #include "metrics/capture_metrics.h"
 #include "metrics/fx_metrics.h"
+#include "metrics/history_metrics.h"
 #include "metrics/ingest_metrics.h"
 #include "metrics/publish_metrics.h"
 #include "metrics/queue_metrics.h"
@@ -41,6 +42,7 @@ struct FullRegistry {
   SpreadMetrics spread{registry, assets};
   PublishMetrics publish{registry, kTopics};
   QueueMetrics queues{registry, kStages};
+  HistoryMetrics history{registry};
   AlertMetrics alerts{registry, kRules, kSinks};
 };
 

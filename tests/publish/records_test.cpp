@@ -74,6 +74,19 @@ TEST_CASE("an opportunity's events have ids of their own that a replay repeats")
   CHECK(make_record(event).id == "6f1e-close");
 }
 
+TEST_CASE("a record's id leads back to the opportunity's event") {
+  for (std::size_t i = 0; i < spread::kOpportunityKindNames.size(); ++i) {
+    spread::OpportunityEvent event = sample_opportunity();
+    event.kind = static_cast<spread::OpportunityEvent::Kind>(i);
+    const auto back = opportunity_of(make_record(event).id);
+    REQUIRE(back.has_value());
+    CHECK(back->id == event.id);
+    CHECK(back->kind == event.kind);
+  }
+  CHECK_FALSE(opportunity_of("6f1e").has_value());
+  CHECK_FALSE(opportunity_of("6f1e-else").has_value());
+}
+
 TEST_CASE("a dead letter is keyed by its venue") {
   const KafkaRecord record = make_record(sample_error(), 1);
   CHECK(record.topic == TopicId::kDeadLetter);

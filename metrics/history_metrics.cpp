@@ -1,0 +1,31 @@
+#include "metrics/history_metrics.h"
+
+#include "metrics/series.h"
+
+namespace spreadwatch::metrics {
+
+struct HistoryMetrics::Impl {
+  explicit Impl(Registry& registry)
+      : events(counters(registry, "spreadwatch_history_events_total",
+                        "Opportunity events by whether they are on disk.")),
+        kept(events.Add({{"result", "kept"}})),
+        not_kept(events.Add({{"result", "not_kept"}})),
+        writable(gauges(registry, "spreadwatch_history_writable",
+                        "1 while the store of opportunities takes writes, 0 while it does not.")
+                     .Add({})) {
+    writable.Set(1);
+  }
+
+  prometheus::Family<prometheus::Counter>& events;
+  prometheus::Counter& kept;
+  prometheus::Counter& not_kept;
+  prometheus::Gauge& writable;
+};
+
+HistoryMetrics::HistoryMetrics(Registry& registry) : impl_(std::make_unique<Impl>(registry)) {}
+HistoryMetrics::~HistoryMetrics() = default;
+
+void HistoryMetrics::event(bool kept) { (kept ? impl_->kept : impl_->not_kept).Increment(); }
+void HistoryMetrics::set_writable(bool writable) { impl_->writable.Set(writable ? 1 : 0); }
+
+}  // namespace spreadwatch::metrics
