@@ -165,6 +165,7 @@ void RestFallback::tick(SteadyTime now) {
     }
     if (!watched.ticker.active && due(watched.ticker, now)) {
       begin(watched.ticker, now);
+      tickers_at_ = std::max(tickers_at_, now);
       changed = true;
     }
     Track& book = watched.book;
@@ -174,8 +175,20 @@ void RestFallback::tick(SteadyTime now) {
     }
   }
   if (changed) set_gauge();
+  // Where the budget is for one of them only, the one that waits longer goes first.
+  const bool tickers_first = tickers_wait_longer(now);
+  if (tickers_first) poll_tickers(now);
   poll_books(now);
-  poll_tickers(now);
+  if (!tickers_first) poll_tickers(now);
+}
+
+bool RestFallback::tickers_wait_longer(SteadyTime now) const {
+  const SteadyTime since = ticker_calls_.empty() ? tickers_at_ : tickers_due_;
+  if (since > now) return false;
+  return std::all_of(watched_.begin(), watched_.end(), [&](const auto& entry) {
+    const Track& book = entry.second.book;
+    return !book.active || book.in_flight || book.next_at > since;
+  });
 }
 
 bool RestFallback::request(const RestCall& call, SteadyTime now, RestClient::Callback callback) {
@@ -234,15 +247,16 @@ void RestFallback::poll_books(SteadyTime now) {
 }
 
 void RestFallback::poll_tickers(SteadyTime now) {
+  std::vector<Instrument> instruments;
+  for (const auto& [instrument, watched] : watched_) {
+    if (watched.ticker.active) instruments.push_back(instrument);
+  }
+  if (instruments.empty()) return ticker_calls_.clear();
   if (ticker_calls_.empty() && tickers_in_flight_ == 0 && now >= tickers_at_) {
-    std::vector<Instrument> instruments;
-    for (const auto& [instrument, watched] : watched_) {
-      if (watched.ticker.active) instruments.push_back(instrument);
-    }
-    if (instruments.empty()) return;
     const std::vector<RestCall> calls = context_.normalizer.adapter().ticker_calls(instruments);
     ticker_calls_.assign(calls.begin(), calls.end());
     ticker_round_ = {instruments.begin(), instruments.end()};
+    tickers_due_ = tickers_at_;
     tickers_at_ = now + settings_.poll;
   }
   while (!ticker_calls_.empty() && in_flight_ < kMaxInFlight && now >= hold_until_) {

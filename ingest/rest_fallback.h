@@ -120,6 +120,7 @@ class RestFallback final : private MarketSink {
 
   void poll_books(SteadyTime now);
   void poll_tickers(SteadyTime now);
+  bool tickers_wait_longer(SteadyTime now) const;
   bool request(const RestCall& call, SteadyTime now, RestClient::Callback callback);
   void on_books(const std::vector<Asked>& asked, const RestCall& call, const RestResult& result);
   void on_tickers(const RestCall& call, const RestResult& result);
@@ -132,8 +133,9 @@ class RestFallback final : private MarketSink {
   const Settings settings_;
   std::map<Instrument, Watched> watched_;
   int in_flight_ = 0;
-  SteadyTime hold_until_{};  // the budget has nothing to give before
-  SteadyTime tickers_at_{};  // the next round
+  SteadyTime hold_until_{};   // the budget has nothing to give before
+  SteadyTime tickers_at_{};   // the next round
+  SteadyTime tickers_due_{};  // since when the round under way was due
   int ticker_failures_ = 0;
   int tickers_in_flight_ = 0;
   std::set<Instrument> ticker_round_;

@@ -23,6 +23,9 @@ TEST_CASE("the smallest configuration has every documented default") {
   REQUIRE(s.venues.size() == 1);
   CHECK(s.venues[0].quote == "KRW");
   CHECK(s.venues[0].taker_fee == 0.0005);
+  CHECK(s.venues[0].fallback_after == milliseconds{2'500});
+  CHECK(s.venues[0].fallback_poll == milliseconds{2'000});
+  CHECK(s.venues[0].audit_interval == milliseconds{5'000});
   CHECK(s.fx.quorum == 2);
   CHECK(s.fx.max_deviation == 0.01);
   CHECK(s.fx.max_age == milliseconds{30'000});
@@ -31,6 +34,24 @@ TEST_CASE("the smallest configuration has every documented default") {
   CHECK(s.publish.conflate == milliseconds{100});
   CHECK(s.kafka.brokers == "embedded");
   CHECK(s.simulate.base_port == 9600);
+}
+
+TEST_CASE("the pace of REST polls and comparisons is set for each venue, within limits") {
+  const Loaded loaded = load_text(
+      "assets: [BTC]\nvenues:\n"
+      "  upbit: {fallback_after_ms: 100, fallback_poll_ms: 60000, audit_interval_ms: 0}\n",
+      "c.yaml");
+  REQUIRE(loaded.ok());
+  CHECK(loaded.settings.venues[0].fallback_after == milliseconds{100});
+  CHECK(loaded.settings.venues[0].fallback_poll == milliseconds{60'000});
+  CHECK(loaded.settings.venues[0].audit_interval == milliseconds{0});
+  const Loaded wrong = load_text(
+      "assets: [BTC]\nvenues:\n  upbit:\n"
+      "    fallback_after_ms: 99\n    fallback_poll_ms: 0\n    audit_interval_ms: -1\n",
+      "c.yaml");
+  CHECK(has_error(wrong, 4, "fallback_after_ms"));
+  CHECK(has_error(wrong, 5, "fallback_poll_ms"));
+  CHECK(has_error(wrong, 6, "audit_interval_ms"));
 }
 
 TEST_CASE("a fault script keeps its times, places and parameters") {

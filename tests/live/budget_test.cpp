@@ -48,6 +48,22 @@ TEST_CASE("the same seed gives the same waits") {
   for (int i = 0; i < 20; ++i) CHECK(a.next() == b.next());
 }
 
+TEST_CASE("what can wait leaves its share of the REST budget to what cannot") {
+  VenueBudget budget(profile_with({}, {10, 1'000ms}));  // 8 are ours
+  for (int i = 0; i < 6; ++i) CHECK(budget.take_rest(kStart, 1, 0.25).count() == 0);
+  CHECK(budget.take_rest(kStart, 1, 0.25).count() > 0);
+  CHECK(budget.take_rest(kStart, 2).count() == 0);
+  CHECK(budget.take_rest(kStart, 1).count() > 0);
+  // A window of one request has no share to leave.
+  VenueBudget small(profile_with({}, {1, 1'000ms}));
+  CHECK(small.take_rest(kStart, 1, 0.5).count() == 0);
+  CHECK(small.take_rest(kStart, 1, 0.5).count() > 0);
+  // A pause holds for everybody.
+  VenueBudget refused(profile_with({}, {10, 1'000ms}));
+  refused.refused_rest(kStart, 429, 3s);
+  CHECK(refused.take_rest(kStart, 1, 0.25) == 3s);
+}
+
 TEST_CASE("a window never holds more than its share, whatever the timing") {
   RateWindow window({10, 1'000ms});
   CHECK(window.limit().count == 8);

@@ -339,6 +339,9 @@ TEST_CASE("polls never take more than three quarters of the REST budget") {
   const auto start = std::chrono::steady_clock::now();
   run(4s, kShare);
   REQUIRE(asked() == kShare);
+  // Books that are always due do not starve the tickers.
+  CHECK(venue.rest_tickers() >= 3);
+  CHECK(venue.rest_tickers() < kShare / 4);
   const auto left = 4s - (std::chrono::steady_clock::now() - start);
   run(std::chrono::duration_cast<std::chrono::milliseconds>(
           std::min<std::chrono::nanoseconds>(std::max<std::chrono::nanoseconds>(left, 0ns), 1s)),
