@@ -68,8 +68,9 @@ int decode(const DecodeOptions& options) {
       }
       continue;
     }
-    // What the client sent and bank rates are part of a capture, but carry no market data.
-    if (line->sent || line->channel == "fx") continue;
+    // What the client sent, bank rates and what a book was only compared with are part of a
+    // capture, but no market data.
+    if (line->sent || line->channel == "fx" || line->channel == ingest::kAuditChannel) continue;
     const std::optional<VenueId> venue = venue_from_name(line->exchange);
     if (!venue) {
       printer.on_capture_error(*line, {ErrorCode::kCaptureLine, "unknown exchange"});
