@@ -351,5 +351,46 @@ TEST_CASE("polls never take more than three quarters of the REST budget") {
   fallback.stop();
 }
 
+TEST_CASE("while the polled book is shown, the socket's empty one is not passed on") {
+  FakeBybit venue;
+  boost::asio::io_context io;
+  SystemClock clock;
+  metrics::Registry registry;
+  metrics::IngestMetrics metrics(registry, std::vector<VenueId>{VenueId::kBybit});
+  TlsClient tls;
+  Normalizer normalizer(VenueId::kBybit);
+  VenueBudget budget(normalizer.adapter().profile());
+  RestClient rest(io);
+  Heard sink;
+  RestFallback::Settings settings;
+  settings.venue = VenueId::kBybit;
+  settings.rest_url = venue.rest_url();
+  settings.after = 1ms;
+  settings.depth = 50;
+  RestFallback fallback(
+      {io, tls, clock, normalizer, budget, rest, metrics.venue(VenueId::kBybit), sink}, settings);
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+  OrderBook socket;
+  socket.venue = VenueId::kBybit;
+  socket.instrument = kPolledBtc;
+  socket.state = FeedState::kFaulted;
+  fallback.watch(kPolledBtc, now());
+  CHECK(fallback.on_socket_book(socket, now()));  // nothing stands in its place yet
+  const auto end = now() + 8s;
+  while (sink.size() == 0 && now() < end) {
+    fallback.tick(now());
+    if (io.stopped()) io.restart();
+    io.run_one_for(1ms);
+  }
+  REQUIRE(sink.size() > 0);
+  CHECK(fallback.active(Channel::kOrderBook, kPolledBtc));
+  CHECK_FALSE(fallback.on_socket_book(socket, now()));
+  CHECK(fallback.active(Channel::kOrderBook, kPolledBtc));
+  socket.state = FeedState::kSynced;
+  CHECK(fallback.on_socket_book(socket, now()));
+  CHECK_FALSE(fallback.active(Channel::kOrderBook, kPolledBtc));
+  fallback.stop();
+}
+
 }  // namespace
 }  // namespace spreadwatch::ingest
