@@ -307,6 +307,10 @@ void append_record(std::string& out, const spread::PremiumEvent& event) {
   add_venues(json, "venues", event.venues);
   add_venues(json, "over_venues", event.over_venues);
   json.add("fx_age_ms", ms(event.fx_age));
+  json.add("percentile_1h", event.percentiles[0]);
+  json.add("percentile_24h", event.percentiles[1]);
+  json.add("percentile_7d", event.percentiles[2]);
+  json.add("bases_disagree", event.bases_disagree);
 }
 
 void append_record(std::string& out, const spread::SpreadEvent& event) {

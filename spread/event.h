@@ -44,6 +44,11 @@ struct PremiumEvent {
   std::vector<VenueId> venues;  ///< whose median `price` is
   std::vector<VenueId> over_venues;
   std::optional<microseconds> fx_age;
+  /// Where the premium lies among its own values of the last hour, day and week: the share of them
+  /// that were lower. nullopt until half of the window is known; in the order of Window.
+  std::array<std::optional<double>, 3> percentiles;
+  /// The premium on the other basis has the opposite sign; nullopt while one of them is not known.
+  std::optional<bool> bases_disagree;
 
   bool ok() const { return premium.has_value(); }
   std::string_view over_name() const { return over ? to_string(*over) : "bank"; }

@@ -48,11 +48,13 @@ struct PremiumValue {
   VenueSet venues;
   VenueSet over_venues;
   std::optional<Timestamp> fx_updated;  ///< the oldest rate in it
+  std::optional<bool> bases_disagree;   ///< see PremiumEvent
 
   /// Equal but for the age of the rates.
   bool same_value(const PremiumValue& o) const {
     return premium == o.premium && reasons == o.reasons && price == o.price &&
-           over_price == o.over_price && venues == o.venues && over_venues == o.over_venues;
+           over_price == o.over_price && venues == o.venues && over_venues == o.over_venues &&
+           bases_disagree == o.bases_disagree;
   }
 };
 

@@ -18,6 +18,15 @@ constexpr std::array<PremiumKind, 5> kPremiumKinds = {
      {Region::kKorea, Region::kAsia, Basis::kBank},
      {Region::kKorea, Region::kEurope, Basis::kBank}}};
 
+/// Slots of one region pair on both bases: `usdt`, `bank`.
+constexpr std::array<std::array<std::size_t, 2>, 2> kTwoBases = {{{0, 3}, {1, 4}}};
+
+/// Opposite signs: dear by one rate, cheap by the other.
+std::optional<bool> disagree(const std::optional<double>& a, const std::optional<double>& b) {
+  if (!a || !b) return std::nullopt;
+  return (*a > 0 && *b < 0) || (*a < 0 && *b > 0);
+}
+
 void list_venues(const VenueSet& set, std::vector<VenueId>& out) {
   out.clear();
   for (const VenueIdentity& venue : kVenues) {
@@ -40,6 +49,7 @@ void PremiumTable::compute(std::size_t asset, std::string_view name,
     proven[count++] = market;
   }
   const auto prices = region_prices({proven.data(), count}, rates);
+  std::array<std::optional<PremiumValue>, kPremiumKinds.size()> values;
   for (std::size_t i = 0; i < kPremiumKinds.size(); ++i) {
     const PremiumKind& kind = kPremiumKinds[i];
     if (!present[static_cast<std::size_t>(kind.region)] ||
@@ -47,8 +57,17 @@ void PremiumTable::compute(std::size_t asset, std::string_view name,
       continue;
     }
     if (kind.basis == Basis::kBank && !banks_) continue;
-    set(slots_[asset][i], name, kind.region, kind.over, kind.basis,
-        premium_of(prices, kind.region, kind.over, kind.basis, rates), now);
+    values[i] = premium_of(prices, kind.region, kind.over, kind.basis, rates);
+  }
+  for (const auto& [usdt, bank] : kTwoBases) {
+    if (!values[usdt] || !values[bank]) continue;
+    values[usdt]->bases_disagree = values[bank]->bases_disagree =
+        disagree(values[usdt]->premium, values[bank]->premium);
+  }
+  for (std::size_t i = 0; i < kPremiumKinds.size(); ++i) {
+    if (!values[i]) continue;
+    const PremiumKind& kind = kPremiumKinds[i];
+    set(slots_[asset][i], name, kind.region, kind.over, kind.basis, *values[i], now);
   }
 }
 
@@ -75,6 +94,7 @@ void PremiumTable::set(std::optional<std::size_t>& slot, std::string_view asset,
     premium.value.fx_updated = value.fx_updated;
     return;
   }
+  premium.past.hold(value.premium, now);
   premium.value = value;
   premium.time = now;
   if (value.premium) {
@@ -120,6 +140,12 @@ void PremiumTable::emit(Premium& premium, EventSink& sink) {
     list_venues(value.venues, event.venues);
     list_venues(value.over_venues, event.over_venues);
     event.fx_age = age_of(value.fx_updated, premium.time);
+    event.bases_disagree = value.bases_disagree;
+    for (std::size_t i = 0; i < event.percentiles.size(); ++i) {
+      event.percentiles[i] = value.premium
+                                 ? premium.past.percentile(static_cast<Window>(i), *value.premium)
+                                 : std::nullopt;
+    }
     sink.on_premium(event);
   }
   premium.first.reset();

@@ -13,6 +13,7 @@
 #include "fx/rate_table.h"
 #include "spread/event.h"
 #include "spread/market_view.h"
+#include "spread/percentile.h"
 #include "spread/premium.h"
 
 namespace spreadwatch::spread {
@@ -52,6 +53,7 @@ class PremiumTable {
     bool said = false;
     bool dirty = false;
     PremiumValue said_value;
+    ValueHistory past;
     PremiumEvent emitted;
   };
   using Slots = std::array<std::optional<std::size_t>, 5>;

@@ -164,11 +164,13 @@ TEST_CASE("an unavailable rate has reasons and no number") {
 }
 
 TEST_CASE("a premium has its fields in the documented order") {
-  CHECK(record(sample_premium()) ==
-        R"({"type":"premium","asset":"BTC","region":"korea","over":"europe","basis":"usdt",)"
-        R"("ts_ms":1700000000250,"state":"ok","reasons":[],"premium":0.0126,"first":0.012,)"
-        R"("high":0.013,"low":0.0119,"currency":"USDT","price":64900.5,"over_price":64092.9,)"
-        R"("venues":["upbit","bithumb"],"over_venues":["binance"],"fx_age_ms":120})");
+  CHECK(
+      record(sample_premium()) ==
+      R"({"type":"premium","asset":"BTC","region":"korea","over":"europe","basis":"usdt",)"
+      R"("ts_ms":1700000000250,"state":"ok","reasons":[],"premium":0.0126,"first":0.012,)"
+      R"("high":0.013,"low":0.0119,"currency":"USDT","price":64900.5,"over_price":64092.9,)"
+      R"("venues":["upbit","bithumb"],"over_venues":["binance"],"fx_age_ms":120,)"
+      R"("percentile_1h":0.75,"percentile_24h":0.5,"percentile_7d":null,"bases_disagree":false})");
 }
 
 TEST_CASE("a premium over the banks says so") {

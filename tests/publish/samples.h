@@ -92,6 +92,8 @@ inline spread::PremiumEvent sample_premium() {
   e.venues = {VenueId::kUpbit, VenueId::kBithumb};
   e.over_venues = {VenueId::kBinance};
   e.fx_age = milliseconds{120};
+  e.percentiles = {0.75, 0.5, std::nullopt};
+  e.bases_disagree = false;
   return e;
 }
 

@@ -72,6 +72,8 @@ TEST_CASE("premiums fit their schema, available and not") {
   none.premium = none.first = none.high = none.low = none.price = none.over_price = std::nullopt;
   none.fx_age.reset();
   none.venues.clear();
+  none.percentiles = {};
+  none.bases_disagree.reset();
   none.reasons.add(Reason::kFxUnavailable);
   check_valid("premium", encoded(none));
 }
