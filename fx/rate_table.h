@@ -60,6 +60,8 @@ class RateTable {
   /// When the next source becomes too old; nullopt when none will.
   std::optional<Timestamp> next_expiry(Timestamp now) const;
 
+  /// Whether the last evaluate() left the venue's book out for being too far from the others.
+  bool is_outlier(VenueId venue) const { return was_outlier_[index_of(venue)]; }
   /// Times a venue's book became an outlier since the start.
   std::uint64_t outliers(VenueId venue) const { return outliers_[index_of(venue)]; }
 

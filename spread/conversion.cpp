@@ -93,6 +93,8 @@ Conversion::VenueFx Conversion::way_of(const config::VenueSettings& venue, Times
       out.pay = &market.bids;
       out.receive = &market.asks;
       out.mid = market.mid();
+      // Its numbers stand, as they are what one would get there; whether they are true does not.
+      if (rates_.is_outlier(venue.id)) out.reasons.add(Reason::kFxDisagree);
       return out;
     }
   }

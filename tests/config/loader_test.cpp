@@ -186,6 +186,16 @@ TEST_CASE("the built-in asset registry is valid and knows the exceptions") {
   CHECK_FALSE(registry.asset_of(VenueId::kUpbit, "TON").has_value());
   CHECK_FALSE(registry.ticker_of(VenueId::kUpbit, "TON").has_value());
   CHECK_FALSE(registry.asset_of(VenueId::kUpbit, "NOPE").has_value());
+  // One ticker, two coins: Kraken's LUNA is what the others call LUNC.
+  CHECK(registry.asset_of(VenueId::kKraken, "LUNA") == "LUNC");
+  CHECK(registry.asset_of(VenueId::kBinance, "LUNA") == "LUNA");
+  CHECK(registry.ticker_of(VenueId::kKraken, "LUNA") == "LUNA2");
+  for (const char* const ticker : {"FTC", "SOC", "ALT", "KLAY", "EOS", "FTM", "MATIC"}) {
+    CAPTURE(ticker);
+    for (const VenueIdentity& venue : kVenues) {
+      CHECK_FALSE(registry.asset_of(venue.id, ticker).has_value());
+    }
+  }
 }
 
 TEST_CASE("a ticker mapped to two assets is a configuration error") {
@@ -194,6 +204,8 @@ TEST_CASE("a ticker mapped to two assets is a configuration error") {
       "AAA: {evidence: x}\nBBB: {evidence: y, tickers: {okx: AAA}}\nCCC: {name: no evidence}\n",
       "r.yaml", registry);
   REQUIRE(errors.size() == 2);
+  CHECK(errors[0].text().starts_with("r.yaml:2: "));
+  CHECK(errors[1].text().starts_with("r.yaml:3: "));
   CHECK(errors[0].message.find("okx ticker AAA is mapped to two assets") != std::string::npos);
   CHECK(errors[1].message.find("CCC.evidence: missing") != std::string::npos);
 }
