@@ -495,14 +495,15 @@ void Session::on_need(const std::string& name, const Instrument&, MaintainedBook
     }
   } else if (need == MaintainedBook::Need::kResubscribe) {
     if (stream->resubscribe_at) return;
-    // Between asking again and the snapshot the old stream may still deliver; watch_streams() looks
-    // after a snapshot that never comes.
-    if (!stream->data && now - stream->asked_at < kInTransit) return;
     stream->resubscribe_at = now;
     if (stream->failures > 0) {
       stream->resubscribe_at = now + doubled(kFirstCooling, stream->failures - 1, kLongestCooling);
     }
-    ++stream->failures;
+    // Between asking again and the snapshot the old stream may still deliver. A snapshot that comes
+    // in time mends that; one that could not be used is as good as none.
+    if (!stream->data) {
+      stream->resubscribe_at = std::max(*stream->resubscribe_at, stream->asked_at + kInTransit);
+    }
   }
 }
 
@@ -524,6 +525,7 @@ void Session::watch_streams(SteadyTime now) {
       if (mended) {
         stream.resubscribe_at.reset();
       } else {
+        ++stream.failures;
         again.push_back(&stream);
       }
       continue;
@@ -613,7 +615,7 @@ void Session::snapshot_failed(Stream& stream, SteadyTime now) {
   if (stream.snapshot_failures >= kMaxSnapshotFailures) {
     stream.snapshot_failures = 0;
     stream.snapshot_at.reset();
-    stream.resubscribe_at = now + doubled(kFirstCooling, stream.failures++, kLongestCooling);
+    stream.resubscribe_at = now + doubled(kFirstCooling, stream.failures, kLongestCooling);
     return;
   }
   stream.snapshot_at =

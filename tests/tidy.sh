@@ -1,6 +1,6 @@
 #!/bin/sh
 # clang-tidy over the sources that changed since BASE (default: where the branch left origin/main; without one, the
-# last 20 commits; "all" = every source), newest change first, on every core. Stops after TIDY_SECONDS (default 420)
+# last 20 commits; "all" = every source), newest change first, on every core. Stops after TIDY_SECONDS (default 300)
 # and names the files it did not reach. Tests and benchmarks are left out.
 set -eu
 cd "$(dirname "$0")/.."
@@ -19,7 +19,7 @@ echo "$files" >"$work/files"
 # Each file leaves its name in `done` when it passed; an output of its own keeps the findings of two files apart.
 export work
 # shellcheck disable=SC2016  # expanded by the inner shell
-timeout "${TIDY_SECONDS:-420}" xargs -P "$(nproc)" -n 1 sh -c '
+timeout "${TIDY_SECONDS:-300}" xargs -P "$(nproc)" -n 1 sh -c '
   out=$(mktemp -p "$work")
   if clang-tidy --quiet -p build/tidy "$0" >"$out" 2>/dev/null; then echo "$0" >>"$work/passed"
   else echo "$0" >>"$work/failed"; cat "$out"; fi' <"$work/files" || :

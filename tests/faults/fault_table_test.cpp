@@ -434,7 +434,11 @@ void strike(World& world, const Row& row, const std::vector<VenueId>& venues,
     const Expected expected = row.expected(venue);
     const std::string symbol = world.struck(venue);
     INFO(row.fault, " at ", to_string(venue));
-    const auto lost = [&] { return world.watch().log(venue, symbol).lost_at.has_value(); };
+    // Taken back, or already replaced by what is polled.
+    const auto lost = [&] {
+      const MarketLog log = world.watch().log(venue, symbol);
+      return log.lost_at || log.shown_over_rest > 0;
+    };
     const auto reported = [&] {
       const std::set<std::string> errors = world.watch().errors(venue);
       return expected.errors.empty() || std::ranges::any_of(expected.errors, [&](const auto& e) {
@@ -489,6 +493,7 @@ void strike(World& world, const Row& row, const std::vector<VenueId>& venues,
         CHECK(expected.as.contains(log.lost_as));
       }
     }
+    if (!log.lost_at && log.shown_over_rest > 0) s.as = "polled over REST";
     CHECK(log.crossed == 0);
   }
   // Nobody else has noticed.
