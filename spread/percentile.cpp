@@ -38,7 +38,7 @@ std::optional<double> ValueHistory::Ring::rank(std::size_t count, float value) c
   const std::size_t first = std::min(count, next_);
   add(all.subspan(next_ - first, first));
   add(all.last(count - first));
-  if (known == 0 || known * 2 < count) return std::nullopt;
+  if (known == 0 || known < (count + 1) / 2) return std::nullopt;
   return (below + 0.5 * equal) / known;
 }
 

@@ -278,9 +278,9 @@ std::vector<Row> rows() {
          return e;
        }},
       {"freeze_stream",
-       {},
+       {{"duration_ms", 9000}},
        false,
-       all({Effect::kEither, {}, {}, {}, kQuiet + milliseconds{2000}, milliseconds{30'000}})},
+       all({Effect::kBook, {}, {}, {}, kQuiet + milliseconds{2000}, milliseconds{30'000}})},
       {"freeze_socket",
        {},
        false,
