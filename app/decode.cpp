@@ -68,9 +68,11 @@ int decode(const DecodeOptions& options) {
       }
       continue;
     }
-    // What the client sent, bank rates and what a book was only compared with are part of a
-    // capture, but no market data.
-    if (line->sent || line->channel == "fx" || line->channel == ingest::kAuditChannel) continue;
+    // What the client sent, bank rates, wallets and what a book was only compared with are part of
+    // a capture, but no market data.
+    if (line->sent || line->channel == "fx" || line->channel == "wallet" ||
+        line->channel == ingest::kAuditChannel)
+      continue;
     const std::optional<VenueId> venue = venue_from_name(line->exchange);
     if (!venue) {
       printer.on_capture_error(*line, {ErrorCode::kCaptureLine, "unknown exchange"});

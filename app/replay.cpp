@@ -12,6 +12,7 @@
 #include "app/load_config.h"
 #include "fx/bank_rate.h"
 #include "ingest/normalizer.h"
+#include "ingest/wallet_routes.h"
 #include "publish/encode.h"
 #include "spread/engine.h"
 
@@ -28,7 +29,7 @@ class Replay final : private ingest::MarketSink, private spread::EventSink {
   Replay(const config::Loaded& loaded, const LastFrames& last_frames)
       : settings_(loaded.settings),
         last_frames_(last_frames),
-        engine_(loaded.settings, loaded.registry, *this) {}
+        engine_(loaded.settings, loaded.registry, *this, loaded.wallets) {}
 
   void feed(const ingest::CaptureLine& line) {
     line_ = line.line;
@@ -42,6 +43,7 @@ class Replay final : private ingest::MarketSink, private spread::EventSink {
     if (!venue) return capture_error(line, {ErrorCode::kCaptureLine, "unknown exchange"});
     if (settings_.venue(*venue) == nullptr) return;  // a venue left out is off
 
+    if (line.channel == "wallet") return feed_wallet(line, *venue);
     venue_ = *venue;
     auto& normalizer = normalizers_[index_of(*venue)];
     if (!normalizer) normalizer = std::make_unique<ingest::Normalizer>(*venue);
@@ -96,6 +98,17 @@ class Replay final : private ingest::MarketSink, private spread::EventSink {
     }
   }
 
+  void feed_wallet(const ingest::CaptureLine& line, VenueId venue) {
+    const Result<std::vector<WalletStatus>> wallets =
+        ingest::parse_wallets(venue, line.payload, now_);
+    if (!wallets) {
+      publish::append_error(output_.buffer(), line.exchange, wallets.error(), line.line);
+      output_.end_line();
+      return;
+    }
+    for (const WalletStatus& status : *wallets) engine_.on(status, now_);
+  }
+
   void on_ticker(const Ticker& ticker) override { print(ticker); }
   void on_order_book(const std::string& /*stream*/, const OrderBook& book) override {
     engine_.on_book(book, now_);
@@ -133,6 +146,7 @@ std::optional<LastFrames> find_last_frames(const std::vector<std::filesystem::pa
     if (line->error || line->sent || !line->receive_time) continue;
     // Polled because the connection said nothing: no sign of its life.
     if (line->channel == ingest::kPolledChannel || line->channel == ingest::kAuditChannel) continue;
+    if (line->channel == "wallet") continue;  // another connection's
     const std::optional<VenueId> venue = venue_from_name(line->exchange);
     if (venue)
       last[index_of(*venue)] =

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "config/venue_defaults.h"
+#include "config/wallet_table.h"
 #include "config/yaml_reader.h"
 
 namespace spreadwatch::config {
@@ -232,6 +233,14 @@ void read_spread(Mapping& root, Settings& settings, const Report& report) {
   }
 }
 
+void read_wallets(Mapping& root, Settings& settings, const Report& report) {
+  Mapping map(root.node("wallets"), "wallets", report);
+  map.duration("poll_s", settings.wallets.poll, 0, 86'400);
+  map.duration("max_age_ms", settings.wallets.max_age, 1000, 7 * kDayMs);
+  map.text("table", settings.wallets.table);
+  map.finish();
+}
+
 void read_publish(Mapping& root, Settings& settings, const Report& report) {
   Mapping map(root.node("publish"), "publish", report);
   map.duration("conflate_ms", settings.publish.conflate, 0, 60'000);
@@ -358,22 +367,23 @@ std::optional<std::string> read_file(const std::filesystem::path& file) {
   return text.str();
 }
 
-void read_registry(Loaded& loaded, const std::filesystem::path& folder) {
-  std::string text{builtin_registry_text()};
-  std::string name = "built-in asset registry";
-  if (!loaded.settings.asset_registry.empty()) {
-    const std::filesystem::path file = folder / loaded.settings.asset_registry;
+/// Reads a table that is built in unless the configuration names a file.
+template <class Load, class Table>
+void read_table(Loaded& loaded, const std::filesystem::path& folder, const std::string& key,
+                const std::string& path, std::string_view builtin, Load load, Table& table) {
+  std::string text{builtin};
+  std::string name = "built-in " + key;
+  if (!path.empty()) {
+    const std::filesystem::path file = folder / path;
     name = file.string();
     std::optional<std::string> content = read_file(file);
     if (!content) {
-      loaded.errors.push_back({name, 0, "asset_registry: cannot be read"});
+      loaded.errors.push_back({name, 0, key + ": cannot be read"});
       return;
     }
     text = std::move(*content);
   }
-  for (Finding& finding : load_registry_text(text, name, loaded.registry)) {
-    loaded.errors.push_back(std::move(finding));
-  }
+  for (Finding& finding : load(text, name, table)) loaded.errors.push_back(std::move(finding));
 }
 
 Loaded load_from(std::string_view text, const std::string& file,
@@ -393,6 +403,7 @@ Loaded load_from(std::string_view text, const std::string& file,
   read_venues(root, settings, report);
   read_fx(root, settings, report);
   read_spread(root, settings, report);
+  read_wallets(root, settings, report);
   read_publish(root, settings, report);
   read_kafka(root, settings, report);
   read_listen(root, "http", settings.http, report);
@@ -403,7 +414,10 @@ Loaded load_from(std::string_view text, const std::string& file,
   root.text("asset_registry", settings.asset_registry);
   root.text("state_dir", settings.state_dir);
   root.finish();
-  read_registry(loaded, folder);
+  read_table(loaded, folder, "asset_registry", settings.asset_registry, builtin_registry_text(),
+             load_registry_text, loaded.registry);
+  read_table(loaded, folder, "wallets.table", settings.wallets.table, builtin_wallets_text(),
+             load_wallet_table_text, loaded.wallets);
   for (const std::string& asset : settings.assets) {
     if (!loaded.registry.contains(asset)) {
       loaded.warnings.push_back(

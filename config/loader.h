@@ -1,12 +1,15 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "config/asset_registry.h"
 #include "config/settings.h"
+#include "core/wallet.h"
 
 namespace spreadwatch::config {
 
@@ -20,10 +23,24 @@ struct Finding {
   std::string text() const;
 };
 
+/// What is known of moving assets without asking the venues; see config/wallets.yaml.
+struct WalletTable {
+  struct Entry {
+    VenueId venue{};
+    std::string asset;  ///< canonical
+    WalletInfo info;    ///< networks by their canonical names
+    std::string as_of;  ///< YYYY-MM-DD
+  };
+  std::vector<Entry> entries;
+  /// A venue's own name of a network, upper case → the canonical one.
+  std::map<std::pair<VenueId, std::string>, std::string> aliases;
+};
+
 /// What a configuration file says. Usable only when `errors` is empty.
 struct Loaded {
   Settings settings;
   AssetRegistry registry;
+  WalletTable wallets;
   std::vector<Finding> errors;
   std::vector<Finding> warnings;
 
@@ -31,8 +48,8 @@ struct Loaded {
 };
 
 /// Reads and validates a YAML configuration file: unknown keys, wrong types and values out of range
-/// are all collected, each with its line and the allowed range. A relative `asset_registry` path
-/// counts from the file's folder. Never throws for bad content.
+/// are all collected, each with its line and the allowed range. A relative path of
+/// `asset_registry` or `wallets.table` counts from the file's folder. Never throws for bad content.
 Loaded load(const std::filesystem::path& file);
 
 /// As load(), from text; `file` is the name used in findings.

@@ -64,6 +64,13 @@ struct SpreadSettings {
   milliseconds max_delay{5000};
 };
 
+/// Public wallet states, for mode transfer.
+struct WalletSettings {
+  seconds poll{300};              ///< 0 = nobody is asked
+  milliseconds max_age{900'000};  ///< an older answer says nothing of states
+  std::string table;              ///< path of the wallet table; empty = the built-in one
+};
+
 struct PublishSettings {
   milliseconds conflate{100};
   int orderbook_levels = 15;
@@ -132,6 +139,7 @@ struct Settings {
   std::string state_dir;  ///< what outlives a restart is kept in this directory; empty = nothing is
   FxSettings fx;
   SpreadSettings spread;
+  WalletSettings wallets;
   PublishSettings publish;
   KafkaSettings kafka;
   HttpSettings http;

@@ -12,6 +12,7 @@
 #include "core/instrument.h"
 #include "core/time.h"
 #include "core/venue.h"
+#include "core/wallet.h"
 
 namespace spreadwatch {
 
@@ -119,6 +120,6 @@ struct MarketStatus {
 
 /// The first seam: what flows from ingest and the bank-rate sources into fx and spread.
 using MarketEvent =
-    std::variant<Ticker, OrderBook, StreamStatus, BankQuote, FeedError, MarketStatus>;
+    std::variant<Ticker, OrderBook, StreamStatus, BankQuote, FeedError, MarketStatus, WalletStatus>;
 
 }  // namespace spreadwatch

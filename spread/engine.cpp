@@ -15,14 +15,20 @@ bool SpreadEvent::same_value(const SpreadEvent& o) const {
 }
 
 Engine::Engine(const config::Settings& settings, const config::AssetRegistry& registry,
-               EventSink& sink)
+               EventSink& sink, const config::WalletTable& wallets)
     : settings_(settings),
+      registry_(registry),
       sink_(sink),
       view_(settings, registry),
       conversion_(settings, view_),
       pairs_(settings, view_, conversion_,
              [this](const OpportunityEvent& event) { sink_.on_opportunity(event); }),
-      premiums_(!settings.fx.bank.empty()) {}
+      premiums_(!settings.fx.bank.empty()),
+      wallets_(wallets, settings.wallets.max_age) {
+  for (const config::WalletTable::Entry& entry : wallets.entries) {
+    pairs_.set_wallet(entry.venue, entry.asset, wallets_.current(entry.venue, entry.asset), {}, {});
+  }
+}
 
 /// The first event: rates that nothing is known of are said to be unavailable.
 void Engine::start(Timestamp now) {
@@ -44,6 +50,12 @@ void Engine::on(const MarketEvent& event, Timestamp now) {
   } else if (const auto* quote = std::get_if<BankQuote>(&event)) {
     conversion_.set_bank(*quote);
     refresh_rates(std::nullopt, now);
+  } else if (const auto* wallet = std::get_if<WalletStatus>(&event)) {
+    // Of a coin that is not known nobody could say that the other end has the same one.
+    if (const auto asset = registry_.asset_of(wallet->venue, wallet->ticker)) {
+      wallets_.update(wallet->venue, *asset, wallet->info, now);
+      wallet_changed(wallet->venue, *asset, now);
+    }
   } else if (const auto* market_status = std::get_if<MarketStatus>(&event)) {
     const std::optional<std::size_t> market = view_.update(*market_status);
     if (market) {
@@ -77,15 +89,20 @@ void Engine::on_book(const OrderBook& book, Timestamp now) {
 void Engine::on_wallet(VenueId venue, std::string_view asset, WalletInfo info, Timestamp now) {
   now = std::max(now, last_);
   advance(now);
+  wallets_.set_standing(venue, asset, std::move(info));
+  wallet_changed(venue, asset, now);
+  advance(now);
+}
+
+void Engine::wallet_changed(VenueId venue, std::string_view asset, Timestamp now) {
   std::optional<std::size_t> market;
   if (const auto found = asset_index_.find(asset); found != asset_index_.end()) {
     for (const std::size_t m : assets_[found->second].markets) {
       if (view_.market(m).venue == venue) market = m;
     }
   }
-  pairs_.set_wallet(venue, asset, std::move(info), market, now);
+  pairs_.set_wallet(venue, asset, wallets_.current(venue, asset), market, now);
   note_changes(now);
-  advance(now);
 }
 
 void Engine::restore(const OpportunityEvent& last, Timestamp now) {
@@ -192,6 +209,7 @@ std::optional<Timestamp> Engine::next_deadline() const {
   consider(view_.next_expiry());
   consider(conversion_.next_expiry());
   consider(pairs_.next_expiry());
+  consider(wallets_.next_expiry());
   for (const auto& [key, restored] : restored_) consider(restored.wait_until);
   return next;
 }
@@ -205,6 +223,9 @@ void Engine::do_due(Timestamp now) {
   for (const std::size_t market : changed_) market_changed(market, now);
   if (const auto expiry = conversion_.next_expiry(); expiry && *expiry <= now) {
     refresh_rates(std::nullopt, now);
+  }
+  for (const WalletTable::Key& key : wallets_.expire(now)) {
+    wallet_changed(key.first, key.second, now);
   }
   pairs_.expire(now);
   for (auto it = restored_.begin(); it != restored_.end();) {

@@ -21,6 +21,7 @@
 #include "spread/pair_table.h"
 #include "spread/premium_table.h"
 #include "spread/wallet.h"
+#include "spread/wallet_table.h"
 
 namespace spreadwatch::spread {
 
@@ -39,8 +40,9 @@ namespace spreadwatch::spread {
 /// `sink` is called from inside the calls.
 class Engine {
  public:
-  /// `settings`, `registry` and `sink` must outlive the engine.
-  Engine(const config::Settings& settings, const config::AssetRegistry& registry, EventSink& sink);
+  /// `settings`, `registry` and `sink` must outlive the engine; `wallets` are copied.
+  Engine(const config::Settings& settings, const config::AssetRegistry& registry, EventSink& sink,
+         const config::WalletTable& wallets = {});
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -48,7 +50,8 @@ class Engine {
   /// ticker only tells that its connection is alive; feed errors are passed over.
   void on(const MarketEvent& event, Timestamp now);
   void on_book(const OrderBook& book, Timestamp now);
-  /// What a venue says about moving an asset (canonical name) in and out, for mode transfer.
+  /// What stands about moving an asset (canonical name) in and out of a venue while the venue
+  /// itself has said nothing, for mode transfer. What it says comes as a WalletStatus.
   void on_wallet(VenueId venue, std::string_view asset, WalletInfo info, Timestamp now);
   /// Watches an asset that the configuration does not name.
   void watch(std::string_view asset) { view_.watch(asset); }
@@ -89,6 +92,7 @@ class Engine {
   };
   using RowKey = std::tuple<std::string, VenueId, VenueId, config::Mode>;
 
+  void wallet_changed(VenueId venue, std::string_view asset, Timestamp now);
   void join(std::size_t market);
   std::optional<PairTable::Restored> take_restored(const PairTable::Key& key);
   void market_changed(std::size_t market, Timestamp now);
@@ -100,11 +104,13 @@ class Engine {
   void start(Timestamp now);
 
   const config::Settings& settings_;
+  const config::AssetRegistry& registry_;
   EventSink& sink_;
   MarketView view_;
   Conversion conversion_;
   PairTable pairs_;
   PremiumTable premiums_;
+  WalletTable wallets_;
   std::vector<Asset> assets_;
   std::map<std::string, std::size_t, std::less<>> asset_index_;
   std::vector<std::optional<std::size_t>> market_asset_;  // by market; none for an FX market

@@ -6,12 +6,6 @@
 #include <tuple>
 
 namespace spreadwatch::spread {
-namespace {
-
-constexpr int kNever = std::numeric_limits<int>::max();
-
-}  // namespace
-
 Route find_route(const WalletInfo* from, const WalletInfo* to) {
   Route route;
   if (from == nullptr || to == nullptr || from->networks.empty() || to->networks.empty()) {
@@ -19,7 +13,20 @@ Route find_route(const WalletInfo* from, const WalletInfo* to) {
     return route;
   }
   bool unknown = false;
+  // An end that does not name its network can be anything that it has not closed.
+  const auto unnamed = [](const WalletInfo& info, WalletState Network::*way) {
+    return std::ranges::any_of(info.networks, [way](const Network& n) {
+      return n.name.empty() && n.*way != WalletState::kClosed;
+    });
+  };
+  const auto any = [](const WalletInfo& info, WalletState Network::*way) {
+    return std::ranges::any_of(info.networks,
+                               [way](const Network& n) { return n.*way != WalletState::kClosed; });
+  };
+  unknown = (unnamed(*from, &Network::withdraw) && any(*to, &Network::deposit)) ||
+            (unnamed(*to, &Network::deposit) && any(*from, &Network::withdraw));
   for (const Network& out : from->networks) {
+    if (out.name.empty()) continue;
     const auto in = std::ranges::find(to->networks, out.name, &Network::name);
     if (in == to->networks.end()) continue;
     if (out.withdraw == WalletState::kClosed || in->deposit == WalletState::kClosed) continue;

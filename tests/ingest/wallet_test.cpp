@@ -1,0 +1,212 @@
+#include <doctest/doctest.h>
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+
+#include "ingest/wallet_poller.h"
+#include "ingest/wallet_routes.h"
+
+namespace spreadwatch::ingest {
+namespace {
+
+constexpr Timestamp kReceived = timestamp_from_ms(1'790'000'000'000);
+
+// Shapes as the venues' documentation has them.
+constexpr std::string_view kBithumbStates =
+    R"({"status":"0000","data":[{"currency":"ETH","net_type":"ARB_ETH","deposit_status":1,"withdrawal_status":1},)"
+    R"({"currency":"ETH","net_type":"ETH","deposit_status":0,"withdrawal_status":1}]})";
+constexpr std::string_view kBithumbFees =
+    R"([{"name":"Ethereum","currency":"ETH","networks":[{"net_name":"Ethereum","net_type":"ETH",)"
+    R"("deposit_fee_quantity":"0","deposit_minimum_quantity":"0.01","withdraw_fee_quantity":"0.005",)"
+    R"("withdraw_rate":null,"withdraw_fee_min":null,"withdraw_fee_max":null,"withdraw_minimum_quantity":"0.02"}]}])";
+constexpr std::string_view kKorbit =
+    R"({"success":true,"data":[{"name":"krw","fullName":"KRW"},{"name":"usdt","fullName":"Tether","networkList":[)"
+    R"({"name":"TRX","depositStatus":"launched","withdrawalStatus":"stopped","confirmationCount":20,)"
+    R"("withdrawalTxFee":"1","withdrawalMinAmount":"2.5","withdrawalPrecision":6,"hasSecondaryAddr":false}]}]})";
+constexpr std::string_view kCoinone =
+    R"({"result":"success","error_code":"0","currencies":[{"name":"Tether USDT","symbol":"USDT","deposit_status":"normal",)"
+    R"("withdraw_status":"suspended","deposit_confirm_count":20,"max_precision":6,"deposit_fee":"0.0",)"
+    R"("withdrawal_min_amount":"1.0","withdrawal_fee":"2.0"}]})";
+constexpr std::string_view kGate =
+    R"([{"currency":"USDT","name":"Tether","delisted":false,"withdraw_disabled":false,"withdraw_delayed":false,)"
+    R"("deposit_disabled":false,"trade_disabled":false,"chain":"ETH","chains":[)"
+    R"({"name":"ETH","addr":"0x","withdraw_disabled":false,"withdraw_delayed":false,"deposit_disabled":true},)"
+    R"({"name":"TRX","addr":"T","withdraw_disabled":false,"withdraw_delayed":true,"deposit_disabled":false}]}])";
+
+WalletInfo only(VenueId venue, std::string_view body, const std::string& ticker) {
+  const auto wallets = parse_wallets(venue, body, kReceived);
+  REQUIRE(wallets.has_value());
+  REQUIRE(wallets->size() == 1);
+  CHECK(wallets->front().venue == venue);
+  CHECK(wallets->front().ticker == ticker);
+  CHECK(wallets->front().time == kReceived);
+  return wallets->front().info;
+}
+
+constexpr WalletState kOpen = WalletState::kOpen;
+constexpr WalletState kClosed = WalletState::kClosed;
+constexpr WalletState kUnknown = WalletState::kUnknown;
+
+TEST_CASE("each venue's answer gives its networks with states, fees and minima") {
+  CHECK(only(VenueId::kBithumb, kBithumbStates, "ETH") ==
+        WalletInfo{{{"ARB_ETH", kOpen, kOpen, {}, {}, {}}, {"ETH", kClosed, kOpen, {}, {}, {}}}});
+  CHECK(only(VenueId::kBithumb, kBithumbFees, "ETH") ==
+        WalletInfo{{{"ETH", kUnknown, kUnknown, 0.005, 0.02, {}}}});
+  CHECK(only(VenueId::kKorbit, kKorbit, "USDT") ==
+        WalletInfo{{{"TRX", kOpen, kClosed, 1, 2.5, {}}}});
+  CHECK(only(VenueId::kCoinone, kCoinone, "USDT") == WalletInfo{{{"", kOpen, kClosed, 2, 1, {}}}});
+  CHECK(only(VenueId::kGateio, kGate, "USDT") ==
+        WalletInfo{{{"ETH", kClosed, kOpen, {}, {}, {}}, {"TRX", kOpen, kUnknown, {}, {}, {}}}});
+}
+
+TEST_CASE("an answer that is none is an error of its kind") {
+  const auto code = [](VenueId venue, std::string_view body) {
+    const auto wallets = parse_wallets(venue, body, kReceived);
+    REQUIRE_FALSE(wallets.has_value());
+    return wallets.error().code;
+  };
+  for (const VenueId venue :
+       {VenueId::kBithumb, VenueId::kKorbit, VenueId::kCoinone, VenueId::kGateio}) {
+    CHECK(code(venue, "<html>") == ErrorCode::kMalformedJson);
+    CHECK(code(venue, "") == ErrorCode::kMalformedJson);
+    CHECK(code(venue, "[]") == ErrorCode::kSchemaMismatch);
+    CHECK(code(venue, "7") == ErrorCode::kSchemaMismatch);
+  }
+  CHECK(code(VenueId::kBithumb, R"({"status":"5600","message":"no"})") == ErrorCode::kVenueError);
+  CHECK(code(VenueId::kKorbit, R"({"success":false})") == ErrorCode::kVenueError);
+  CHECK(code(VenueId::kCoinone, R"({"result":"error","error_code":"4"})") ==
+        ErrorCode::kVenueError);
+  CHECK(code(VenueId::kKorbit, R"({"success":true,"data":7})") == ErrorCode::kSchemaMismatch);
+  CHECK(code(VenueId::kUpbit, "[]") == ErrorCode::kSchemaMismatch);
+}
+
+TEST_CASE("no cut and no changed byte of an answer crashes the reader") {
+  const std::map<VenueId, std::vector<std::string_view>> bodies{
+      {VenueId::kBithumb, {kBithumbStates, kBithumbFees}},
+      {VenueId::kKorbit, {kKorbit}},
+      {VenueId::kCoinone, {kCoinone}},
+      {VenueId::kGateio, {kGate}}};
+  for (const auto& [venue, samples] : bodies) {
+    for (const std::string_view sample : samples) {
+      for (std::size_t i = 0; i < sample.size(); ++i) {
+        CHECK_FALSE(parse_wallets(venue, sample.substr(0, i), kReceived).has_value());
+        for (const char byte : {'\0', '"', '[', '{', '9', 'n', '\xff'}) {
+          std::string changed{sample};
+          changed[i] = byte;
+          const auto wallets = parse_wallets(venue, changed, kReceived);
+          if (!wallets) continue;
+          for (const WalletStatus& status : *wallets) CHECK_FALSE(status.info.networks.empty());
+        }
+      }
+    }
+  }
+}
+
+class FixedClock final : public Clock {
+ public:
+  Timestamp now() const override { return kReceived; }
+};
+
+/// Venues that answer from a table, and a sink that waits for what it was told.
+class Desk final : public WalletSink {
+ public:
+  Result<std::string> get(const std::string& url) {
+    const std::lock_guard lock(mutex_);
+    ++asked_[url];
+    changed_.notify_all();
+    const auto found = answers.find(url);
+    if (found == answers.end()) return Unexpected{Error{ErrorCode::kHttpStatus, "404"}};
+    return found->second;
+  }
+  void on_wallet(const WalletStatus& status) override {
+    note([&] { wallets.push_back(status); });
+  }
+  void on_wallet_error(VenueId venue, std::string_view route, const Error& error) override {
+    note([&] { errors.push_back({venue, std::string{route}, error.code}); });
+  }
+  template <class Predicate>
+  bool wait(Predicate predicate) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, seconds{10}, predicate);
+  }
+  int asked(const std::string& url) {
+    const std::lock_guard lock(mutex_);
+    return asked_[url];
+  }
+
+  std::map<std::string, std::string> answers;
+  std::vector<WalletStatus> wallets;
+  struct Failure {
+    VenueId venue;
+    std::string route;
+    ErrorCode code;
+  };
+  std::vector<Failure> errors;
+
+ private:
+  template <class F>
+  void note(F&& f) {
+    const std::lock_guard lock(mutex_);
+    f();
+    changed_.notify_all();
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, int> asked_;
+};
+
+config::Settings two_venues() {
+  config::Settings settings;
+  for (const VenueId id : {VenueId::kKorbit, VenueId::kGateio, VenueId::kOkx}) {
+    config::VenueSettings venue;
+    venue.id = id;
+    venue.rest_url = "http://" + std::string{to_string(id)} + "/";
+    settings.venues.push_back(venue);
+  }
+  return settings;
+}
+
+TEST_CASE("every venue with a public route is asked once, and one that fails holds none up") {
+  const FixedClock clock;
+  Desk desk;
+  desk.answers["http://gateio/api/v4/spot/currencies"] = kGate;
+  WalletPoller poller(two_venues(), clock, desk,
+                      [&desk](const std::string& url, milliseconds, std::size_t, std::stop_token) {
+                        return desk.get(url);
+                      });
+  poller.start();
+  CHECK(desk.wait([&] { return !desk.wallets.empty() && !desk.errors.empty(); }));
+  poller.stop();
+  CHECK(desk.wallets.front().venue == VenueId::kGateio);
+  CHECK(desk.errors.front().venue == VenueId::kKorbit);
+  CHECK(desk.errors.front().route == "/v2/currencies");
+  CHECK(desk.errors.front().code == ErrorCode::kHttpStatus);
+  CHECK(desk.asked("http://korbit/v2/currencies") == 1);  // not again before half a minute
+  CHECK(desk.asked("http://gateio/api/v4/spot/currencies") == 1);
+}
+
+TEST_CASE("nobody is asked when no mode needs it or polling is off") {
+  const FixedClock clock;
+  for (const bool off : {false, true}) {
+    config::Settings settings = two_venues();
+    if (off) {
+      settings.wallets.poll = seconds{0};
+    } else {
+      settings.spread.modes = {config::Mode::kInventory};
+    }
+    bool asked = false;
+    Desk desk;
+    WalletPoller poller(settings, clock, desk,
+                        [&asked](const std::string&, milliseconds, std::size_t, std::stop_token) {
+                          asked = true;
+                          return Result<std::string>{"[]"};
+                        });
+    poller.start();
+    poller.stop();  // joins: whatever would have been asked at once has been
+    CHECK_FALSE(asked);
+  }
+}
+
+}  // namespace
+}  // namespace spreadwatch::ingest
