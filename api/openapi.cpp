@@ -17,7 +17,7 @@ Json parameter_object(const Parameter& parameter) {
   const bool in_path = parameter.in == Parameter::In::kPath;
   Json object{{"name", parameter.name},
               {"in", in_path ? "path" : "query"},
-              {"required", in_path},
+              {"required", in_path || parameter.required},
               {"description", parameter.description}};
   if (parameter.list) {
     object["schema"] = {{"type", "array"}, {"items", std::move(value)}};
@@ -49,6 +49,10 @@ Json operation_of(const Route& route) {
   responses["400"] = problem_response("a parameter is unknown, repeated or malformed");
   if (route.id == Route::Id::kOrderBook) {
     responses["404"] = problem_response("the venue or the market is not watched");
+  }
+  if (route.id == Route::Id::kProfit) {
+    responses["404"] = problem_response("the pair is not watched");
+    responses["503"] = problem_response("there was no answer in time");
   }
   responses["413"] = problem_response("the request has too long a body");
   responses["414"] = problem_response("the request target is too long");

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "config/settings.h"
+#include "core/venue.h"
 #include "ingest/live_feeds.h"
 
 namespace spreadwatch::api {
@@ -15,12 +18,34 @@ struct Readiness {
       notices;  ///< what a reader should know although it works, e.g. `broker_embedded`
 };
 
+/// A what-if question: this size, bought here and sold there, now.
+struct ProfitQuery {
+  std::string asset;  ///< canonical
+  VenueId buy{};
+  VenueId sell{};
+  config::Mode mode{};
+  double size_usdt = 0;
+};
+
+/// Its answer.
+struct ProfitAnswer {
+  enum class Status : std::uint8_t {
+    kOk,           ///< `record` is the JSON object
+    kUnknownPair,  ///< nobody watches it
+    kBusy,         ///< no answer in time
+  };
+  Status status = Status::kBusy;
+  std::string record{};
+};
+
 /// What the server asks at the time of a request. Each is called on a server thread and must be
 /// thread-safe, must not wait for the server, and may be left empty (then there is nothing of its
 /// kind).
 struct Providers {
   std::function<Readiness()> readiness;
   std::function<std::vector<ingest::FeedStatus>()> feeds;
+  /// May take up to half a second.
+  std::function<ProfitAnswer(const ProfitQuery&)> profit = {};
 };
 
 }  // namespace spreadwatch::api

@@ -20,6 +20,7 @@ constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kMarketPattern = "^[A-Za-z0-9]{1,20}-[A-Za-z0-9]{1,20}$";
 constexpr std::string_view kAssetPattern = "^[A-Za-z0-9]{1,20}$";
 constexpr std::string_view kDepthPattern = "^[1-9][0-9]{0,3}$";
+constexpr std::string_view kAmountPattern = "^[0-9]{1,9}([.][0-9]{1,8})?$";
 constexpr std::array<std::string_view, 3> kVerdicts = {"tradable", "not_tradable", "unknown"};
 
 std::vector<std::string_view> venue_names() {
@@ -144,6 +145,31 @@ std::vector<Route> make_routes() {
        kJson,
        "Opportunities",
        {}},
+      {Id::kProfit,
+       "/api/v1/profit",
+       "getProfit",
+       "What a size would earn now, cost by cost",
+       kJson,
+       "Profit",
+       {{.name = "asset",
+         .description = "canonical asset, e.g. BTC",
+         .pattern = kAssetPattern,
+         .required = true},
+        {.name = "buy",
+         .description = "venue to buy at",
+         .values = venue_names(),
+         .required = true},
+        {.name = "sell",
+         .description = "venue to sell at",
+         .values = venue_names(),
+         .required = true},
+        {.name = "size_usdt",
+         .description = "amount to spend, USDT, above 0",
+         .pattern = kAmountPattern,
+         .required = true},
+        {.name = "mode",
+         .description = "inventory when left out",
+         .values = {config::kModeNames.begin(), config::kModeNames.end()}}}},
       {Id::kStream,
        "/api/v1/stream",
        "stream",
@@ -226,6 +252,15 @@ bool matches(std::string_view pattern, std::string_view value) {
   if (pattern == kDepthPattern) {
     return !value.empty() && value.size() <= 4 && value.front() != '0' &&
            std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
+  }
+  if (pattern == kAmountPattern) {
+    const auto digits = [](std::string_view text, std::size_t most) {
+      return !text.empty() && text.size() <= most &&
+             std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    };
+    const auto amount = split(value, '.');
+    return amount.size() <= 2 && digits(amount[0], 9) &&
+           (amount.size() == 1 || digits(amount[1], 8));
   }
   const auto parts = split(value, '-');
   return parts.size() == 2 && is_name(parts[0]) && is_name(parts[1]);
@@ -478,6 +513,12 @@ Response Router::answer(const Request& request) const {
         return *bad;
       }
     }
+    for (const Parameter& parameter : route.parameters) {
+      if (parameter.required && parameters.find(parameter.name) == nullptr) {
+        return problem(400, "invalid_parameter",
+                       "'" + std::string{parameter.name} + "' is missing");
+      }
+    }
     return dispatch(route, parameters);
   }
   return problem(404, "unknown_route", "there is nothing here; /openapi.json lists what there is");
@@ -518,6 +559,8 @@ Response Router::dispatch(const Route& route, const Parameters& parameters) cons
       return spreads(parameters);
     case Id::kOpportunities:
       return opportunities();
+    case Id::kProfit:
+      return profit(parameters);
     case Id::kStream: {
       Response response{.content_type = std::string{route.content_type}, .stream = kAllTopics};
       if (const std::string* topics = parameters.find("topics")) {
@@ -600,6 +643,30 @@ Response Router::spreads(const Parameters& parameters) const {
 
 Response Router::opportunities() const {
   return list("opportunities", store_.opportunities(), append_text);
+}
+
+Response Router::profit(const Parameters& parameters) const {
+  ProfitQuery query{.asset = parameters.name("asset"),
+                    .buy = *parameters.venue("buy"),
+                    .sell = *parameters.venue("sell")};
+  const std::string* const mode = parameters.find("mode");
+  query.mode = mode != nullptr && *mode == config::to_string(config::Mode::kTransfer)
+                   ? config::Mode::kTransfer
+                   : config::Mode::kInventory;
+  query.size_usdt = std::stod(*parameters.find("size_usdt"));
+  if (!(query.size_usdt > 0)) {
+    return problem(400, "invalid_parameter", "'size_usdt' must be above 0");
+  }
+  const ProfitAnswer answer = providers_.profit ? providers_.profit(query) : ProfitAnswer{};
+  using Status = ProfitAnswer::Status;
+  if (answer.status == Status::kOk) return {.body = answer.record};
+  if (answer.status == Status::kBusy) {
+    return problem(503, "engine_busy", "the pairs are being computed: ask again in a moment");
+  }
+  return problem(404, "unknown_pair",
+                 "nobody watches " + query.asset + " from " + std::string{to_string(query.buy)} +
+                     " to " + std::string{to_string(query.sell)} + " in mode " +
+                     std::string{config::to_string(query.mode)});
 }
 
 Response Router::order_book(const Parameters& parameters) const {

@@ -44,6 +44,7 @@ struct Parameter {
   std::vector<std::string_view> values{};  ///< the closed list; empty = see `pattern`
   std::string_view pattern{};              ///< what it looks like, ECMA-262; empty = free
   bool list = false;                       ///< several, separated by commas
+  bool required = false;                   ///< of a query parameter; a path's always are
 };
 
 /// One thing the server answers to GET. The routing, the parameter checks and the OpenAPI document
@@ -65,6 +66,7 @@ struct Route {
     kPremiums,
     kSpreads,
     kOpportunities,
+    kProfit,
     kStream,
   };
   Id id;
@@ -105,6 +107,7 @@ class Router {
   Response premiums(const Parameters& parameters) const;
   Response spreads(const Parameters& parameters) const;
   Response opportunities() const;
+  Response profit(const Parameters& parameters) const;
   /// `{"ts_ms":…,"<name>":[…]}` around the records.
   template <class Records, class Append>
   Response list(std::string_view name, const Records& records, const Append& append) const;

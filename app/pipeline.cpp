@@ -19,6 +19,8 @@ constexpr microseconds kQueueWait =
     milliseconds{200};  // backpressure on the producer before a value is lost
 constexpr microseconds kEngineTick = milliseconds{20};  // timers are looked at least this often
 constexpr milliseconds kFlushDeadline{2500};
+constexpr std::size_t kProfitCapacity = 16;  // what-if questions that wait for the engine
+constexpr milliseconds kProfitDeadline{500};
 
 constexpr std::array<std::string_view, 2> kStages = {"spread", "publish"};
 constexpr std::size_t kSpreadStage = 0;
@@ -98,6 +100,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       queue_metrics_(registry_, kStages),
       market_queue_(kQueueCapacity),
       event_queue_(kQueueCapacity),
+      profit_queue_(kProfitCapacity),
       engine_(settings_, loaded.registry, *this, loaded.wallets),
       opportunities_(open_opportunities(settings_, moved_aside_)),
       kafka_(settings_, publish_metrics_, clock_),
@@ -109,7 +112,8 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       wallet_poller_(settings_, clock_, *this, ingest::http_get),
       server_(settings_.http, settings_.venues, store_, clock_,
               {.readiness = [this] { return readiness(); },
-               .feeds = [this] { return feeds_.feeds(); }}) {
+               .feeds = [this] { return feeds_.feeds(); },
+               .profit = [this](const api::ProfitQuery& query) { return ask_profit(query); }}) {
   queue_metrics_.set_capacity(kSpreadStage, kQueueCapacity);
   queue_metrics_.set_capacity(kPublishStage, kQueueCapacity);
   kafka_.on_acknowledged([this](std::string_view id) {
@@ -184,6 +188,31 @@ void Pipeline::on_wallet_error(VenueId venue, std::string_view route, const Erro
                      .payload = ""});
 }
 
+api::ProfitAnswer Pipeline::ask_profit(const api::ProfitQuery& query) {
+  ProfitRequest request{query, {}};
+  std::future<api::ProfitAnswer> answer = request.answer.get_future();
+  if (!profit_queue_.try_push(std::move(request))) return {};
+  if (answer.wait_for(kProfitDeadline) != std::future_status::ready) return {};
+  return answer.get();
+}
+
+void Pipeline::answer_profits() {
+  if (profit_queue_.size() == 0) return;
+  std::vector<ProfitRequest> requests;
+  profit_queue_.pop_all(requests, microseconds{0});
+  for (ProfitRequest& request : requests) {
+    const api::ProfitQuery& query = request.query;
+    const auto pair = engine_.evaluate(query.asset, query.buy, query.sell, query.mode,
+                                       std::array{query.size_usdt}, clock_.now());
+    api::ProfitAnswer answer{.status = api::ProfitAnswer::Status::kUnknownPair};
+    if (pair) {
+      answer.status = api::ProfitAnswer::Status::kOk;
+      publish::append_profit(answer.record, *pair);
+    }
+    request.answer.set_value(std::move(answer));
+  }
+}
+
 void Pipeline::run_engine() {
   std::vector<MarketEvent> batch;
   while (market_queue_.pop_all(batch, kEngineTick)) {
@@ -198,6 +227,7 @@ void Pipeline::run_engine() {
         push(std::move(*error));
     }
     engine_.advance(clock_.now());
+    answer_profits();
     queue_metrics_.set_depth(kSpreadStage, market_queue_.size());
   }
   // With a store the next run goes on where this one ends; without, it ends here.

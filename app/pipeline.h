@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -85,6 +86,10 @@ class Pipeline final : private ingest::LiveSink,
   void on_spread(const spread::SpreadEvent& event) override;
   void on_opportunity(const spread::OpportunityEvent& event) override;
 
+  /// From the server's threads: asks the engine thread and waits for it, at most half a second.
+  api::ProfitAnswer ask_profit(const api::ProfitQuery& query);
+  void answer_profits();
+
   void run_engine();
   void run_publish();
   void push(spread::Event event);
@@ -107,6 +112,11 @@ class Pipeline final : private ingest::LiveSink,
 
   BoundedQueue<MarketEvent> market_queue_;
   BoundedQueue<spread::Event> event_queue_;
+  struct ProfitRequest {
+    api::ProfitQuery query;
+    std::promise<api::ProfitAnswer> answer;
+  };
+  BoundedQueue<ProfitRequest> profit_queue_;
   spread::Engine engine_;                  // engine thread only
   std::string moved_aside_;                // a damaged store; empty = it was good
   history::OpportunityLog opportunities_;  // publish thread, but for delivered()

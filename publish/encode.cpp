@@ -162,14 +162,18 @@ void add_trade(JsonObject& json, const std::optional<spread::Trade>& trade) {
   add("withdrawal_fee_usdt", [](const Trade& t) { return t.withdrawal_fee_usdt; });
 }
 
-void append_size(std::string& out, const spread::SizeRow& row) {
-  JsonObject json(out);
-  json.add("size_usdt", row.size_usdt);
+void add_status(JsonObject& json, const spread::SizeRow& row) {
   if (row.insufficient_depth) {
     json.add("status", "insufficient_depth");
   } else {
     json.add("status", row.trade ? std::optional{std::string_view{"ok"}} : std::nullopt);
   }
+}
+
+void append_size(std::string& out, const spread::SizeRow& row) {
+  JsonObject json(out);
+  json.add("size_usdt", row.size_usdt);
+  add_status(json, row);
   add_trade(json, row.trade);
 }
 
@@ -341,6 +345,34 @@ void append_record(std::string& out, const spread::SpreadEvent& event) {
   json.add_or_null("network", event.network);
   json.add("withdrawal_fee", event.withdrawal_fee);
   json.add("expected_minutes", event.expected_minutes);
+}
+
+void append_profit(std::string& out, const spread::SpreadEvent& pair) {
+  assert(pair.sizes.size() == 1);
+  const spread::SizeRow& row = pair.sizes.front();
+  JsonObject json(out, "profit");
+  json.add("asset", pair.asset);
+  json.add("buy", to_string(pair.buy));
+  json.add("sell", to_string(pair.sell));
+  json.add("mode", to_string(pair.mode));
+  json.add("ts_ms", to_ms(pair.time));
+  json.add("verdict", to_string(pair.verdict));
+  add_reasons(json, "reasons", pair.reasons);
+  json.add("size_usdt", row.size_usdt);
+  add_status(json, row);
+  add_trade(json, row.trade);
+  json.add("received_usdt", row.trade
+                                ? std::optional{row.trade->spent_usdt + row.trade->net_profit_usdt}
+                                : std::nullopt);
+  json.add("gross_ratio", pair.gross_ratio);
+  json.add("buy_price_usdt", pair.buy_price_usdt);
+  json.add("sell_price_usdt", pair.sell_price_usdt);
+  json.add("buy_age_ms", ms(pair.buy_age));
+  json.add("sell_age_ms", ms(pair.sell_age));
+  json.add("fx_venue_fallback", pair.fx_venue_fallback);
+  json.add_or_null("network", pair.network);
+  json.add("withdrawal_fee", pair.withdrawal_fee);
+  json.add("expected_minutes", pair.expected_minutes);
 }
 
 void append_record(std::string& out, const spread::OpportunityEvent& event) {

@@ -50,6 +50,9 @@ void append_record(std::string& out, const spread::PremiumEvent& event);
 /// A size without numbers has status `insufficient_depth`, or null when the pair has none at all.
 void append_record(std::string& out, const spread::SpreadEvent& event);
 void append_record(std::string& out, const spread::OpportunityEvent& event);
+/// The answer to "what would this size earn now": a pair evaluated with one size, flat.
+/// REQUIRES: one size.
+void append_profit(std::string& out, const spread::SpreadEvent& pair);
 
 /// Whichever it is; order books with at most `depth` levels a side.
 void append_event(std::string& out, const spread::Event& event, int depth = kDefaultDepth);

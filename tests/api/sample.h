@@ -8,6 +8,7 @@
 #include "api/server.h"
 #include "api/store.h"
 #include "core/time.h"
+#include "publish/encode.h"
 
 namespace spreadwatch::api::test {
 
@@ -202,6 +203,24 @@ inline Providers sample_providers() {
                 feed(VenueId::kBinance, "BTC-USDT", FeedState::kFaulted, ErrorCode::kSequenceGap,
                      300),
                 feed(VenueId::kBinance, "ETH-USDT", FeedState::kSyncing, std::nullopt, 10)};
+          },
+      .profit =
+          [](const ProfitQuery& query) {
+            using Status = ProfitAnswer::Status;
+            if (query.asset == "SLOW") return ProfitAnswer{.status = Status::kBusy};
+            if (query.asset != "BTC") return ProfitAnswer{.status = Status::kUnknownPair};
+            spread::SpreadEvent pair;
+            pair.asset = query.asset;
+            pair.buy = query.buy;
+            pair.sell = query.sell;
+            pair.mode = query.mode;
+            spread::Trade trade;
+            trade.spent_usdt = query.size_usdt;
+            trade.net_profit_usdt = 12.5;
+            pair.sizes = {{query.size_usdt, false, trade}};
+            ProfitAnswer answer{.status = Status::kOk};
+            publish::append_profit(answer.record, pair);
+            return answer;
           }};
 }
 

@@ -198,12 +198,37 @@ TEST_CASE("rates, premiums, spreads and opportunities are the records themselves
   CHECK(opportunities[1].at("reason") == "stale");
 }
 
+TEST_CASE("a what-if is answered with its costs, or refused with the reason") {
+  Fixture f;
+  const std::string pair = "/api/v1/profit?asset=btc&buy=okx&sell=upbit";
+  const json answer = f.body(pair + "&size_usdt=2500.5&mode=transfer");
+  CHECK(answer.at("type") == "profit");
+  CHECK(answer.at("asset") == "BTC");
+  CHECK(answer.at("mode") == "transfer");
+  CHECK(answer.at("size_usdt") == 2500.5);
+  CHECK(answer.at("status") == "ok");
+  CHECK(answer.at("received_usdt") == 2513);
+  CHECK(f.body(pair + "&size_usdt=1").at("mode") == "inventory");
+
+  CHECK(f.refused(400, pair) == "invalid_parameter");
+  for (const std::string size : {"0", "0.0", "-1", "1e3", "nan", "", "12345678901", "1."}) {
+    CAPTURE(size);
+    CHECK(f.refused(400, pair + "&size_usdt=" + size) == "invalid_parameter");
+  }
+  CHECK(f.refused(400, "/api/v1/profit?asset=BTC&buy=nowhere&sell=upbit&size_usdt=1") ==
+        "invalid_parameter");
+  CHECK(f.refused(400, pair + "&size_usdt=1&mode=both") == "invalid_parameter");
+  CHECK(f.refused(404, "/api/v1/profit?asset=ETH&buy=okx&sell=upbit&size_usdt=1") ==
+        "unknown_pair");
+  CHECK(f.refused(503, "/api/v1/profit?asset=SLOW&buy=okx&sell=upbit&size_usdt=1") ==
+        "engine_busy");
+}
+
 TEST_CASE("what cannot be served is refused with a named problem") {
   Fixture f;
   const std::uint16_t port = f.server.port();
-  for (const std::string target :
-       {"/nothing", "/api/v1/mutes", "/api/v1/profit", "/api/v1/kline", "/api/v1/alerts",
-        "/api/v1/instruments", "/healthz/", "/api/v1/../v1/fx"}) {
+  for (const std::string target : {"/nothing", "/api/v1/mutes", "/api/v1/kline", "/api/v1/alerts",
+                                   "/api/v1/instruments", "/healthz/", "/api/v1/../v1/fx"}) {
     CAPTURE(target);
     CHECK(f.refused(404, target) == "unknown_route");
   }
@@ -237,6 +262,7 @@ TEST_CASE("the OpenAPI document lists exactly the routes that answer") {
     if (const auto at = target.find("{venue}"); at != std::string::npos) {
       target = "/api/v1/orderbooks/upbit/BTC-KRW";
     }
+    if (path == "/api/v1/profit") target += "?asset=BTC&buy=okx&sell=upbit&size_usdt=1000";
     if (path == "/api/v1/stream") continue;  // does not end by itself; has its own tests
     const Reply reply = get(f.server.port(), target);
     CAPTURE(path);
@@ -253,11 +279,12 @@ TEST_CASE("the OpenAPI document lists exactly the routes that answer") {
     for (const auto& field : component.at("required"))
       CHECK(body.contains(field.get<std::string>()));
   }
-  CHECK(paths == std::set<std::string>{
-                     "/", "/app.js", "/stream.js", "/style.css", "/healthz", "/readyz",
-                     "/openapi.json", "/api/v1/venues", "/api/v1/feeds", "/api/v1/tickers",
-                     "/api/v1/orderbooks/{venue}/{symbol}", "/api/v1/fx", "/api/v1/premiums",
-                     "/api/v1/spreads", "/api/v1/opportunities", "/api/v1/stream"});
+  CHECK(paths ==
+        std::set<std::string>{"/", "/app.js", "/stream.js", "/style.css", "/healthz", "/readyz",
+                              "/openapi.json", "/api/v1/venues", "/api/v1/feeds", "/api/v1/tickers",
+                              "/api/v1/orderbooks/{venue}/{symbol}", "/api/v1/fx",
+                              "/api/v1/premiums", "/api/v1/spreads", "/api/v1/opportunities",
+                              "/api/v1/profit", "/api/v1/stream"});
 }
 
 TEST_CASE("a stream delivers the events of the topics asked for") {

@@ -127,6 +127,13 @@ TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP a
     return ok.size() == 3 * 5 + 1;
   }));
 
+  // A what-if comes from the same books as the ladder.
+  CHECK(eventually(seconds{10}, [&] {
+    const Json profit = job.get("/api/v1/profit?asset=BTC&buy=okx&sell=upbit&size_usdt=1000");
+    return profit.is_object() && profit["status"] == "ok" && profit["spent_usdt"] == 1000;
+  }));
+  CHECK(job.get("/api/v1/profit?asset=BTC&buy=okx&sell=okx&size_usdt=1000").is_null());
+
   // What is shown is what the exchange has: the same sequence means the same book.
   const std::string control = job.ready()["control_url"].get<std::string>();
   for (const std::string venue : {"okx", "bybit", "binance", "gateio"}) {
