@@ -26,6 +26,15 @@ struct ReplayOptions {
   std::vector<std::filesystem::path> captures;
 };
 
+struct LabOptions {
+  std::filesystem::path config;
+  std::vector<std::filesystem::path> captures;
+  std::filesystem::path csv;        ///< empty = none
+  std::vector<double> open_ratios;  ///< empty = half, once, twice and four times the configured one
+  std::vector<double> close_ratios;  ///< empty = the configured one and half the opening one
+  std::vector<double> sizes;         ///< USDT; empty = the configured ladder
+};
+
 struct SimulateOptions {
   std::filesystem::path config;
   std::optional<std::uint64_t> seed;
@@ -40,6 +49,7 @@ struct RecordOptions {
 /// stderr.
 int decode(const DecodeOptions& options);
 int replay(const ReplayOptions& options);
+int lab(const LabOptions& options);
 int check_config(const std::filesystem::path& file);
 int record(const RecordOptions& options);
 int simulate(const SimulateOptions& options);

@@ -17,6 +17,7 @@ int dispatch(int argc, char** argv) {
   std::filesystem::path config;
   DecodeOptions decode_options;
   ReplayOptions replay_options;
+  LabOptions lab_options;
   SimulateOptions simulate_options;
   RecordOptions record_options;
 
@@ -39,6 +40,29 @@ int dispatch(int argc, char** argv) {
       "replay", "captures through the whole pipeline; events as JSON Lines on stdout");
   replay_command->add_option("--config", replay_options.config, "configuration file")->required();
   replay_command->add_option("captures", replay_options.captures, "capture files, - for stdin")
+      ->required();
+
+  CLI::App* const lab_command = cli.add_subcommand(
+      "lab", "what other thresholds and sizes would have made of captures; a table on stdout");
+  lab_command->add_option("--config", lab_options.config, "configuration file")->required();
+  lab_command->add_option("--csv", lab_options.csv, "the table as CSV into this file");
+  lab_command
+      ->add_option("--open-ratio", lab_options.open_ratios,
+                   "opening ratios, with commas (default 0.5, 1, 2 and 4 times the configured one)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(0.0, 10.0));
+  lab_command
+      ->add_option("--close-ratio", lab_options.close_ratios,
+                   "closing ratios (default the configured one and half the opening one)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(-1.0, 10.0));
+  lab_command->add_option("--sizes", lab_options.sizes, "sizes in USDT (default spread.sizes_usdt)")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check(CLI::Range(1.0, 1e9));
+  lab_command->add_option("captures", lab_options.captures, "capture files, - for stdin")
       ->required();
 
   CLI::App* const decode_command =
@@ -67,6 +91,7 @@ int dispatch(int argc, char** argv) {
   if (simulate_command->parsed()) return simulate(simulate_options);
   if (record_command->parsed()) return record(record_options);
   if (replay_command->parsed()) return replay(replay_options);
+  if (lab_command->parsed()) return lab(lab_options);
   if (decode_command->parsed()) return decode(decode_options);
   if (check_command->parsed()) return check_config(config);
   if (version_command->parsed()) std::cout << "spreadwatch " << kVersion << '\n';

@@ -151,7 +151,9 @@ Trade make_trade(const PairInput& pair, Real quantity, Real spent, Real received
       static_cast<double>(received * (1 + sell.fx_fee) * sell.fee / (1 - sell.fee));
   trade.fx_fee_usdt = static_cast<double>(spent * buy.fx_fee + received * sell.fx_fee);
   trade.withdrawal_fee_usdt = static_cast<double>(pair.withdrawal_fee * spent / quantity);
-  trade.slippage_usdt = static_cast<double>(std::max<Real>(0, top_net - net));
+  // What is left of a size that fits into the tops is rounding.
+  const Real lost = top_net - net;
+  trade.slippage_usdt = lost > kSameSlope * spent ? static_cast<double>(lost) : 0;
   return trade;
 }
 

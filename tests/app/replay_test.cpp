@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "process.h"
 
@@ -176,6 +178,102 @@ TEST_CASE("polled books are replayed as they were shown, audited ones not at all
   const Json stale = last(records, {{"type", "spread"}, {"buy", "okx"}, {"sell", "upbit"}});
   CHECK(stale["verdict"] != "tradable");
   CHECK(stale["reasons"].dump().find("stale_leg") != std::string::npos);
+}
+
+/// What the page of worked examples says: a record and a field of it, by JSON pointer.
+struct Worked {
+  std::string record;
+  std::string field;
+  double value = 0;
+};
+
+std::vector<Worked> worked_examples() {
+  std::ifstream page(std::string{SPREADWATCH_SOURCE_DIR} + "/spread/examples.md");
+  std::vector<Worked> all;
+  std::string record;
+  for (std::string text; std::getline(page, text);) {
+    if (text.starts_with("Record: `")) {
+      record = text.substr(9, text.size() - 10);
+    } else if (text.starts_with("| `")) {
+      const std::size_t end = text.find('`', 3);
+      const std::size_t value = text.rfind("| ", text.size() - 3) + 2;
+      all.push_back({record, text.substr(3, end - 3), std::stod(text.substr(value))});
+    }
+  }
+  return all;
+}
+
+TEST_CASE("replay prints every number of the worked examples") {
+  const std::string fixture =
+      std::string{SPREADWATCH_SOURCE_DIR} + "/tests/fixtures/worked_example/";
+  const Finished finished =
+      run({program(), "replay", "--config", fixture + "config.yaml", fixture + "capture.jsonl"});
+  REQUIRE_MESSAGE(finished.code == 0, finished.err);
+  const std::vector<Json> records = lines_of(finished.out);
+  const std::vector<Worked> examples = worked_examples();
+  REQUIRE(examples.size() > 30);
+  for (const Worked& worked : examples) {
+    CAPTURE(worked.record);
+    CAPTURE(worked.field);
+    std::istringstream words(worked.record);
+    std::string type;
+    std::string first;
+    std::string second;
+    std::string third;
+    words >> type >> first >> second >> third;
+    const Json record =
+        type == "spread"
+            ? last(records, {{"type", type}, {"buy", first}, {"sell", second}, {"mode", third}})
+            : last(records, {{"type", type}, {"over", first}, {"basis", second}});
+    REQUIRE_FALSE(record.is_null());
+    const Json& value = record.at(Json::json_pointer("/" + worked.field));
+    REQUIRE(value.is_number());
+    CHECK(std::abs(value.get<double>() - worked.value) <= 1e-9 * std::abs(worked.value));
+  }
+}
+
+TEST_CASE("a lab's table counts what the same thresholds give in a replay") {
+  const std::string fixture =
+      std::string{SPREADWATCH_SOURCE_DIR} + "/tests/fixtures/worked_example/";
+  const TemporaryFolder folder;
+  // The market of the examples stands for a second, then BTC costs at OKX what it does in Korea.
+  std::ifstream in(fixture + "capture.jsonl");
+  std::ostringstream text;
+  text << in.rdbuf();
+  const auto capture_file = folder.write(
+      "c.jsonl",
+      text.str() + line("okx", okx_book(kStart + 1, "101300", "1", "101400", "1", 11), kStart + 1) +
+          line("okx", okx_book(kStart + 4, "101300", "1", "101401", "1", 12), kStart + 4));
+  const auto csv = folder.path() / "lab.csv";
+  const Finished finished = run({program(), "lab", "--config", fixture + "config.yaml", "--csv",
+                                 csv.string(), "--open-ratio", "0.001,0.0125", "--close-ratio", "0",
+                                 "--sizes", "1000,50000,500000", capture_file});
+  REQUIRE_MESSAGE(finished.code == 0, finished.err);
+  CHECK(finished.out.find("median_life_ms") != std::string::npos);
+  std::ifstream table(csv);
+  std::vector<std::vector<std::string>> rows;
+  for (std::string row; std::getline(table, row);) {
+    std::vector<std::string> cells;
+    std::istringstream split(row);
+    for (std::string cell; std::getline(split, cell, ',');) cells.push_back(cell);
+    rows.push_back(cells);
+  }
+  REQUIRE(rows.size() == 1 + 2 * 3);
+  CHECK(rows[0][0] == "open_ratio");
+  // OKX to Upbit and to Bithumb, with funds on both sides, and Bithumb's transfer.
+  CHECK(rows[1][3] == "3");
+  // Nobody asks for more than the optimum's 1.1 %.
+  CHECK(rows[4][3] == "0");
+  CHECK(rows[2][2] == "50000");
+  CHECK(rows[2][5] == "3");
+  const double upbit = 623.2930429805508;
+  const double bithumb_moved = 521.0486889557657;
+  CHECK(std::stod(rows[2][7]) > upbit + bithumb_moved);
+  CHECK(rows[3][5] == "0");  // 500,000 USDT are deeper than any book
+  // From the end of the opening hold, 0.5 s after the books came, to two seconds after the change.
+  CHECK(std::stoi(rows[1][6]) >= 2000);
+  CHECK(std::stoi(rows[1][6]) < 3000);
+  CHECK(rows[1][8] == "0.000");
 }
 
 TEST_CASE("the same capture and configuration give the same bytes") {

@@ -1,0 +1,99 @@
+#include "app/capture_events.h"
+
+#include <algorithm>
+
+#include "app/capture_input.h"
+#include "fx/bank_rate.h"
+#include "ingest/wallet_routes.h"
+
+namespace spreadwatch::app {
+
+std::optional<LastFrames> find_last_frames(const std::vector<std::filesystem::path>& captures) {
+  std::optional<CaptureInput> input = CaptureInput::open(captures);
+  if (!input) return std::nullopt;
+  LastFrames last{};
+  while (const ingest::CaptureLine* line = input->next()) {
+    if (line->error || line->sent || !line->receive_time) continue;
+    // Polled because the connection said nothing: no sign of its life.
+    if (line->channel == ingest::kPolledChannel || line->channel == ingest::kAuditChannel) continue;
+    if (line->channel == "wallet") continue;  // another connection's
+    const std::optional<VenueId> venue = venue_from_name(line->exchange);
+    if (venue)
+      last[index_of(*venue)] =
+          std::max(last[index_of(*venue)].value_or(Timestamp::min()), *line->receive_time);
+  }
+  return last;
+}
+
+void CaptureEvents::feed(const ingest::CaptureLine& line) {
+  line_ = line.line;
+  if (line.error) return sink_.on_line_error(line.exchange, *line.error, line.line);
+  if (line.sent && !line.connection_lost()) return;
+  if (line.receive_time) now_ = std::max(now_, *line.receive_time);
+  sink_.on_time(now_);
+  if (line.channel == "fx") return feed_bank(line);
+  if (line.channel == ingest::kAuditChannel) return;  // was compared with, never shown
+  const std::optional<VenueId> venue = venue_from_name(line.exchange);
+  if (!venue) {
+    return sink_.on_line_error(line.exchange, {ErrorCode::kCaptureLine, "unknown exchange"},
+                               line.line);
+  }
+  if (settings_.venue(*venue) == nullptr) return;  // a venue left out is off
+  if (line.channel == "wallet") return feed_wallet(line, *venue);
+
+  venue_ = *venue;
+  auto& normalizer = normalizers_[index_of(*venue)];
+  if (!normalizer) normalizer = std::make_unique<ingest::Normalizer>(*venue);
+  if (line.connection_lost()) {
+    normalizer->invalidate(line.connection, FeedState::kDown, ErrorCode::kClosedByPeer, *this);
+    return;
+  }
+  if (alive_.emplace(*venue, line.connection).second) {
+    sink_.on_market(StreamStatus{.venue = *venue,
+                                 .connection = line.connection,
+                                 .time = last_frames_[index_of(*venue)].value_or(now_)},
+                    now_);
+  }
+  normalizer->feed({.origin = line.origin,
+                    .payload = line.payload,
+                    .channel = line.channel,
+                    .symbol = line.symbol,
+                    .receive_time = line.receive_time,
+                    .connection = line.connection},
+                   *this);
+}
+
+void CaptureEvents::feed_bank(const ingest::CaptureLine& line) {
+  for (const config::BankSettings& bank : settings_.fx.bank) {
+    if (bank.name != line.exchange) continue;
+    const Result<double> rate = fx::parse_bank_rate(line.payload, bank.pointer, bank.invert);
+    if (rate) {
+      sink_.on_market(BankQuote{.source = bank.name, .rate = *rate, .time = now_}, now_);
+    } else {
+      sink_.on_payload_error(bank.name, rate.error(), line.line);
+    }
+  }
+}
+
+void CaptureEvents::feed_wallet(const ingest::CaptureLine& line, VenueId venue) {
+  const Result<std::vector<WalletStatus>> wallets =
+      ingest::parse_wallets(venue, line.payload, now_);
+  if (!wallets) return sink_.on_payload_error(line.exchange, wallets.error(), line.line);
+  for (const WalletStatus& status : *wallets) sink_.on_market(status, now_);
+}
+
+void CaptureEvents::on_order_book(const std::string& /*stream*/, const OrderBook& book) {
+  sink_.on_book(book, now_);
+}
+
+void CaptureEvents::on_market(const ingest::MarketInfo& market) {
+  MarketStatus status{venue_, market.instrument, market.active, std::nullopt};
+  if (market.min_notional) status.min_notional = market.min_notional->to_double();
+  sink_.on_market(status, now_);
+}
+
+void CaptureEvents::on_error(const FeedError& error) {
+  sink_.on_payload_error(to_string(error.venue), error.error, line_);
+}
+
+}  // namespace spreadwatch::app
