@@ -440,7 +440,7 @@ api::Readiness Pipeline::readiness() const {
   const publish::KafkaPublisher::State kafka = kafka_.state();
   using Status = publish::KafkaPublisher::Status;
   if (kafka.status != Status::kReady) readiness.reasons.push_back("kafka: " + kafka.detail);
-  if (opportunities_.failing()) readiness.reasons.push_back("state_dir: cannot be written");
+  if (opportunities_.failing()) readiness.reasons.emplace_back("state_dir: cannot be written");
   if (!moved_aside_.empty()) {
     readiness.notices.push_back("state_dir: damaged opportunities moved to " + moved_aside_);
   }

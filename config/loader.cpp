@@ -325,7 +325,7 @@ void read_simulate(Mapping& root, Settings& settings, const Report& report) {
   else
     simulate.control_port = static_cast<std::uint16_t>(simulate.base_port + kVenueCount);
   map.integer("control_port", simulate.control_port, 0, 65'535);
-  std::int64_t seed = static_cast<std::int64_t>(simulate.seed);
+  auto seed = static_cast<std::int64_t>(simulate.seed);
   map.integer("seed", seed, 0, INT64_MAX);
   simulate.seed = static_cast<std::uint64_t>(seed);
   map.boolean("tls", simulate.tls);
@@ -337,7 +337,7 @@ void read_record(Mapping& root, Settings& settings, const Report& report) {
   RecordSettings& record = settings.record;
   Mapping map(root.node("record"), "record", report);
   map.integer("max_file_mb", record.max_file_mb, 1, 65'536);
-  map.duration("max_file_s", record.max_file, 1, 7 * 86'400);
+  map.duration("max_file_s", record.max_file, 1, std::int64_t{7} * 86'400);
   map.integer("max_total_mb", record.max_total_mb, 1, 100'000'000);
   map.integer("queue_mb", record.queue_mb, 1, 16'384);
   if (map.has("metrics_port")) {
@@ -488,8 +488,12 @@ std::vector<Finding> load_registry_text(std::string_view text, const std::string
       for (const YAML::Node& item : except) {
         const std::string venue = item.IsScalar() ? item.Scalar() : "?";
         if (!venue_from_name(venue)) {
-          report.error(item,
-                       name + ".except: unknown venue " + venue + ", allowed: " + venue_names());
+          std::string message = name;
+          message.append(".except: unknown venue ")
+              .append(venue)
+              .append(", allowed: ")
+              .append(venue_names());
+          report.error(item, message);
         }
         left_out.insert(venue);
       }
@@ -501,8 +505,13 @@ std::vector<Finding> load_registry_text(std::string_view text, const std::string
       own.text(venue_name.c_str(), ticker, check_ticker);
       if (left_out.contains(venue_name)) continue;
       if (!taken[index_of(venue.id)].insert(ticker).second) {
-        report.error(entry.first,
-                     name + ": " + venue_name + " ticker " + ticker + " is mapped to two assets");
+        std::string message = name;
+        message.append(": ")
+            .append(venue_name)
+            .append(" ticker ")
+            .append(ticker)
+            .append(" is mapped to two assets");
+        report.error(entry.first, message);
         continue;
       }
       asset.tickers[index_of(venue.id)] = ticker;

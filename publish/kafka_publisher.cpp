@@ -39,6 +39,7 @@ constexpr seconds kTooLong{10};
 /// topic in the low byte, the second it was accepted in above.
 void* pack(TopicId topic, std::int64_t second) {
   static_assert(sizeof(void*) == 8);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): never followed, only carried
   return reinterpret_cast<void*>((static_cast<std::uintptr_t>(second) << 8U) | index_of(topic));
 }
 TopicId packed_topic(const void* p) {
