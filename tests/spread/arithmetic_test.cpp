@@ -195,6 +195,61 @@ TEST_CASE("splitting a level in two changes no result") {
   }
 }
 
+TEST_CASE("another unit of money or of the asset changes only the unit of the result") {
+  std::mt19937_64 random(6);
+  int compared = 0;
+  for (int i = 0; i < 500; ++i) {
+    Sample sample(random);
+    const std::optional<Trade> before = optimal(sample.input());
+    const double limit = static_cast<double>(break_even(sample.input()));
+    const auto scale = [](Side& side, std::int64_t price, std::int64_t size) {
+      for (Level& level : side.levels) {
+        level.price = Decimal{level.price.mantissa() * price, level.price.scale()};
+        level.size = Decimal{level.size.mantissa() * size, level.size.scale()};
+      }
+    };
+    // Money that is worth a thousandth: a leg's prices and its FX prices rise alike. The asset in
+    // tenths: a tenth of the price for ten times as many.
+    const bool converted = !sample.pay.levels.empty();
+    if (converted) {
+      scale(sample.asks, 1000, 1);
+      scale(sample.pay, 1000, 1);
+    }
+    scale(sample.asks, 1, 10);
+    scale(sample.bids, 1, 10);
+    for (Side* const side : {&sample.asks, &sample.bids}) {
+      for (Level& level : side->levels) {
+        level.price = Decimal{level.price.mantissa(), level.price.scale() + 1};
+      }
+    }
+    const std::optional<Trade> after = optimal(sample.input());
+    REQUIRE(after.has_value() == before.has_value());
+    CHECK(static_cast<double>(break_even(sample.input())) ==
+          doctest::Approx(limit * 10).epsilon(1e-9));
+    if (!after) continue;
+    ++compared;
+    CHECK(after->quantity == doctest::Approx(before->quantity * 10).epsilon(1e-9));
+    CHECK(after->spent_usdt == doctest::Approx(before->spent_usdt).epsilon(1e-9));
+    CHECK(after->net_profit_usdt == doctest::Approx(before->net_profit_usdt).epsilon(1e-9));
+    CHECK(after->fees_usdt() == doctest::Approx(before->fees_usdt()).epsilon(1e-9));
+  }
+  CHECK(compared > 50);
+}
+
+TEST_CASE("without fees, what one side pays for a quantity the other receives") {
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 500; ++i) {
+    Sample sample(random);
+    sample.buy_fee = sample.sell_fee = sample.fx_fee = Decimal{0, 0};
+    const PairInput pair = sample.input();
+    const Real q = pair.buy.book->has(0) ? (*pair.buy.book)[0].quantity / 3 : 0;
+    const auto forth = usdt_spent(pair.buy, q);
+    const auto back = usdt_received(pair.buy, q);
+    REQUIRE(forth.has_value() == back.has_value());
+    if (forth) CHECK(static_cast<double>(*forth) == static_cast<double>(*back));
+  }
+}
+
 TEST_CASE("the fees of a trade are what its gross and net differ by") {
   std::mt19937_64 random(8);
   for (int i = 0; i < 500; ++i) {
