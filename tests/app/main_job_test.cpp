@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -125,6 +126,14 @@ TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP a
     // per asset korea/asia, korea/europe, asia/europe in usdt, korea over both in bank; one
     // usdt_premium
     return ok.size() == 3 * 5 + 1;
+  }));
+
+  // Wallets are known where they are public, so a transfer between two such venues is judged.
+  CHECK(eventually(seconds{15}, [&] {
+    const Json rows = job.get("/api/v1/spreads?asset=BTC&buy=korbit&sell=bithumb&mode=transfer");
+    if (!rows.contains("spreads") || rows["spreads"].empty()) return false;
+    const Json& reasons = rows["spreads"][0]["reasons"];
+    return std::find(reasons.begin(), reasons.end(), "wallet_unknown") == reasons.end();
   }));
 
   // A what-if comes from the same books as the ladder.

@@ -319,6 +319,15 @@ TEST_CASE("record keeps every venue's true books until SIGTERM, and replays with
     CHECK_FALSE(line.starts_with(R"({"type":"error")"));
   }
   CHECK(bank);
+  // The wallets' answers are there as well: a transfer between two venues that give theirs is
+  // judged.
+  bool wallets = false;
+  for (const std::string& line : text_lines(replayed.out)) {
+    wallets = wallets || (line.find(R"("buy":"korbit","sell":"bithumb","mode":"transfer")") !=
+                              std::string::npos &&
+                          line.find("wallet_unknown") == std::string::npos);
+  }
+  CHECK(wallets);
 
   // Nothing was done that a real exchange would punish.
   CHECK(http_get(venues.ready()["control_url"].get<std::string>() + "/v1/violations").body == "[]");
