@@ -8,9 +8,9 @@ namespace {
 using test::kStart;
 using test::World;
 
-constexpr WalletState kOpen = WalletState::kOpen;
-constexpr WalletState kClosed = WalletState::kClosed;
-constexpr WalletState kUnknown = WalletState::kUnknown;
+constexpr WalletState kIsOpen = WalletState::kOpen;
+constexpr WalletState kIsClosed = WalletState::kClosed;
+constexpr WalletState kNotKnown = WalletState::kUnknown;
 constexpr VenueId kVenue = VenueId::kBithumb;
 
 WalletTable table(std::vector<WalletNetwork> standing = {}) {
@@ -21,68 +21,69 @@ WalletTable table(std::vector<WalletNetwork> standing = {}) {
 }
 
 TEST_CASE("what the venue says stands above what was written down, field by field") {
-  WalletTable wallets = table({{"ETH", kUnknown, kUnknown, 0.01, 0.1, 12}});
-  wallets.update(kVenue, "ETH", {{{"ETH", kOpen, kClosed, {}, 0.2, {}}}}, kStart);
-  CHECK(wallets.current(kVenue, "ETH") == WalletInfo{{{"ETH", kOpen, kClosed, 0.01, 0.2, 12}}});
+  WalletTable wallets = table({{"ETH", kNotKnown, kNotKnown, 0.01, 0.1, 12}});
+  wallets.update(kVenue, "ETH", {{{"ETH", kIsOpen, kIsClosed, {}, 0.2, {}}}}, kStart);
+  CHECK(wallets.current(kVenue, "ETH") == WalletInfo{{{"ETH", kIsOpen, kIsClosed, 0.01, 0.2, 12}}});
   CHECK(wallets.current(VenueId::kOkx, "ETH") == WalletInfo{});
 }
 
 TEST_CASE("states and fees from two answers are put together under one network name") {
   WalletTable wallets = table();
-  wallets.update(kVenue, "ETH", {{{"ARB_ETH", kUnknown, kUnknown, 0.001, {}, {}}}}, kStart);
-  wallets.update(kVenue, "ETH", {{{"ARB_ETH", kOpen, kOpen, {}, {}, {}}}}, kStart);
-  CHECK(wallets.current(kVenue, "ETH") == WalletInfo{{{"ARB", kOpen, kOpen, 0.001, {}, {}}}});
+  wallets.update(kVenue, "ETH", {{{"ARB_ETH", kNotKnown, kNotKnown, 0.001, {}, {}}}}, kStart);
+  wallets.update(kVenue, "ETH", {{{"ARB_ETH", kIsOpen, kIsOpen, {}, {}, {}}}}, kStart);
+  CHECK(wallets.current(kVenue, "ETH") == WalletInfo{{{"ARB", kIsOpen, kIsOpen, 0.001, {}, {}}}});
 }
 
 TEST_CASE("an answer that got old says nothing of states any more, its fees stand") {
   WalletTable wallets = table();
-  wallets.update(kVenue, "ETH", {{{"ETH", kOpen, kOpen, 0.001, {}, {}}}}, kStart);
+  wallets.update(kVenue, "ETH", {{{"ETH", kIsOpen, kIsOpen, 0.001, {}, {}}}}, kStart);
   CHECK(wallets.next_expiry() == kStart + seconds{60});
   CHECK(wallets.expire(kStart + seconds{59}).empty());
-  wallets.update(kVenue, "ETH", {{{"ETH", kUnknown, kUnknown, 0.002, {}, {}}}},
+  wallets.update(kVenue, "ETH", {{{"ETH", kNotKnown, kNotKnown, 0.002, {}, {}}}},
                  kStart + seconds{50});  // fees only
   CHECK(wallets.expire(kStart + seconds{60}).size() == 1);
-  CHECK(wallets.current(kVenue, "ETH") == WalletInfo{{{"ETH", kUnknown, kUnknown, 0.002, {}, {}}}});
+  CHECK(wallets.current(kVenue, "ETH") ==
+        WalletInfo{{{"ETH", kNotKnown, kNotKnown, 0.002, {}, {}}}});
   CHECK_FALSE(wallets.next_expiry().has_value());
 }
 
 TEST_CASE("a network that is no longer mentioned is unknown") {
   WalletTable wallets = table();
-  wallets.update(kVenue, "ETH",
-                 {{{"ETH", kOpen, kOpen, {}, {}, {}}, {"ARB_ETH", kOpen, kOpen, {}, {}, {}}}},
-                 kStart);
-  wallets.update(kVenue, "ETH", {{{"ETH", kClosed, kOpen, {}, {}, {}}}}, kStart);
-  CHECK(wallets.current(kVenue, "ETH") ==
-        WalletInfo{{{"ETH", kClosed, kOpen, {}, {}, {}}, {"ARB", kUnknown, kUnknown, {}, {}, {}}}});
+  wallets.update(
+      kVenue, "ETH",
+      {{{"ETH", kIsOpen, kIsOpen, {}, {}, {}}, {"ARB_ETH", kIsOpen, kIsOpen, {}, {}, {}}}}, kStart);
+  wallets.update(kVenue, "ETH", {{{"ETH", kIsClosed, kIsOpen, {}, {}, {}}}}, kStart);
+  CHECK(wallets.current(kVenue, "ETH") == WalletInfo{{{"ETH", kIsClosed, kIsOpen, {}, {}, {}},
+                                                      {"ARB", kNotKnown, kNotKnown, {}, {}, {}}}});
 }
 
 TEST_CASE("an end that does not name its network is closed when it says so, else unknown") {
-  const WalletInfo named{{{"TRX", kOpen, kOpen, 1, {}, {}}}};
-  const WalletInfo open{{{"", kOpen, kOpen, 2, {}, {}}}};
-  const WalletInfo closed{{{"", kClosed, kClosed, 2, {}, {}}}};
+  const WalletInfo named{{{"TRX", kIsOpen, kIsOpen, 1, {}, {}}}};
+  const WalletInfo open{{{"", kIsOpen, kIsOpen, 2, {}, {}}}};
+  const WalletInfo closed{{{"", kIsClosed, kIsClosed, 2, {}, {}}}};
   CHECK(find_route(&named, &open).reasons == Reasons{Reason::kWalletUnknown});
   CHECK(find_route(&open, &named).reasons == Reasons{Reason::kWalletUnknown});
   CHECK(find_route(&named, &closed).reasons == Reasons{Reason::kWalletClosed});
   CHECK(find_route(&closed, &named).reasons == Reasons{Reason::kWalletClosed});
   // Where the table knows the one network that it is, what it says goes for that.
-  WalletTable wallets = table({{"TRX", kUnknown, kUnknown, {}, {}, {}}});
+  WalletTable wallets = table({{"TRX", kNotKnown, kNotKnown, {}, {}, {}}});
   wallets.update(kVenue, "ETH", open, kStart);
-  CHECK(wallets.current(kVenue, "ETH") == WalletInfo{{{"TRX", kOpen, kOpen, 2, {}, {}}}});
+  CHECK(wallets.current(kVenue, "ETH") == WalletInfo{{{"TRX", kIsOpen, kIsOpen, 2, {}, {}}}});
 }
 
 TEST_CASE("a pair follows what the venues say of their wallets, and forgets it in time") {
   World w("publish: {conflate_ms: 0}\nwallets: {max_age_ms: 5000}\n");
   w.put_profitable();
-  w.engine.on_wallet(VenueId::kOkx, "BTC", {{{"BTC", kOpen, kOpen, 0.0001, {}, {}}}}, w.now);
+  w.engine.on_wallet(VenueId::kOkx, "BTC", {{{"BTC", kIsOpen, kIsOpen, 0.0001, {}, {}}}}, w.now);
   const auto say = [&w](WalletState deposit) {
     w.engine.on(
-        WalletStatus{VenueId::kUpbit, "BTC", {{{"BTC", deposit, kOpen, 0.001, {}, 25}}}, w.now},
+        WalletStatus{VenueId::kUpbit, "BTC", {{{"BTC", deposit, kIsOpen, 0.001, {}, 25}}}, w.now},
         w.now);
     return w.said.spread(VenueId::kOkx, VenueId::kUpbit, config::Mode::kTransfer);
   };
-  const SpreadEvent* row = say(kClosed);
+  const SpreadEvent* row = say(kIsClosed);
   CHECK(row->reasons == Reasons{Reason::kWalletClosed});
-  row = say(kOpen);
+  row = say(kIsOpen);
   CHECK(row->verdict == Verdict::kTradable);
   CHECK(row->network == "BTC");
   CHECK(row->withdrawal_fee == 0.0001);
@@ -92,8 +93,9 @@ TEST_CASE("a pair follows what the venues say of their wallets, and forgets it i
   CHECK(row->reasons.contains(Reason::kWalletUnknown));
   CHECK(row->verdict == Verdict::kUnknown);
   // A coin that nobody has proven is none that could arrive.
-  w.engine.on(WalletStatus{VenueId::kUpbit, "NEWCOIN", {{{"X", kOpen, kOpen, 1, {}, {}}}}, w.now},
-              w.now);
+  w.engine.on(
+      WalletStatus{VenueId::kUpbit, "NEWCOIN", {{{"X", kIsOpen, kIsOpen, 1, {}, {}}}}, w.now},
+      w.now);
 }
 
 }  // namespace
