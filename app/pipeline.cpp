@@ -240,8 +240,10 @@ void Pipeline::run_engine() {
 
 /// What the run before left open goes on, and what it may not have delivered is sent first.
 void Pipeline::restore_opportunities() {
+  const Timestamp now = clock_.now();
+  const bool goes_on = opportunities_.recent(now);
   for (const spread::OpportunityEvent& last : opportunities_.open()) {
-    engine_.restore(last, clock_.now());
+    engine_.restore(last, now, goes_on);
     std::string text;
     publish::append_record(text, last);
     store_.update_opportunity(last.id, true, std::make_shared<const std::string>(std::move(text)));

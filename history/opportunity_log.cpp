@@ -8,6 +8,11 @@ std::vector<spread::OpportunityEvent> OpportunityLog::open() const {
   return store_ ? store_->open() : std::vector<spread::OpportunityEvent>{};
 }
 
+bool OpportunityLog::recent(Timestamp now) const {
+  const std::optional<Timestamp> latest = store_ ? store_->latest() : std::nullopt;
+  return latest && now - *latest <= kLongestAbsence;
+}
+
 void OpportunityLog::resend(const Send& send) {
   if (!store_) return;
   for (const spread::OpportunityEvent& event : store_->unsent()) send(event);

@@ -36,6 +36,10 @@ class OpportunityLog {
   bool keeps() const { return store_ != nullptr; }
   /// What the run before left open, for Engine::restore().
   std::vector<spread::OpportunityEvent> open() const;
+  /// The run before ended so recently that what it left open can be taken up: after a longer
+  /// absence nobody knows what happened in between.
+  static constexpr microseconds kLongestAbsence = std::chrono::minutes{10};
+  bool recent(Timestamp now) const;
   /// Sends what the run before may not have delivered. Before the first on().
   void resend(const Send& send);
   void on(const spread::OpportunityEvent& event, const Send& send);

@@ -159,6 +159,15 @@ class SqliteStore final : public OpportunityStore {
                   " ORDER BY opened_us, id");
   }
 
+  std::optional<Timestamp> latest() override {
+    Statement statement(db_.get(), "SELECT max(time_us) FROM event");
+    std::optional<Timestamp> time;
+    while (statement.step()) {
+      if (!statement.is_null(0)) time = timestamp_of(statement.integer(0));
+    }
+    return time;
+  }
+
   std::vector<OpportunityEvent> unsent() override {
     return select("SELECT " + std::string{kColumns} + " FROM event WHERE sent = 0 ORDER BY seq");
   }
@@ -268,6 +277,7 @@ std::unique_ptr<SqliteStore> open_good(const std::filesystem::path& file, const 
   auto store = std::make_unique<SqliteStore>(std::move(db));
   // What cannot be read back is as damaged as a page that does not fit.
   static_cast<void>(store->open());
+  static_cast<void>(store->latest());
   static_cast<void>(store->unsent());
   return store;
 }

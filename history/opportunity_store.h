@@ -41,6 +41,8 @@ class OpportunityStore {
 
   /// The last event of each opportunity that was opened and not closed, in the order of opening.
   virtual std::vector<spread::OpportunityEvent> open() = 0;
+  /// When the latest event that is kept happened: the run before lived at least until then.
+  virtual std::optional<Timestamp> latest() = 0;
   /// Every `open` and `close` not marked as sent, in the order of keep().
   virtual std::vector<spread::OpportunityEvent> unsent() = 0;
   /// Forgets opportunities that closed before `before`, and beyond the latest `at_most`, unless

@@ -105,11 +105,12 @@ void Engine::wallet_changed(VenueId venue, std::string_view asset, Timestamp now
   note_changes(now);
 }
 
-void Engine::restore(const OpportunityEvent& last, Timestamp now) {
+void Engine::restore(const OpportunityEvent& last, Timestamp now, bool goes_on) {
   // Rows are made as their books arrive: join() and advance() look here.
   last_ = std::max(last_, now);
+  const microseconds wait = goes_on ? settings_.spread.max_quiet : microseconds{0};
   restored_.insert_or_assign(RowKey{last.asset, last.buy, last.sell, last.mode},
-                             PairTable::Restored{last, now + settings_.spread.max_quiet});
+                             PairTable::Restored{last, now + wait});
 }
 
 std::optional<PairTable::Restored> Engine::take_restored(const PairTable::Key& key) {

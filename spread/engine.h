@@ -56,9 +56,10 @@ class Engine {
   /// Watches an asset that the configuration does not name.
   void watch(std::string_view asset) { view_.watch(asset); }
   /// Takes up an opportunity that was open when the run before ended without closing it: `last` is
-  /// its last event. It goes on once its pair is good again, or closes if that has not happened
-  /// max_quiet after `now`.
-  void restore(const OpportunityEvent& last, Timestamp now);
+  /// its last event. It goes on once its pair is good again, or closes as `stale` if that has not
+  /// happened max_quiet after `now`; without `goes_on` it closes with the next advance(), since
+  /// nobody knows what became of it.
+  void restore(const OpportunityEvent& last, Timestamp now, bool goes_on = true);
 
   /// Does everything that is due by `now`, each at its own moment.
   void advance(Timestamp now);

@@ -120,6 +120,19 @@ TEST_CASE("what was delivered is not sent again; the rest is, in order") {
   CHECK(sent == std::vector<std::string>{"bopen", "aclose"});
 }
 
+TEST_CASE("what was left open long ago is not taken up") {
+  const Folder folder;
+  CHECK_FALSE(OpportunityLog(open_store(folder.path).store).recent(kNow));
+  open_store(folder.path).store->keep(event("a", Kind::kOpen));
+  {
+    const auto store = open_store(folder.path).store;
+    store->keep(event("a", Kind::kUpdate, kNow + std::chrono::minutes{5}));
+  }
+  const OpportunityLog log(open_store(folder.path).store);
+  CHECK(log.recent(kNow + std::chrono::minutes{15}));
+  CHECK_FALSE(log.recent(kNow + std::chrono::minutes{16}));
+}
+
 TEST_CASE("closed opportunities are forgotten by age and number, never open or unsent ones") {
   const Folder folder;
   const auto store = open_store(folder.path).store;
@@ -180,6 +193,7 @@ TEST_CASE("a store that cannot write says so and holds no event back") {
     void mark_sent(std::string_view, Kind) override {}
     bool flush() override { return working; }
     std::vector<OpportunityEvent> open() override { return {}; }
+    std::optional<Timestamp> latest() override { return {}; }
     std::vector<OpportunityEvent> unsent() override { return {}; }
     std::size_t prune(Timestamp, std::size_t) override { return 0; }
     const std::string& error() const override { return text; }

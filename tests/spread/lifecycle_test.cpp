@@ -207,6 +207,18 @@ TEST_CASE(
     CHECK(w.said.opportunities[0].reason == CloseReason::kStale);
     CHECK(w.said.opportunities[0].id == last.id);
   }
+  SUBCASE("it was too long ago") {
+    World w(kNow);
+    w.now = before.now + milliseconds{3'600'000};
+    w.engine.restore(last, w.now, false);
+    w.put_profitable();  // as good as ever, but another one
+    w.pass(milliseconds{500});
+    REQUIRE(w.said.opportunities.size() >= 2);
+    CHECK(w.said.opportunities[0].id == last.id);
+    CHECK(w.said.opportunities[0].reason == CloseReason::kStale);
+    CHECK(w.said.opportunities[1].kind == OpportunityEvent::Kind::kOpen);
+    CHECK(w.said.opportunities[1].id != last.id);
+  }
   SUBCASE("one is there, but bad") {
     World w(kNow);
     w.engine.restore(last, w.now);
