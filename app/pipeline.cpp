@@ -287,7 +287,10 @@ void Pipeline::write_out(const spread::Event& event) {
   if (opportunity == nullptr) return send_out(event);
   const std::uint64_t not_kept = opportunities_.not_kept();
   opportunities_.on(*opportunity, [this, &event](const auto&) { send_out(event); });
-  if (opportunities_.keeps()) history_metrics_.event(opportunities_.not_kept() == not_kept);
+  const bool must_last = opportunity->kind != spread::OpportunityEvent::Kind::kUpdate;
+  if (opportunities_.keeps() && must_last) {
+    history_metrics_.event(opportunities_.not_kept() == not_kept);
+  }
 }
 
 void Pipeline::send_out(const spread::Event& event) {

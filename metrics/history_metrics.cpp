@@ -7,7 +7,7 @@ namespace spreadwatch::metrics {
 struct HistoryMetrics::Impl {
   explicit Impl(Registry& registry)
       : events(counters(registry, "spreadwatch_history_events_total",
-                        "Opportunity events by whether they are on disk.")),
+                        "Opportunities opened and closed, by whether that is on disk.")),
         kept(events.Add({{"result", "kept"}})),
         not_kept(events.Add({{"result", "not_kept"}})),
         writable(gauges(registry, "spreadwatch_history_writable",

@@ -15,7 +15,7 @@ class HistoryMetrics {
   HistoryMetrics(const HistoryMetrics&) = delete;
   HistoryMetrics& operator=(const HistoryMetrics&) = delete;
 
-  /// An opportunity event is on disk, or could not be written.
+  /// An `open` or `close` of an opportunity is on disk, or could not be written.
   void event(bool kept);
   /// Whether the last write succeeded.
   void set_writable(bool writable);
