@@ -235,7 +235,7 @@ int lab(const LabOptions& options) {
   if (sweep.close_ratios.empty()) sweep.close_ratios = {spread.close_ratio, spread.open_ratio / 2};
   for (std::vector<double>* list : {&sweep.open_ratios, &sweep.close_ratios, &sweep.sizes}) {
     std::ranges::sort(*list);
-    list->erase(std::ranges::unique(*list).begin(), list->end());
+    list->erase(std::unique(list->begin(), list->end()), list->end());
   }
   if (sweep.open_ratios.size() * sweep.close_ratios.size() > kMaxTrials) {
     std::cerr << "spreadwatch: more than " << kMaxTrials << " pairs of ratios\n";
