@@ -20,6 +20,7 @@
 
 #include "ingest/backoff.h"
 #include "ingest/book_audit.h"
+#include "ingest/budget_store.h"
 #include "ingest/normalizer.h"
 #include "ingest/rate_budget.h"
 #include "ingest/rest_client.h"
@@ -39,6 +40,9 @@ constexpr milliseconds kMarketsEvery{300'000};
 constexpr Backoff::Limits kMarketsBackoff{milliseconds{2'000}, milliseconds{60'000},
                                           milliseconds{500}};
 constexpr milliseconds kStopWait{1'500};
+constexpr milliseconds kBudgetsEvery{5'000};
+constexpr milliseconds kListAgainAfter{10'000};  // for an instrument that the last list lacks
+constexpr std::size_t kMaxWanted = Normalizer::kMaxStreams;
 
 std::optional<Instrument> fx_market(VenueId venue) {
   if (region_of(venue) == Region::kKorea) return Instrument{"USDT", "KRW"};
@@ -118,13 +122,58 @@ class VenueFeed final : private MarketSink {
     markets_at_ = now;
   }
 
-  /// Adds to what is wanted.
+  /// Adds to what is wanted, but for what was removed by request.
   void want(const std::vector<Instrument>& instruments) {
     for (const Instrument& instrument : instruments) {
-      if (!wanted_.insert(instrument).second) continue;
+      if (removed_.contains(instrument) || !wanted_.insert(instrument).second) continue;
       wanted_changed_ = true;
       if (const auto it = listed_.find(instrument); it != listed_.end()) emit(it->second);
     }
+  }
+
+  void add(const Instrument& instrument) {
+    removed_.erase(instrument);
+    if (!wanted_.contains(instrument) && wanted_.size() >= kMaxWanted) {
+      context_.metrics.decode_error(ErrorCode::kVenueError);
+      emit(FeedError{settings_.id,
+                     normalizer_.adapter().venue_symbol(instrument),
+                     {ErrorCode::kVenueError, "more instruments than allowed"},
+                     context_.clock.now(),
+                     {}});
+      return;
+    }
+    want({instrument});
+    // It may be newer than the list.
+    if (markets_known_ && !active_.contains(instrument) && markets_at_) {
+      markets_at_ = std::min(*markets_at_, listed_at_ + kListAgainAfter);
+    }
+  }
+
+  void remove(const Instrument& instrument) {
+    if (wanted_.erase(instrument) == 0) return;
+    if (removed_.size() < kMaxWanted) removed_.insert(instrument);
+    unlisted_.erase(instrument);
+    const auto carried = carried_.find(instrument);
+    if (carried == carried_.end()) return;
+    sessions_[carried->second]->remove(subscriptions_of(instrument), std::nullopt);
+    carried_.erase(carried);
+  }
+
+  /// What the venue's addresses must not be allowed to forget over a restart.
+  KeptBudget budget(Timestamp now) { return {hosts(), budget_.state(now)}; }
+  void restore_budget(const KeptBudget& kept, Timestamp now) {
+    if (kept.hosts != hosts()) return;
+    budget_.restore(kept.state, now);
+    const auto until = budget_.connect_paused_until(now);
+    if (until) {
+      spdlog::warn("{}: connects are paused for {} s more, as known from before the restart",
+                   to_string(settings_.id),
+                   std::chrono::duration_cast<seconds>(*until - now).count());
+    }
+  }
+  /// Changes with every new pause.
+  std::pair<std::optional<Timestamp>, std::optional<Timestamp>> pauses(Timestamp now) const {
+    return {budget_.connect_paused_until(now), budget_.rest_paused_until(now)};
   }
 
   /// The venue's active instruments; nullptr until a list has been had.
@@ -185,6 +234,11 @@ class VenueFeed final : private MarketSink {
   }
 
  private:
+  std::string hosts() {
+    return websocket_url(settings_.ws_url, normalizer_.adapter().profile().ws_url) + " " +
+           rest_url_;
+  }
+
   // MarketSink of the market list
   void on_ticker(const Ticker&) override {}
   void on_order_book(const std::string&, const OrderBook&) override {}
@@ -242,6 +296,7 @@ class VenueFeed final : private MarketSink {
   }
 
   void learn() {
+    listed_at_ = std::chrono::steady_clock::now();
     std::set<Instrument> active;
     listed_.clear();
     for (const MarketInfo& market : listing_) {
@@ -377,7 +432,9 @@ class VenueFeed final : private MarketSink {
   std::set<Instrument> active_;
   std::map<Instrument, MarketStatus> listed_;  // active or not
 
+  SteadyTime listed_at_{};
   std::set<Instrument> wanted_;
+  std::set<Instrument> removed_;  // by request: not wanted again because two venues list it
   bool wanted_changed_ = false;
   std::map<Instrument, std::size_t> carried_;  // by which session
   std::set<Instrument> unlisted_;              // and reported as such
@@ -396,6 +453,7 @@ class LiveFeeds::Impl {
        metrics::IngestMetrics& metrics, LiveOptions options)
       : all_assets_(settings.all_assets),
         registry_(registry),
+        metrics_(metrics),
         clock_(clock),
         options_(std::move(options)),
         tls_(options_.ca_file),
@@ -409,9 +467,19 @@ class LiveFeeds::Impl {
                                                    seed));
     }
     for (const VenueInstruments& v : wanted) {
-      for (const auto& feed : feeds_) {
-        if (feed->settings().id == v.venue) feed->want(v.instruments);
-      }
+      if (VenueFeed* const feed = find(v.venue)) feed->want(v.instruments);
+    }
+    if (settings.state_dir.empty()) return;
+    budgets_ = std::make_unique<BudgetStore>(
+        settings.state_dir, [this](BudgetStore::Operation operation, const std::string& detail) {
+          const bool read = operation == BudgetStore::Operation::kRead;
+          spdlog::error("kept budgets cannot be {}: {}", read ? "read" : "written", detail);
+          metrics_.state_error(read ? metrics::StateOperation::kRead
+                                    : metrics::StateOperation::kWrite);
+        });
+    const Timestamp now = clock_.now();
+    for (const auto& [venue, kept] : budgets_->load()) {
+      if (VenueFeed* const feed = find(venue)) feed->restore_budget(kept, now);
     }
   }
 
@@ -438,6 +506,23 @@ class LiveFeeds::Impl {
       if (!done_changed_.wait_for(lock, kStopWait, [this] { return done_; })) io_.stop();
     }
     thread_.join();
+    if (budgets_) {
+      save_budgets(clock_.now());
+      budgets_.reset();
+    }
+  }
+
+  bool add(VenueId venue, const Instrument& instrument) {
+    VenueFeed* const feed = find(venue);
+    if (feed == nullptr) return false;
+    asio::post(io_, [feed, instrument] { feed->add(instrument); });
+    return true;
+  }
+  bool remove(VenueId venue, const Instrument& instrument) {
+    VenueFeed* const feed = find(venue);
+    if (feed == nullptr) return false;
+    asio::post(io_, [feed, instrument] { feed->remove(instrument); });
+    return true;
   }
 
   std::vector<FeedStatus> feeds() const {
@@ -482,6 +567,31 @@ class LiveFeeds::Impl {
       status_at_ = now;
       refresh_status();
     }
+    if (budgets_) keep_budgets(now);
+  }
+
+  // Pauses at once; what was used of the windows now and then.
+  void keep_budgets(SteadyTime now) {
+    const Timestamp wall = clock_.now();
+    Pauses pauses;
+    for (const auto& feed : feeds_) pauses.push_back(feed->pauses(wall));
+    if (pauses == pauses_ && now - budgets_at_ < kBudgetsEvery) return;
+    pauses_ = std::move(pauses);
+    budgets_at_ = now;
+    save_budgets(wall);
+  }
+  void save_budgets(Timestamp wall) {
+    KeptBudgets budgets;
+    for (const auto& feed : feeds_) budgets[feed->settings().id] = feed->budget(wall);
+    budgets_->save(budgets);
+  }
+
+  // The venues never change, so any thread may look one up.
+  VenueFeed* find(VenueId venue) const {
+    for (const auto& feed : feeds_) {
+      if (feed->settings().id == venue) return feed.get();
+    }
+    return nullptr;
   }
 
   // Every registered asset that at least two venues list is wanted of each of them.
@@ -521,8 +631,11 @@ class LiveFeeds::Impl {
     status_.swap(fresh);
   }
 
+  using Pauses = std::vector<std::pair<std::optional<Timestamp>, std::optional<Timestamp>>>;
+
   const bool all_assets_;
   const config::AssetRegistry& registry_;
+  metrics::IngestMetrics& metrics_;
   const Clock& clock_;
   const LiveOptions options_;
   asio::io_context io_{1};
@@ -535,6 +648,9 @@ class LiveFeeds::Impl {
   SteadyTime started_at_{};
   SteadyTime status_at_{};
   std::uint64_t versions_seen_ = 0;
+  std::unique_ptr<BudgetStore> budgets_;  // null = nothing is kept
+  SteadyTime budgets_at_{};
+  Pauses pauses_;
   bool stopping_ = false;
 
   mutable std::mutex status_mutex_;
@@ -556,6 +672,12 @@ LiveFeeds::~LiveFeeds() = default;
 
 void LiveFeeds::start() { impl_->start(); }
 void LiveFeeds::stop() noexcept { impl_->stop(); }
+bool LiveFeeds::add(VenueId venue, const Instrument& instrument) {
+  return impl_->add(venue, instrument);
+}
+bool LiveFeeds::remove(VenueId venue, const Instrument& instrument) {
+  return impl_->remove(venue, instrument);
+}
 std::vector<FeedStatus> LiveFeeds::feeds() const { return impl_->feeds(); }
 
 }  // namespace spreadwatch::ingest

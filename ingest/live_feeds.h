@@ -79,8 +79,9 @@ struct LiveOptions {
 ///    normalizers and order books live there, without locks, and every LiveSink call is made there.
 ///  - Asio's resolver thread of that io_context (name look-ups only).
 ///  - cpprestsdk's process-wide pool: HTTP requests. Answers are posted to `feeds`.
-/// Of the public members, feeds() may be called by any thread; the others by the one that owns the
-/// object.
+///  - `budgets`: writes the budgets' file, when `settings.state_dir` names a folder.
+/// Of the public members, add(), remove() and feeds() may be called by any thread; the others by
+/// the one that owns the object.
 class LiveFeeds {
  public:
   /// `wanted` lists watched venues only. `registry`, `clock`, `sink` and `metrics` must outlive the
@@ -97,6 +98,14 @@ class LiveFeeds {
   /// Sends close frames, cancels requests, joins; at most 2 s. No LiveSink call is made after it
   /// returns. Idempotent, never throws.
   void stop() noexcept;
+
+  /// Watches one more instrument, or no longer watches one; the venue's other streams and
+  /// connections go on. Done on the feeds' thread soon after the call. What is removed is reported
+  /// as kDown without a reason; what the venue does not list is reported as kUnknownSymbol and
+  /// subscribed once it is listed. Known already, or not known: nothing happens. False, and nothing
+  /// happens, when the venue is not watched.
+  bool add(VenueId venue, const Instrument& instrument);
+  bool remove(VenueId venue, const Instrument& instrument);
 
   /// Every subscribed channel, ordered by venue, symbol, channel; at most about 250 ms old.
   std::vector<FeedStatus> feeds() const;

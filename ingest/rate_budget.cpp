@@ -10,6 +10,8 @@ constexpr milliseconds kLongestPause{
     std::chrono::hours{72}};  // Binance's longest ban is three days
 constexpr milliseconds kLongestGuess{std::chrono::minutes{16}};
 constexpr milliseconds kPingWindow{60'000};
+constexpr milliseconds kShortWindow{10'000};
+constexpr int kPersistent = 2;  // refusals in a row after which the next one is taken for a block
 
 RateLimit with_margin(RateLimit limit) {
   if (limit.count <= 0 || limit.per.count() <= 0) return {};
@@ -18,26 +20,8 @@ RateLimit with_margin(RateLimit limit) {
   return {1, milliseconds{std::llround(static_cast<double>(limit.per.count()) / share)}};
 }
 
-// How long a refusal lasts that does not say so itself. 403 is what Bybit and Cloudflare answer to
-// an address that asked too often; Bybit's documentation wants ten quiet minutes on HTTP.
-milliseconds guess(int status, bool rest, int refusals) {
-  const milliseconds first = status == 418           ? milliseconds{300'000}
-                             : status == 403 && rest ? milliseconds{600'000}
-                             : status == 403         ? milliseconds{60'000}
-                                                     : milliseconds{10'000};
-  return std::max(first, std::min(kLongestGuess, first * (1 << std::min(refusals, 10))));
-}
-
 bool is_refusal(int status, const std::optional<milliseconds>& retry_after) {
   return status == 429 || status == 418 || status == 403 || retry_after.has_value();
-}
-
-milliseconds pause_for(int status, bool rest, int refusals,
-                       const std::optional<milliseconds>& retry_after) {
-  // Only a limit or a ban is believed to last for days.
-  const bool limit = status == 429 || status == 418 || status == 403;
-  return std::min(limit ? kLongestPause : kLongestGuess,
-                  retry_after.value_or(guess(status, rest, refusals)));
 }
 
 void extend(std::optional<Timestamp>& pause, Timestamp until) {
@@ -83,6 +67,37 @@ void RateWindow::take(Timestamp now, int weight) {
   sum_ += weight;
 }
 
+std::vector<RateWindow::Taken> RateWindow::kept(Timestamp now) {
+  std::vector<Taken> out;
+  if (limit_.count == 0 || limit_.per < kShortWindow) return out;
+  advance(now);
+  for (const Taken& t : taken_) {
+    if (!out.empty() &&
+        std::chrono::floor<seconds>(out.back().time) == std::chrono::floor<seconds>(t.time)) {
+      out.back() = {t.time, out.back().weight + t.weight};
+    } else {
+      out.push_back(t);
+    }
+  }
+  return out;
+}
+
+void RateWindow::restore(const std::vector<Taken>& taken, Timestamp now) {
+  if (limit_.count == 0) return;
+  taken_.clear();
+  sum_ = 0;
+  last_ = now;
+  for (const Taken& t : taken) {
+    const bool in_order = taken_.empty() || taken_.back().time <= t.time;
+    // No more than fills the window: the file is from outside.
+    if (!in_order || t.time > now || t.time + limit_.per <= now || t.weight <= 0) continue;
+    const int weight = std::min(t.weight, limit_.count - sum_);
+    if (weight == 0) break;
+    taken_.push_back({t.time, weight});
+    sum_ += weight;
+  }
+}
+
 MessageBudget::MessageBudget(std::span<const RateLimit> limits) {
   for (const RateLimit& limit : limits) windows_.emplace_back(limit);
 }
@@ -101,7 +116,42 @@ microseconds MessageBudget::take(Timestamp now, bool ping) {
 }
 
 VenueBudget::VenueBudget(const VenueProfile& profile)
-    : connects_(profile.connects), rest_(profile.rest) {}
+    : connects_(profile.connects), rest_(profile.rest), block_(profile.block) {}
+
+VenueBudget::State VenueBudget::state(Timestamp now) {
+  return {still(connect_pause_, now), still(rest_pause_, now), connects_.kept(now),
+          rest_.kept(now)};
+}
+
+void VenueBudget::restore(const State& state, Timestamp now) {
+  if (state.connect_pause)
+    extend(connect_pause_, std::min(*state.connect_pause, now + kLongestPause));
+  if (state.rest_pause) extend(rest_pause_, std::min(*state.rest_pause, now + kLongestPause));
+  connects_.restore(state.connects, now);
+  rest_.restore(state.rest, now);
+}
+
+// How long a refusal lasts that does not say so itself. 403 is what Bybit and Cloudflare answer to
+// an address that asked too often. Whoever goes on asking is shut out for the venue's block, where
+// it has one: from the third refusal in a row we wait at least as long.
+milliseconds VenueBudget::guess(int status, bool rest, int refusals) const {
+  const milliseconds first = status == 418           ? milliseconds{300'000}
+                             : status == 403 && rest ? milliseconds{600'000}
+                             : status == 403         ? milliseconds{60'000}
+                                                     : milliseconds{10'000};
+  const milliseconds wait =
+      std::max(first, std::min(kLongestGuess, first * (1 << std::min(refusals, 10))));
+  const bool blocked = status == 418 || status == 403 || refusals >= kPersistent;
+  return blocked ? std::max(wait, block_) : wait;
+}
+
+milliseconds VenueBudget::pause_for(int status, bool rest, int refusals,
+                                    const std::optional<milliseconds>& retry_after) const {
+  // Only a limit or a ban is believed to last for days.
+  const bool limit = status == 429 || status == 418 || status == 403;
+  return std::min(limit ? kLongestPause : kLongestGuess,
+                  retry_after.value_or(guess(status, rest, refusals)));
+}
 
 microseconds VenueBudget::take_connect(Timestamp now) {
   if (const auto until = connect_paused_until(now)) return *until - now;
@@ -147,11 +197,6 @@ void VenueBudget::used_weight(Timestamp now, int used) {
   const RateLimit& limit = rest_.limit();
   // Others behind this address use the same weight: the venue's count is the one that bans.
   if (limit.count > 0 && used >= limit.count) extend(rest_pause_, now + limit.per / 2);
-}
-
-void VenueBudget::ban_until(Timestamp until) {
-  extend(connect_pause_, until);
-  extend(rest_pause_, until);
 }
 
 std::optional<Timestamp> VenueBudget::connect_paused_until(Timestamp now) const {

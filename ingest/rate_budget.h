@@ -30,12 +30,17 @@ class RateWindow {
 
   const RateLimit& limit() const { return limit_; }  ///< after the share was taken
 
- private:
   struct Taken {
     Timestamp time;
     int weight;
   };
+  /// What still counts at `now`, second by second, for a later restore(). Empty for a window that
+  /// is over before a program can be started again (under ten seconds).
+  std::vector<Taken> kept(Timestamp now);
+  /// Puts back what kept() gave before a restart. What is over or lies beyond `now` is left out.
+  void restore(const std::vector<Taken>& taken, Timestamp now);
 
+ private:
   void advance(Timestamp now);
 
   RateLimit limit_;
@@ -63,6 +68,17 @@ class VenueBudget {
  public:
   explicit VenueBudget(const VenueProfile& profile);
 
+  /// What must not be forgotten over a restart: pauses, and what counts in the long windows.
+  struct State {
+    std::optional<Timestamp> connect_pause;
+    std::optional<Timestamp> rest_pause;
+    std::vector<RateWindow::Taken> connects;
+    std::vector<RateWindow::Taken> rest;
+  };
+  State state(Timestamp now);
+  /// Pauses are believed for as long as the longest ban that a venue is known for.
+  void restore(const State& state, Timestamp now);
+
   /// 0 = taken; else how long to wait before asking again, nothing taken.
   microseconds take_connect(Timestamp now);
   microseconds take_rest(Timestamp now, int weight = 1);
@@ -81,15 +97,18 @@ class VenueBudget {
   /// The venue's own count of the weight used in its window.
   void used_weight(Timestamp now, int used);
 
-  /// Pauses connects and REST until `until`, for a ban known from before a restart.
-  void ban_until(Timestamp until);
   /// Until when connects (REST requests) are paused; nullopt when they are not.
   std::optional<Timestamp> connect_paused_until(Timestamp now) const;
   std::optional<Timestamp> rest_paused_until(Timestamp now) const;
 
  private:
+  milliseconds guess(int status, bool rest, int refusals) const;
+  milliseconds pause_for(int status, bool rest, int refusals,
+                         const std::optional<milliseconds>& retry_after) const;
+
   RateWindow connects_;
   RateWindow rest_;
+  const milliseconds block_;
   std::optional<Timestamp> connect_pause_;
   std::optional<Timestamp> rest_pause_;
   int connect_refusals_ = 0;

@@ -47,6 +47,8 @@ struct VenueProfile {
   RateLimit connects;               ///< new connections, per address
   std::vector<RateLimit> messages;  ///< what we may send on one connection
   RateLimit rest;                   ///< REST weight, per address
+  milliseconds block{
+      0};  ///< how long an address that goes on asking is shut out; 0 = not documented
   std::size_t max_subscriptions =
       1000;                 ///< per connection (a channel of an instrument counts as one)
   milliseconds max_age{0};  ///< the server closes a connection of this age; 0 = not documented
@@ -117,6 +119,9 @@ class VenueAdapter {
   /// `out.errors`, and every price and size that comes out is finite and in range (prices above
   /// zero, sizes not negative). A market list is learned on the way.
   void decode(const Frame& frame, Decoded& out);
+
+  /// Knows the market list that another adapter of the venue has been shown.
+  void learn_from(const VenueAdapter& other) { listed_ = other.listed_; }
 
   /// The canonical instrument: from the market list when it has been seen, else by splitting the
   /// symbol at the longest known quote currency. nullopt when it is not a spot instrument.

@@ -58,6 +58,8 @@ struct VenueMetrics::Series {
                                    "Connects tried again after a failure or a loss.")),
         pongs_missed(counter(registry, "spreadwatch_ingest_pongs_missed_total",
                              "Pings that were not answered in time.")),
+        stalls(counter(registry, "spreadwatch_ingest_stalls_total",
+                       "Order book streams that fell silent while their connection was alive.")),
         subscriptions(by_channel(gauges(registry, "spreadwatch_ingest_subscriptions",
                                         "Channels of instruments subscribed now."),
                                  venue)),
@@ -132,6 +134,7 @@ struct VenueMetrics::Series {
   ByReason disconnections;
   Counter& reconnect_attempts;
   Counter& pongs_missed;
+  Counter& stalls;
   std::array<Gauge*, kChannelNames.size()> subscriptions;
   std::array<Counter*, kChannelNames.size()> frames;
   std::array<Counter*, kChannelNames.size()> bytes;
@@ -174,6 +177,8 @@ void VenueMetrics::disconnected(std::optional<ErrorCode> reason) {
 void VenueMetrics::reconnect_attempt() { series_->reconnect_attempts.Increment(); }
 
 void VenueMetrics::pong_missed() { series_->pongs_missed.Increment(); }
+
+void VenueMetrics::stalled() { series_->stalls.Increment(); }
 
 void VenueMetrics::set_subscriptions(Channel channel, std::size_t count) {
   series_->subscriptions[static_cast<std::size_t>(channel)]->Set(static_cast<double>(count));
@@ -258,7 +263,17 @@ void VenueMetrics::rest_request(std::optional<ErrorCode> reason) {
   series_->rest_requests.increment(reason);
 }
 
-IngestMetrics::IngestMetrics(Registry& registry, std::span<const VenueId> venues) {
+struct IngestMetrics::State {
+  explicit State(Registry& registry) {
+    auto& family = counters(registry, "spreadwatch_ingest_state_errors_total",
+                            "Reads and writes of the kept rate budgets that failed.");
+    errors = {&family.Add({{"operation", "read"}}), &family.Add({{"operation", "write"}})};
+  }
+  std::array<Counter*, 2> errors{};
+};
+
+IngestMetrics::IngestMetrics(Registry& registry, std::span<const VenueId> venues)
+    : state_(std::make_unique<State>(registry)) {
   for (const VenueId id : venues) {
     venues_[index_of(id)] =
         std::make_unique<VenueMetrics>(std::make_unique<VenueMetrics::Series>(registry, id));
@@ -266,6 +281,10 @@ IngestMetrics::IngestMetrics(Registry& registry, std::span<const VenueId> venues
 }
 
 IngestMetrics::~IngestMetrics() = default;
+
+void IngestMetrics::state_error(StateOperation operation) {
+  state_->errors[static_cast<std::size_t>(operation)]->Increment();
+}
 
 VenueMetrics& IngestMetrics::venue(VenueId id) {
   assert(venues_[index_of(id)] != nullptr);

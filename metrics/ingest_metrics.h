@@ -57,6 +57,8 @@ class VenueMetrics {
   /// A connect is tried again after a failure or a loss.
   void reconnect_attempt();
   void pong_missed();
+  /// A synced order book said nothing for too long and was asked for again.
+  void stalled();
   /// Subscriptions held on all connections of the venue now.
   void set_subscriptions(Channel channel, std::size_t count);
 
@@ -99,6 +101,9 @@ class VenueMetrics {
   std::unique_ptr<Series> series_;
 };
 
+/// What was done with the file that keeps the budgets over a restart; the `operation` label.
+enum class StateOperation : std::uint8_t { kRead, kWrite };
+
 /// The ingest series of every watched venue.
 /// Threads: as VenueMetrics.
 class IngestMetrics {
@@ -111,8 +116,13 @@ class IngestMetrics {
   /// REQUIRES: `id` was among the constructor's venues. Lives as long as this.
   VenueMetrics& venue(VenueId id);
 
+  /// The kept budgets could not be read or written.
+  void state_error(StateOperation operation);
+
  private:
+  struct State;
   std::array<std::unique_ptr<VenueMetrics>, kVenueCount> venues_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace spreadwatch::metrics

@@ -41,6 +41,7 @@ const VenueProfile& bithumb_profile() {
     p.connects = {10, seconds{1}};
     p.messages = {{5, seconds{1}}};  // not published
     p.rest = {150, seconds{1}};
+    p.block = std::chrono::minutes{10};
     p.max_subscriptions = 1000;  // not published
     p.subscribe_replaces = true;
     p.depths = {5, 15};

@@ -36,6 +36,7 @@ const VenueProfile& bybit_profile() {
     p.silence = milliseconds{45'000};  // two pings unanswered
     p.connects = {500, minutes{5}};
     p.rest = {600, seconds{5}};
+    p.block = minutes{10};
     p.max_subscriptions = 500;  // topics of up to 42 characters within the 21,000 of a connection
     p.depths = {1, 50, 200, 1000};
     p.default_depth = 200;

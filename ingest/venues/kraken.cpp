@@ -37,6 +37,7 @@ const VenueProfile& kraken_profile() {
     p.connects = {150, minutes{10}};
     p.messages = {{20, seconds{1}}};  // not published
     p.rest = {1, seconds{1}};
+    p.block = minutes{10};
     p.max_subscriptions = 200;  // not published
     p.depths = {10, 25, 100, 500, 1000};
     p.default_depth = 100;

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "ingest/backoff.h"
+#include "ingest/budget_store.h"
 #include "ingest/rate_budget.h"
 #include "ingest/transport.h"
 
@@ -192,9 +193,70 @@ TEST_CASE("the venue's own count of used weight stops us") {
   CHECK(budget.take_rest(kStart) == 30s);
 }
 
+TEST_CASE("the long windows are not forgotten over a restart, the short ones need not be kept") {
+  const VenueProfile profile = profile_with({10, 600'000ms}, {100, 60'000ms});
+  VenueBudget before(profile);
+  for (int i = 0; i < 8; ++i) REQUIRE(before.take_connect(kStart + i * 100ms).count() == 0);
+  REQUIRE(before.take_rest(kStart, 70).count() == 0);
+  KeptBudgets kept;
+  kept[VenueId::kKraken] = {"host", before.state(kStart + 2s)};
+  const Result<KeptBudgets> read = decode_budgets(encode_budgets(kept));
+  REQUIRE(read);
+  CHECK(read->at(VenueId::kKraken).hosts == "host");
+
+  VenueBudget after(profile);
+  after.restore(read->at(VenueId::kKraken).state, kStart + 3s);
+  CHECK(after.take_connect(kStart + 3s) >= 597s);
+  CHECK(after.take_rest(kStart + 3s, 11) == 57s);
+  CHECK(after.take_rest(kStart + 3s, 10).count() == 0);
+
+  VenueBudget brief(profile_with({3, 1'000ms}, {10, 1'000ms}));
+  REQUIRE(brief.take_connect(kStart).count() == 0);
+  CHECK(brief.state(kStart).connects.empty());
+}
+
+TEST_CASE("a state file cannot lock us out for longer than any ban lasts, nor overfill a window") {
+  VenueBudget budget(profile_with({10, 600'000ms}, {}));
+  budget.restore({kStart + std::chrono::hours{9000},
+                  std::nullopt,
+                  {{kStart + 5s, 1}, {kStart - 1s, 1'000'000}, {kStart - 2s, -5}},
+                  {}},
+                 kStart);
+  CHECK(budget.take_connect(kStart) == std::chrono::hours{72});
+  CHECK(budget.take_connect(kStart + std::chrono::hours{72}).count() == 0);
+}
+
+TEST_CASE("what is not a state file is an error, whatever it is") {
+  for (const char* const bad :
+       {"", "{", "[]", "null", R"({"version":2,"venues":{}})", R"({"version":1})",
+        R"({"version":1,"venues":{"okx":{}}})", R"({"version":1,"venues":{"okx":[1]}})",
+        R"({"version":1,"venues":{"okx":{"hosts":"h","connect_paused_until_us":"soon",
+            "rest_paused_until_us":null,"connects":[],"rest":[]}}})"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(decode_budgets(bad).has_value());
+  }
+  CHECK(decode_budgets(R"({"version":1,"venues":{"mtgox":{}}})").has_value());
+}
+
+TEST_CASE("whoever is refused again and again waits out the venue's block") {
+  VenueProfile profile = profile_with({10, 1'000ms}, {});
+  profile.block = 600'000ms;
+  VenueBudget budget(profile);
+  Timestamp now = kStart;
+  std::vector<microseconds> pauses;
+  for (int i = 0; i < 3; ++i) {
+    budget.refused_connect(now, 429, std::nullopt);
+    pauses.push_back(*budget.connect_paused_until(now) - now);
+    now += pauses.back();
+  }
+  CHECK(pauses[0] == 10s);
+  CHECK(pauses[1] == 20s);
+  CHECK(pauses[2] == 600s);
+}
+
 TEST_CASE("a ban known from before a restart holds") {
   VenueBudget budget(profile_with({300, 300'000ms}, {6'000, 60'000ms}));
-  budget.ban_until(kStart + 90s);
+  budget.restore({kStart + 90s, kStart + 90s, {}, {}}, kStart);
   CHECK(budget.take_connect(kStart) == 90s);
   CHECK(budget.take_rest(kStart + 89s) == 1s);
 }

@@ -1,10 +1,14 @@
 #include "ingest/live_feeds.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -198,6 +202,115 @@ TEST_CASE("feeds that were never started can be stopped and destroyed") {
   Setup setup;
   const auto feeds = setup.make();
   feeds->stop();
+}
+
+TEST_CASE(
+    "an instrument added while running has data without a reconnect, and is gone when removed") {
+  Setup setup;
+  setup.venue.list({"BTCUSDT", "ETHUSDT", "XRPUSDT"});
+  const auto feeds = setup.make();
+  feeds->start();
+  REQUIRE(setup.sink.until_synced(kBtc));
+  const Instrument xrp{"XRP", "USDT"};
+  CHECK_FALSE(feeds->add(VenueId::kOkx, xrp));
+  CHECK(feeds->add(VenueId::kBybit, xrp));
+  REQUIRE(setup.sink.until_synced(xrp));
+  REQUIRE(eventually(*feeds, [](const auto& all) { return all.size() == 6; }));
+  CHECK(feeds->remove(VenueId::kBybit, xrp));
+  REQUIRE(setup.sink.until([&](const auto& events) {
+    return std::any_of(events.begin(), events.end(), [&](const MarketEvent& e) {
+      const auto* const book = std::get_if<OrderBook>(&e);
+      return book != nullptr && book->instrument == xrp && book->state == FeedState::kDown &&
+             !book->reason && book->bids.empty();
+    });
+  }));
+  REQUIRE(eventually(*feeds, [](const auto& all) { return all.size() == 4; }));
+  CHECK(setup.venue.unsubscribed("orderbook.50.XRPUSDT") == 1);
+  CHECK(setup.venue.subscribed("orderbook.50.BTCUSDT") == 1);
+  CHECK(setup.venue.upgrades() == 1);
+}
+
+TEST_CASE("what was removed comes back when it is added again") {
+  Setup setup;
+  const auto feeds = setup.make();
+  feeds->start();
+  REQUIRE(setup.sink.until_synced(kEth));
+  feeds->remove(VenueId::kBybit, kEth);
+  REQUIRE(eventually(*feeds, [](const auto& all) { return all.size() == 2; }));
+  feeds->add(VenueId::kBybit, kEth);
+  REQUIRE(eventually(*feeds, [](const auto& all) { return all.size() == 4; }));
+  CHECK(setup.venue.subscribed("orderbook.50.ETHUSDT") == 2);
+  CHECK(setup.venue.upgrades() == 1);
+}
+
+// A folder of its own, gone at the end.
+class StateFolder {
+ public:
+  StateFolder()
+      : path(std::filesystem::temp_directory_path() /
+             ("spreadwatch-state-" + std::to_string(::getpid()))) {
+    std::filesystem::remove_all(path);
+  }
+  ~StateFolder() { std::filesystem::remove_all(path); }
+  StateFolder(const StateFolder&) = delete;
+  StateFolder& operator=(const StateFolder&) = delete;
+
+  const std::filesystem::path path;
+};
+
+TEST_CASE("a ban is kept over a restart: nothing is asked of the venue before it ends") {
+  const StateFolder folder;
+  Setup setup;
+  setup.settings.state_dir = folder.path.string();
+  setup.venue.refuse("418 I'm a teapot", "Retry-After: 3\r\n");
+  auto feeds = setup.make();
+  feeds->start();
+  REQUIRE(setup.sink.until([](const auto& events) {
+    return std::any_of(events.begin(), events.end(), [](const MarketEvent& e) {
+      const auto* const error = std::get_if<FeedError>(&e);
+      return error != nullptr && error->error.code == ErrorCode::kBanned;
+    });
+  }));
+  const auto banned = std::chrono::steady_clock::now();
+  setup.venue.refuse("", "");
+  // As a kill would leave it: the file is there before anything is stopped.
+  REQUIRE(eventually(*feeds, [&](const auto&) {
+    std::ifstream in(folder.path / "budgets.json");
+    const std::string text{std::istreambuf_iterator<char>{in}, {}};
+    return text.find("connect_paused_until_us\": 1") != std::string::npos;
+  }));
+  feeds.reset();
+
+  const int before = setup.venue.connections();
+  feeds = setup.make();
+  feeds->start();
+  CHECK_FALSE(setup.sink.until_synced(kBtc, 1s));
+  CHECK(setup.venue.connections() == before);
+  REQUIRE(setup.sink.until_synced(kBtc));
+  CHECK(std::chrono::steady_clock::now() - banned >= 2900ms);
+}
+
+TEST_CASE("kept budgets that cannot be read or written are counted, and the feeds come up") {
+  const StateFolder folder;
+  std::filesystem::create_directories(folder.path);
+  Setup setup;
+  std::string counted;
+  SUBCASE("garbage") {
+    std::ofstream(folder.path / "budgets.json") << "{\"version\":1,\"venues\":[";
+    setup.settings.state_dir = folder.path.string();
+    counted = "spreadwatch_ingest_state_errors_total{operation=\"read\"} 1";
+  }
+  SUBCASE("a folder that is a file") {
+    std::ofstream(folder.path / "file") << "x";
+    setup.settings.state_dir = (folder.path / "file" / "deeper").string();
+    counted = "spreadwatch_ingest_state_errors_total{operation=\"write\"} 1";
+  }
+  const auto feeds = setup.make();
+  feeds->start();
+  CHECK(setup.sink.until_synced(kBtc));
+  CHECK(eventually(*feeds, [&](const auto&) {
+    return setup.registry.text().find(counted) != std::string::npos;
+  }));
 }
 
 TEST_CASE("all assets are those that two venues list, under each one's ticker") {
