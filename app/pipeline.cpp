@@ -59,19 +59,14 @@ std::optional<api::Topic> topic_of(const spread::Event& event) {
 }  // namespace
 
 /// What the publish thread remembers to keep gauges true: the best pair per asset, open
-/// opportunities, verdicts.
+/// opportunities.
 struct Pipeline::PublishState {
   struct Row {
     std::string asset;
-    spread::Verdict verdict{};
-    Reasons reasons;
     std::optional<metrics::SpreadMetrics::Best> best;
   };
   std::map<std::string, Row> rows;          // by pair
   std::map<std::string, std::size_t> open;  // by asset
-  std::array<std::size_t, spread::kVerdictNames.size()> verdicts{};
-  std::array<std::size_t, kReasonNames.size()> reasons{};
-  std::string text;
 };
 
 /// Throws history::StoreError.
@@ -228,6 +223,7 @@ void Pipeline::run_engine() {
     }
     engine_.advance(clock_.now());
     answer_profits();
+    set_pair_gauges();
     queue_metrics_.set_depth(kSpreadStage, market_queue_.size());
   }
   // With a store the next run goes on where this one ends; without, it ends here.
@@ -235,6 +231,16 @@ void Pipeline::run_engine() {
     engine_.suspend(clock_.now());
   } else {
     engine_.finish(clock_.now());
+  }
+}
+
+void Pipeline::set_pair_gauges() {
+  const spread::Engine::Counts& counts = engine_.counts();
+  for (std::size_t i = 0; i < counts.by_verdict.size(); ++i) {
+    spread_metrics_.set_pairs(spread::kVerdictNames[i], counts.by_verdict[i]);
+  }
+  for (std::size_t i = 0; i < counts.by_reason.size(); ++i) {
+    spread_metrics_.set_pair_reasons(static_cast<Reason>(i), counts.by_reason[i]);
   }
 }
 
@@ -299,10 +305,10 @@ void Pipeline::send_out(const spread::Event& event) {
     store_.update(*book);
     return;
   }
-  PublishState& state = *publish_state_;
-  state.text.clear();
-  publish::append_event(state.text, event, settings_.publish.orderbook_levels);
-  const auto record = std::make_shared<const std::string>(state.text);
+  publish::KafkaRecord message =
+      publish::make_record(topics_, event, settings_.publish.orderbook_levels);
+  // Of an error this is the dead letter, which goes to Kafka only.
+  const auto record = std::make_shared<const std::string>(message.value);
   if (const std::optional<api::Topic> topic = topic_of(event))
     server_.broadcaster().publish(*topic, *record);
   const Timestamp now = clock_.now();
@@ -319,19 +325,16 @@ void Pipeline::send_out(const spread::Event& event) {
 
     void operator()(const Ticker& ticker) {
       p.store_.update(ticker);
-      p.kafka_.publish(publish::make_record(p.topics_, ticker));
       latency(ticker.receive_time);
     }
     void operator()(const OrderBook& book) {
       p.store_.update(book);
-      p.kafka_.publish(publish::make_record(p.topics_, book, p.settings_.publish.orderbook_levels));
       latency(book.receive_time);
     }
-    void operator()(const FeedError& error) { p.kafka_.publish(publish::make_record(error, 1)); }
+    void operator()(const FeedError&) {}
     void operator()(const fx::FxEvent& event) {
       const auto pair = static_cast<std::size_t>(event.rate.pair);
       p.store_.update_rate(to_string(event.rate.pair), record);
-      p.kafka_.publish(publish::make_record(event));
       p.rate_ok_[pair] = event.rate.ok();
       if (event.rate.ok()) {
         p.fx_metrics_.set_rate(pair, event.rate.bid, event.rate.ask, *event.rate.mid, event.time);
@@ -352,14 +355,12 @@ void Pipeline::send_out(const spread::Event& event) {
       p.store_.update_premium({event.asset, std::string{to_string(event.region)}, over,
                                std::string{to_string(event.basis)}},
                               record);
-      p.kafka_.publish(publish::make_record(event));
       p.spread_metrics_.set_premium(event.asset, to_string(event.region), over,
                                     to_string(event.basis), event.premium, now);
     }
     void operator()(const spread::SpreadEvent& event) {
       p.store_.update_spread({event.asset, event.buy, event.sell, event.mode},
                              to_string(event.verdict), record);
-      p.kafka_.publish(publish::make_record(event));
       p.spread_metrics_.verdict(to_string(event.verdict), event.reasons);
       if (event.received && event.time >= *event.received) {
         p.spread_metrics_.latency(event.time - *event.received);
@@ -369,7 +370,6 @@ void Pipeline::send_out(const spread::Event& event) {
     void operator()(const spread::OpportunityEvent& event) {
       using Kind = spread::OpportunityEvent::Kind;
       p.store_.update_opportunity(event.id, event.kind != Kind::kClose, record);
-      p.kafka_.publish(publish::make_record(event));
       std::size_t& open = state.open[event.asset];
       if (event.kind == Kind::kOpen) {
         ++open;
@@ -381,7 +381,8 @@ void Pipeline::send_out(const spread::Event& event) {
       p.spread_metrics_.set_open_opportunities(event.asset, open);
     }
   };
-  std::visit(Visitor{*this, state, record, now}, event);
+  std::visit(Visitor{*this, *publish_state_, record, now}, event);
+  kafka_.publish(std::move(message));
 }
 
 void Pipeline::update_best(const spread::SpreadEvent& event, Timestamp now) {
@@ -389,29 +390,11 @@ void Pipeline::update_best(const spread::SpreadEvent& event, Timestamp now) {
   const std::string key = event.asset + "|" + std::string{to_string(event.buy)} + "|" +
                           std::string{to_string(event.sell)} + "|" +
                           std::string{config::to_string(event.mode)};
-  const auto [found, fresh] = state.rows.try_emplace(key);
-  PublishState::Row& row = found->second;
-  const auto count = [&state](Reasons reasons, std::size_t by) {
-    reasons.for_each([&](Reason r) { state.reasons[static_cast<std::size_t>(r)] += by; });
-  };
-  if (!fresh) {
-    --state.verdicts[static_cast<std::size_t>(row.verdict)];
-    count(row.reasons, static_cast<std::size_t>(-1));
-  }
-  ++state.verdicts[static_cast<std::size_t>(event.verdict)];
-  count(event.reasons, 1);
+  PublishState::Row& row = state.rows[key];
   row.asset = event.asset;
-  row.verdict = event.verdict;
-  row.reasons = event.reasons;
   row.best.reset();
   if (event.net_ratio) {
     row.best = {*event.net_ratio, event.optimal ? event.optimal->net_profit_usdt : 0.0};
-  }
-  for (std::size_t i = 0; i < state.verdicts.size(); ++i) {
-    spread_metrics_.set_pairs(spread::kVerdictNames[i], state.verdicts[i]);
-  }
-  for (std::size_t i = 0; i < state.reasons.size(); ++i) {
-    spread_metrics_.set_pair_reasons(static_cast<Reason>(i), state.reasons[i]);
   }
   // The rows of one asset stand together in the map.
   std::optional<metrics::SpreadMetrics::Best> best;

@@ -89,6 +89,7 @@ class Pipeline final : private ingest::LiveSink,
   /// From the server's threads: asks the engine thread and waits for it, at most half a second.
   api::ProfitAnswer ask_profit(const api::ProfitQuery& query);
   void answer_profits();
+  void set_pair_gauges();
 
   void run_engine();
   void run_publish();

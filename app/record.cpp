@@ -66,7 +66,7 @@ int record(const RecordOptions& options) {
     Recorder recorder(writer);
     ingest::LiveFeeds feeds(settings, loaded->registry,
                             ingest::wanted_instruments(settings, loaded->registry), clock, recorder,
-                            ingest_metrics);
+                            ingest_metrics, {.budgets_file = "budgets-record.json"});
     fx::BankPoller bank_poller(settings.fx.bank, clock, recorder, ingest::http_get);
     ingest::WalletPoller wallet_poller(settings, clock, recorder, ingest::http_get);
 

@@ -390,15 +390,10 @@ Loaded load_from(std::string_view text, const std::string& file,
                  const std::filesystem::path& folder) {
   Loaded loaded;
   const Report report{file, &loaded.errors};
-  YAML::Node document;
-  try {
-    document = YAML::Load(std::string{text});
-  } catch (const YAML::Exception& e) {
-    loaded.errors.push_back({file, e.mark.is_null() ? 0 : e.mark.line + 1, "not YAML: " + e.msg});
-    return loaded;
-  }
+  const std::optional<YAML::Node> document = parse_yaml(text, report);
+  if (!document) return loaded;
   Settings& settings = loaded.settings;
-  Mapping root(document, "", report);
+  Mapping root(*document, "", report);
   read_assets(root, settings, report);
   read_venues(root, settings, report);
   read_fx(root, settings, report);
@@ -453,15 +448,10 @@ std::vector<Finding> load_registry_text(std::string_view text, const std::string
                                         AssetRegistry& out) {
   std::vector<Finding> errors;
   const Report report{file, &errors};
-  YAML::Node document;
-  try {
-    document = YAML::Load(std::string{text});
-  } catch (const YAML::Exception& e) {
-    errors.push_back({file, e.mark.is_null() ? 0 : e.mark.line + 1, "not YAML: " + e.msg});
-    return errors;
-  }
+  const std::optional<YAML::Node> document = parse_yaml(text, report);
+  if (!document) return errors;
   std::array<std::set<std::string>, kVenueCount> taken;
-  Mapping root(document, "", report);
+  Mapping root(*document, "", report);
   if (!root.self().IsMap()) return errors;
   std::set<std::string> names;
   for (const auto& entry : root.self()) {

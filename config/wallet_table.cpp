@@ -107,14 +107,9 @@ std::vector<Finding> load_wallet_table_text(std::string_view text, const std::st
                                             WalletTable& out) {
   std::vector<Finding> errors;
   const Report report{file, &errors};
-  YAML::Node document;
-  try {
-    document = YAML::Load(std::string{text});
-  } catch (const YAML::Exception& e) {
-    errors.push_back({file, e.mark.is_null() ? 0 : e.mark.line + 1, "not YAML: " + e.msg});
-    return errors;
-  }
-  Mapping root(document, "", report);
+  const std::optional<YAML::Node> document = parse_yaml(text, report);
+  if (!document) return errors;
+  Mapping root(*document, "", report);
   read_aliases(root.node("networks"), report, out);
   Mapping venues(root.node("wallets"), "wallets", report);
   root.finish();

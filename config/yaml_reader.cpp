@@ -26,6 +26,16 @@ std::optional<T> parse_scalar(const YAML::Node& node) {
 
 }  // namespace
 
+std::optional<YAML::Node> parse_yaml(std::string_view text, const Report& report) {
+  try {
+    return YAML::Load(std::string{text});
+  } catch (const YAML::Exception& e) {
+    report.errors->push_back(
+        {report.file, e.mark.is_null() ? 0 : e.mark.line + 1, "not YAML: " + e.msg});
+    return std::nullopt;
+  }
+}
+
 void Report::error(const YAML::Node& at, std::string message) const {
   const YAML::Mark mark = at.Mark();
   errors->push_back({file, mark.is_null() ? 0 : mark.line + 1, std::move(message)});

@@ -22,6 +22,9 @@ struct Report {
   void error(const YAML::Node& at, std::string message) const;
 };
 
+/// The document in `text`; nullopt, with a finding that has its line, when it is not YAML.
+std::optional<YAML::Node> parse_yaml(std::string_view text, const Report& report);
+
 /// Reads the keys of one YAML mapping and complains about those nobody asked for.
 ///
 /// Every read names the key's path in its error, with the allowed values. A key that is absent

@@ -117,9 +117,8 @@ std::optional<std::string> replace_file(const std::filesystem::path& file, std::
   return std::nullopt;
 }
 
-BudgetStore::BudgetStore(std::filesystem::path folder, OnError on_error)
-    : folder_(std::move(folder)),
-      file_(folder_ / "budgets.json"),
+BudgetStore::BudgetStore(std::filesystem::path file, OnError on_error)
+    : file_(std::move(file)),
       on_error_(std::move(on_error)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
@@ -169,9 +168,10 @@ void BudgetStore::run(const std::stop_token& stop) {
       next_.reset();
     }
     std::error_code ec;
-    std::filesystem::create_directories(folder_, ec);
+    const std::filesystem::path folder = file_.has_parent_path() ? file_.parent_path() : ".";
+    std::filesystem::create_directories(folder, ec);
     const std::optional<std::string> error =
-        ec ? std::optional{folder_.string() + ": " + ec.message()} : replace_file(file_, text);
+        ec ? std::optional{folder.string() + ": " + ec.message()} : replace_file(file_, text);
     if (error) on_error_(Operation::kWrite, *error);
   }
 }

@@ -34,7 +34,7 @@ Result<KeptBudgets> decode_budgets(std::string_view text);
 /// beside it, syncs, renames, syncs the folder. nullopt when done, else what failed.
 std::optional<std::string> replace_file(const std::filesystem::path& file, std::string_view text);
 
-/// Keeps the budgets in `<folder>/budgets.json`. Writing waits for the disk, so a thread of its own
+/// Keeps the budgets in a file. Writing waits for the disk, so a thread of its own
 /// does it; what is saved while it writes replaces what still waits.
 ///
 /// Threads: load() and save() by one thread. `on_error` is called for each read or write that
@@ -47,8 +47,8 @@ class BudgetStore {
   /// The largest file that is read.
   static constexpr std::size_t kMaxBytes = 4U << 20U;
 
-  /// The folder is made with the first write.
-  BudgetStore(std::filesystem::path folder, OnError on_error);
+  /// The file's folder is made with the first write.
+  BudgetStore(std::filesystem::path file, OnError on_error);
   ~BudgetStore();  ///< writes what waits
   BudgetStore(const BudgetStore&) = delete;
   BudgetStore& operator=(const BudgetStore&) = delete;
@@ -61,7 +61,6 @@ class BudgetStore {
  private:
   void run(const std::stop_token& stop);
 
-  const std::filesystem::path folder_;
   const std::filesystem::path file_;
   const OnError on_error_;
   std::string last_;  // handed to the writer

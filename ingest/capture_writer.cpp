@@ -10,10 +10,12 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <deque>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -178,7 +180,11 @@ class CaptureWriter::Impl {
   }
 
   void stop() noexcept {
-    stopping_ = true;
+    {
+      const std::lock_guard lock(stop_mutex_);
+      stopping_ = true;
+    }
+    stop_asked_.notify_all();
     queue_.close();
     if (thread_.joinable()) thread_.join();
     close_file();
@@ -204,8 +210,8 @@ class CaptureWriter::Impl {
         bool open = true;
         if (held) {
           // Nothing more can be kept here; the queue fills and then refuses.
-          std::this_thread::sleep_for(std::clamp<WriterTime::duration>(
-              *retry_at_ - now, milliseconds{1}, milliseconds{50}));
+          std::unique_lock lock(stop_mutex_);
+          stop_asked_.wait_until(lock, *retry_at_, [this] { return stopping_.load(); });
         } else {
           open = queue_.pop_all(batch, wait(now));
           take(batch);
@@ -425,7 +431,9 @@ class CaptureWriter::Impl {
   metrics::CaptureMetrics& metrics_;
   BoundedQueue<CaptureEntry> queue_;
   std::atomic<std::size_t> queued_bytes_{0};
-  std::atomic<bool> stopping_{false};
+  std::mutex stop_mutex_;
+  std::condition_variable stop_asked_;
+  std::atomic<bool> stopping_{false};  // set under stop_mutex_, for those who wait
   std::atomic<std::uint64_t> lines_{0};
   std::atomic<std::uint64_t> dropped_{0};
   std::atomic<std::uint64_t> write_errors_{0};

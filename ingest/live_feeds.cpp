@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <condition_variable>
 #include <exception>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <random>
@@ -471,7 +472,8 @@ class LiveFeeds::Impl {
     }
     if (settings.state_dir.empty()) return;
     budgets_ = std::make_unique<BudgetStore>(
-        settings.state_dir, [this](BudgetStore::Operation operation, const std::string& detail) {
+        std::filesystem::path{settings.state_dir} / options_.budgets_file,
+        [this](BudgetStore::Operation operation, const std::string& detail) {
           const bool read = operation == BudgetStore::Operation::kRead;
           spdlog::error("kept budgets cannot be {}: {}", read ? "read" : "written", detail);
           metrics_.state_error(read ? metrics::StateOperation::kRead

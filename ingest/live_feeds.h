@@ -68,6 +68,8 @@ struct LiveOptions {
   std::uint64_t seed = 0;  ///< of the jitter; 0 = from the machine
   milliseconds connect_timeout{10'000};
   milliseconds markets_wait{5000};  ///< how long the first subscription waits for the market list
+  /// In `settings.state_dir`; a program that may run beside another one needs a file of its own.
+  std::string budgets_file = "budgets.json";
 };
 
 /// The live side of ingest: connects to every watched venue, keeps its streams alive and its order

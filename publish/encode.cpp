@@ -162,6 +162,25 @@ void add_trade(JsonObject& json, const std::optional<spread::Trade>& trade) {
   add("withdrawal_fee_usdt", [](const Trade& t) { return t.withdrawal_fee_usdt; });
 }
 
+/// What names a pair and judges it.
+void add_pair(JsonObject& json, const spread::SpreadEvent& pair) {
+  json.add("asset", pair.asset);
+  json.add("buy", to_string(pair.buy));
+  json.add("sell", to_string(pair.sell));
+  json.add("mode", to_string(pair.mode));
+  json.add("ts_ms", to_ms(pair.time));
+  json.add("verdict", to_string(pair.verdict));
+  add_reasons(json, "reasons", pair.reasons);
+}
+
+void add_legs(JsonObject& json, const spread::SpreadEvent& pair) {
+  json.add("buy_price_usdt", pair.buy_price_usdt);
+  json.add("sell_price_usdt", pair.sell_price_usdt);
+  json.add("buy_age_ms", ms(pair.buy_age));
+  json.add("sell_age_ms", ms(pair.sell_age));
+  json.add("fx_venue_fallback", pair.fx_venue_fallback);
+}
+
 void add_status(JsonObject& json, const spread::SizeRow& row) {
   if (row.insufficient_depth) {
     json.add("status", "insufficient_depth");
@@ -319,20 +338,10 @@ void append_record(std::string& out, const spread::PremiumEvent& event) {
 
 void append_record(std::string& out, const spread::SpreadEvent& event) {
   JsonObject json(out, "spread");
-  json.add("asset", event.asset);
-  json.add("buy", to_string(event.buy));
-  json.add("sell", to_string(event.sell));
-  json.add("mode", to_string(event.mode));
-  json.add("ts_ms", to_ms(event.time));
-  json.add("verdict", to_string(event.verdict));
-  add_reasons(json, "reasons", event.reasons);
+  add_pair(json, event);
   json.add("gross_ratio", event.gross_ratio);
   json.add("net_ratio", event.net_ratio);
-  json.add("buy_price_usdt", event.buy_price_usdt);
-  json.add("sell_price_usdt", event.sell_price_usdt);
-  json.add("buy_age_ms", ms(event.buy_age));
-  json.add("sell_age_ms", ms(event.sell_age));
-  json.add("fx_venue_fallback", event.fx_venue_fallback);
+  add_legs(json, event);
   std::string& optimal = json.key("optimal");
   if (event.optimal) {
     JsonObject trade(optimal);
@@ -351,13 +360,7 @@ void append_profit(std::string& out, const spread::SpreadEvent& pair) {
   assert(pair.sizes.size() == 1);
   const spread::SizeRow& row = pair.sizes.front();
   JsonObject json(out, "profit");
-  json.add("asset", pair.asset);
-  json.add("buy", to_string(pair.buy));
-  json.add("sell", to_string(pair.sell));
-  json.add("mode", to_string(pair.mode));
-  json.add("ts_ms", to_ms(pair.time));
-  json.add("verdict", to_string(pair.verdict));
-  add_reasons(json, "reasons", pair.reasons);
+  add_pair(json, pair);
   json.add("size_usdt", row.size_usdt);
   add_status(json, row);
   add_trade(json, row.trade);
@@ -365,11 +368,7 @@ void append_profit(std::string& out, const spread::SpreadEvent& pair) {
                                 ? std::optional{row.trade->spent_usdt + row.trade->net_profit_usdt}
                                 : std::nullopt);
   json.add("gross_ratio", pair.gross_ratio);
-  json.add("buy_price_usdt", pair.buy_price_usdt);
-  json.add("sell_price_usdt", pair.sell_price_usdt);
-  json.add("buy_age_ms", ms(pair.buy_age));
-  json.add("sell_age_ms", ms(pair.sell_age));
-  json.add("fx_venue_fallback", pair.fx_venue_fallback);
+  add_legs(json, pair);
   json.add_or_null("network", pair.network);
   json.add("withdrawal_fee", pair.withdrawal_fee);
   json.add("expected_minutes", pair.expected_minutes);
@@ -396,18 +395,6 @@ void append_record(std::string& out, const spread::OpportunityEvent& event) {
   json.add("peak_quantity", event.peak_quantity);
   json.add("buy_age_ms", ms(event.buy_age));
   json.add("sell_age_ms", ms(event.sell_age));
-}
-
-void append_event(std::string& out, const spread::Event& event, int depth) {
-  std::visit(
-      [&]<class T>(const T& value) {
-        if constexpr (std::is_same_v<T, OrderBook>) {
-          append_record(out, value, depth);
-        } else {
-          append_record(out, value);
-        }
-      },
-      event);
 }
 
 }  // namespace spreadwatch::publish

@@ -54,7 +54,4 @@ void append_record(std::string& out, const spread::OpportunityEvent& event);
 /// REQUIRES: one size.
 void append_profit(std::string& out, const spread::SpreadEvent& pair);
 
-/// Whichever it is; order books with at most `depth` levels a side.
-void append_event(std::string& out, const spread::Event& event, int depth = kDefaultDepth);
-
 }  // namespace spreadwatch::publish

@@ -1,7 +1,9 @@
 #include "publish/records.h"
 
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "publish/encode.h"
 
@@ -80,6 +82,22 @@ KafkaRecord make_record(const FeedError& error, int attempt) {
                              "dead_letter", error.receive_time.value_or(Timestamp{}));
   append_dead_letter(record.value, error, attempt);
   return record;
+}
+
+KafkaRecord make_record(const Topics& topics, const spread::Event& event, int depth) {
+  return std::visit(
+      [&]<class T>(const T& value) {
+        if constexpr (std::is_same_v<T, OrderBook>) {
+          return make_record(topics, value, depth);
+        } else if constexpr (std::is_same_v<T, Ticker>) {
+          return make_record(topics, value);
+        } else if constexpr (std::is_same_v<T, FeedError>) {
+          return make_record(value, 1);
+        } else {
+          return make_record(value);
+        }
+      },
+      event);
 }
 
 std::optional<OpportunityRecordId> opportunity_of(std::string_view record_id) {

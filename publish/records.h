@@ -25,6 +25,8 @@ KafkaRecord make_record(const spread::SpreadEvent& event);
 KafkaRecord make_record(const spread::OpportunityEvent& event);
 /// A dead letter. `attempt` counts from 1.
 KafkaRecord make_record(const FeedError& error, int attempt);
+/// Whichever it is; order books with at most `depth` levels a side, errors as a first attempt.
+KafkaRecord make_record(const Topics& topics, const spread::Event& event, int depth);
 
 /// Which opportunity event a record's id stands for; nullopt for any other record.
 struct OpportunityRecordId {

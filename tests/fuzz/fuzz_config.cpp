@@ -19,18 +19,3 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static_cast<void>(spreadwatch::config::load_registry_text(text, "fuzz", registry));
   return 0;
 }
-
-#ifdef SPREADWATCH_FUZZ_MAIN
-#include <fstream>
-#include <iterator>
-#include <string>
-
-int main(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    std::ifstream file{argv[i], std::ios::binary};
-    const std::string input{std::istreambuf_iterator<char>{file}, {}};
-    LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(input.data()), input.size());
-  }
-  return 0;
-}
-#endif

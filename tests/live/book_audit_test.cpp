@@ -15,7 +15,7 @@
 #include "ingest/live_feeds.h"
 #include "ingest/rate_budget.h"
 #include "metrics/registry.h"
-#include "tests/live/fake_venue.h"
+#include "tests/live/bybit_feeds.h"
 #include "tests/live/test_server.h"
 
 namespace spreadwatch::ingest {
@@ -50,24 +50,9 @@ class AuditSink final : public LiveSink {
   std::atomic<int> errors{0};
 };
 
-struct Audited {
-  Audited() {
-    config::VenueSettings bybit;
-    bybit.id = VenueId::kBybit;
-    bybit.quote = "USDT";
-    bybit.orderbook_depth = 50;
-    bybit.ws_url = venue.ws_url();
-    bybit.rest_url = venue.rest_url();
-    bybit.audit_interval = 100ms;
-    settings.venues = {bybit};
-    settings.assets = {"BTC", "ETH"};
-  }
+struct Audited : test::BybitFeeds<AuditSink> {
+  Audited() { bybit().audit_interval = 100ms; }
 
-  void start() {
-    feeds = std::make_unique<LiveFeeds>(settings, assets, wanted_instruments(settings, assets),
-                                        clock, sink, metrics, LiveOptions{});
-    feeds->start();
-  }
   int outcome(const std::string& name) const {
     const std::string text = registry.text();
     const std::string label = "outcome=\"" + name + "\"";
@@ -81,24 +66,6 @@ struct Audited {
     }
     return -1;
   }
-  template <class F>
-  static bool eventually(F&& condition) {
-    const auto end = std::chrono::steady_clock::now() + 15s;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() >= end) return false;
-      std::this_thread::sleep_for(5ms);  // nothing signals a metric
-    }
-    return true;
-  }
-
-  FakeBybit venue;
-  config::Settings settings;
-  config::AssetRegistry assets;
-  SystemClock clock;
-  AuditSink sink;
-  metrics::Registry registry;
-  metrics::IngestMetrics metrics{registry, std::vector<VenueId>{VenueId::kBybit}};
-  std::unique_ptr<LiveFeeds> feeds;  // last: stops before what it uses goes
 };
 
 TEST_CASE("a book that moves is found equal to REST, and nobody is shown the REST book") {

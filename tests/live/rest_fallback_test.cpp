@@ -16,7 +16,7 @@
 
 #include "ingest/live_feeds.h"
 #include "metrics/registry.h"
-#include "tests/live/fake_venue.h"
+#include "tests/live/bybit_feeds.h"
 
 namespace spreadwatch::ingest {
 namespace {
@@ -89,25 +89,15 @@ auto synced(const Instrument& instrument, Origin origin) {
   };
 }
 
-struct World {
+struct World : test::BybitFeeds<Heard> {
   World() {
-    config::VenueSettings bybit;
-    bybit.id = VenueId::kBybit;
-    bybit.quote = "USDT";
-    bybit.orderbook_depth = 50;
-    bybit.ws_url = venue.ws_url();
-    bybit.rest_url = venue.rest_url();
-    bybit.fallback_after = 150ms;
-    bybit.fallback_poll = 100ms;
-    bybit.audit_interval = 0ms;
-    settings.venues = {bybit};
-    settings.assets = {"BTC", "ETH"};
+    bybit().fallback_after = 150ms;
+    bybit().fallback_poll = 100ms;
+    bybit().audit_interval = 0ms;
   }
 
   void start() {
-    feeds = std::make_unique<LiveFeeds>(settings, assets, wanted_instruments(settings, assets),
-                                        clock, sink, metrics, LiveOptions{});
-    feeds->start();
+    BybitFeeds::start();
     REQUIRE(sink.until_book(0, synced(kPolledBtc, Origin::kWs)));
     REQUIRE(sink.until_book(0, synced(kPolledEth, Origin::kWs)));
   }
@@ -128,24 +118,6 @@ struct World {
     const std::size_t at = text.find("\n" + series + " ");
     return at == std::string::npos ? -1 : std::stod(text.substr(at + series.size() + 2));
   }
-  template <class F>
-  static bool eventually(F&& condition, std::chrono::milliseconds limit = 10s) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() >= end) return false;
-      std::this_thread::sleep_for(5ms);  // nothing signals a metric
-    }
-    return true;
-  }
-
-  FakeBybit venue;
-  config::Settings settings;
-  config::AssetRegistry assets;
-  SystemClock clock;
-  Heard sink;
-  metrics::Registry registry;
-  metrics::IngestMetrics metrics{registry, std::vector<VenueId>{VenueId::kBybit}};
-  std::unique_ptr<LiveFeeds> feeds;  // last: stops before what it uses goes
 };
 
 constexpr const char* kActive = "spreadwatch_ingest_rest_fallback_active{venue=\"bybit\"}";
@@ -303,93 +275,85 @@ TEST_CASE("a crossed REST book, or one older than the socket's last, is not show
   CHECK(w.sink.until_book(from, synced(kPolledBtc, Origin::kRest)));
 }
 
-TEST_CASE("polls never take more than three quarters of the REST budget") {
+/// A fallback without feeds around it, on a loop that the test turns.
+struct Alone {
+  explicit Alone(milliseconds poll)
+      : fallback({io, tls, clock, normalizer, budget, rest, metrics.venue(VenueId::kBybit), sink},
+                 {.venue = VenueId::kBybit,
+                  .rest_url = venue.rest_url(),
+                  .after = 1ms,
+                  .poll = poll,
+                  .depth = 50}) {}
+
+  void turn() {
+    fallback.tick(std::chrono::steady_clock::now());
+    if (io.stopped()) io.restart();
+    io.run_one_for(1ms);
+  }
+
   FakeBybit venue;
   boost::asio::io_context io;
   SystemClock clock;
   metrics::Registry registry;
-  metrics::IngestMetrics metrics(registry, std::vector<VenueId>{VenueId::kBybit});
+  metrics::IngestMetrics metrics{registry, std::vector<VenueId>{VenueId::kBybit}};
   TlsClient tls;
-  Normalizer normalizer(VenueId::kBybit);
-  VenueBudget budget(normalizer.adapter().profile());
-  RestClient rest(io);
+  Normalizer normalizer{VenueId::kBybit};
+  VenueBudget budget{normalizer.adapter().profile()};
+  RestClient rest{io};
   Heard sink;
-  RestFallback::Settings settings;
-  settings.venue = VenueId::kBybit;
-  settings.rest_url = venue.rest_url();
-  settings.after = 1ms;
-  settings.poll = 1ms;
-  settings.depth = 50;
-  RestFallback fallback(
-      {io, tls, clock, normalizer, budget, rest, metrics.venue(VenueId::kBybit), sink}, settings);
+  RestFallback fallback;
+};
+
+TEST_CASE("polls never take more than three quarters of the REST budget") {
+  Alone a(1ms);
   for (int i = 0; i < 40; ++i) {
-    fallback.watch({"A" + std::to_string(i), "USDT"}, std::chrono::steady_clock::now());
+    a.fallback.watch({"A" + std::to_string(i), "USDT"}, std::chrono::steady_clock::now());
   }
   // 600 in 5 s are allowed, 480 of them taken at most, 360 by what can wait.
   constexpr int kShare = 360;
-  const auto asked = [&] { return venue.rest_books() + venue.rest_tickers(); };
+  const auto asked = [&] { return a.venue.rest_books() + a.venue.rest_tickers(); };
   const auto run = [&](std::chrono::milliseconds time, int enough) {
     const auto end = std::chrono::steady_clock::now() + time;
     while (std::chrono::steady_clock::now() < end && asked() < enough) {
-      fallback.tick(std::chrono::steady_clock::now());
-      if (io.stopped()) io.restart();
-      io.run_one_for(1ms);
+      a.turn();
     }
   };
   const auto start = std::chrono::steady_clock::now();
   run(4s, kShare);
   REQUIRE(asked() == kShare);
   // Books that are always due do not starve the tickers.
-  CHECK(venue.rest_tickers() >= 3);
-  CHECK(venue.rest_tickers() < kShare / 4);
+  CHECK(a.venue.rest_tickers() >= 3);
+  CHECK(a.venue.rest_tickers() < kShare / 4);
   const auto left = 4s - (std::chrono::steady_clock::now() - start);
   run(std::chrono::duration_cast<std::chrono::milliseconds>(
           std::min<std::chrono::nanoseconds>(std::max<std::chrono::nanoseconds>(left, 0ns), 1s)),
       kShare + 1);
   CHECK(asked() == kShare);
-  CHECK(budget.take_rest(clock.now(), 1).count() == 0);
-  fallback.stop();
+  CHECK(a.budget.take_rest(a.clock.now(), 1).count() == 0);
+  a.fallback.stop();
 }
 
 TEST_CASE("while the polled book is shown, the socket's empty one is not passed on") {
-  FakeBybit venue;
-  boost::asio::io_context io;
-  SystemClock clock;
-  metrics::Registry registry;
-  metrics::IngestMetrics metrics(registry, std::vector<VenueId>{VenueId::kBybit});
-  TlsClient tls;
-  Normalizer normalizer(VenueId::kBybit);
-  VenueBudget budget(normalizer.adapter().profile());
-  RestClient rest(io);
-  Heard sink;
-  RestFallback::Settings settings;
-  settings.venue = VenueId::kBybit;
-  settings.rest_url = venue.rest_url();
-  settings.after = 1ms;
-  settings.depth = 50;
-  RestFallback fallback(
-      {io, tls, clock, normalizer, budget, rest, metrics.venue(VenueId::kBybit), sink}, settings);
+  Alone a(RestFallback::Settings{}.poll);
   const auto now = [] { return std::chrono::steady_clock::now(); };
   OrderBook socket;
   socket.venue = VenueId::kBybit;
   socket.instrument = kPolledBtc;
   socket.state = FeedState::kFaulted;
-  fallback.watch(kPolledBtc, now());
-  CHECK(fallback.on_socket_book(socket, now()));  // nothing stands in its place yet
+  a.fallback.watch(kPolledBtc, now());
+  CHECK(a.fallback.on_socket_book(socket, now()));  // nothing stands in its place yet
   const auto end = now() + 8s;
-  while (sink.size() == 0 && now() < end) {
-    fallback.tick(now());
-    if (io.stopped()) io.restart();
-    io.run_one_for(1ms);
+  while (a.sink.size() == 0 && now() < end) {
+    a.turn();
   }
-  REQUIRE(sink.size() > 0);
-  CHECK(fallback.active(Channel::kOrderBook, kPolledBtc));
-  CHECK_FALSE(fallback.on_socket_book(socket, now()));
-  CHECK(fallback.active(Channel::kOrderBook, kPolledBtc));
+  REQUIRE(a.sink.size() > 0);
+  CHECK(a.fallback.active(Channel::kOrderBook, kPolledBtc));
+  CHECK_FALSE(a.fallback.on_socket_book(socket, now()));
+  CHECK(a.fallback.active(Channel::kOrderBook, kPolledBtc));
   socket.state = FeedState::kSynced;
-  CHECK(fallback.on_socket_book(socket, now()));
-  CHECK_FALSE(fallback.active(Channel::kOrderBook, kPolledBtc));
-  fallback.stop();
+  CHECK(a.fallback.on_socket_book(socket, now()));
+  CHECK_FALSE(a.fallback.active(Channel::kOrderBook, kPolledBtc));
+  a.fallback.stop();
 }
 
 }  // namespace

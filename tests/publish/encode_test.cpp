@@ -251,18 +251,6 @@ TEST_CASE("an opportunity has its fields in the documented order") {
   CHECK(json.at("net_profit_usdt").is_null());
 }
 
-TEST_CASE("an event is encoded as what it holds") {
-  std::string out;
-  append_event(out, sample_premium());
-  CHECK(out == record(sample_premium()));
-  out.clear();
-  append_event(out, sample_book(), 1);
-  CHECK(out == record(sample_book(), 1));
-  out.clear();
-  append_event(out, sample_error());
-  CHECK(out == record(sample_error()));
-}
-
 TEST_CASE("records are appended, and the same value gives the same bytes") {
   std::string out = "before ";
   append_record(out, sample_ticker());

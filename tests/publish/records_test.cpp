@@ -46,6 +46,21 @@ TEST_CASE(
   CHECK(record.time == timestamp_from_ms(1'700'000'000'123));
 }
 
+TEST_CASE("the record of an event is that of what it holds") {
+  const Topics topics(settings_with_kraken_first());
+  const auto same = [](const KafkaRecord& a, const KafkaRecord& b) {
+    return a.topic == b.topic && a.key == b.key && a.value == b.value && a.partition == b.partition;
+  };
+  CHECK(same(make_record(topics, spread::Event{sample_ticker()}, 1),
+             make_record(topics, sample_ticker())));
+  CHECK(same(make_record(topics, spread::Event{sample_book()}, 1),
+             make_record(topics, sample_book(), 1)));
+  CHECK(
+      same(make_record(topics, spread::Event{sample_premium()}, 1), make_record(sample_premium())));
+  CHECK(
+      same(make_record(topics, spread::Event{sample_error()}, 1), make_record(sample_error(), 1)));
+}
+
 TEST_CASE("computed events are keyed by pair or asset and partitioned by key") {
   const KafkaRecord fx = make_record(sample_fx());
   CHECK(fx.topic == TopicId::kFx);
