@@ -80,6 +80,8 @@ struct OrderBook {
   std::optional<std::int64_t> sequence;
   std::optional<Timestamp> exchange_time;
   std::optional<Timestamp> receive_time;
+  /// How late its last message came, beyond the venue's clock offset; nullopt where it has no time.
+  std::optional<microseconds> excess_delay;
   std::vector<Level> bids;
   std::vector<Level> asks;
 

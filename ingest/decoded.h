@@ -22,6 +22,14 @@ inline constexpr std::string_view kPolledChannel = "polled";
 /// polled one, shown to nobody.
 inline constexpr std::string_view kAuditChannel = "audit";
 
+/// A venue's connections have places, counted from 0; one that is opened to succeed another keeps
+/// its place. Frame::connection is the place plus kPlaces for every time the place was renewed.
+inline constexpr std::uint32_t kPlaces = 10'000;
+/// True when the connection `later` was opened to succeed `earlier`, at once or by way of others.
+constexpr bool succeeds(std::uint32_t later, std::uint32_t earlier) {
+  return later > earlier && (later - earlier) % kPlaces == 0 && later != kPolledConnection;
+}
+
 /// One payload as it came, with what the reader knows of it besides the text.
 struct Frame {
   Origin origin = Origin::kWs;

@@ -112,7 +112,10 @@ class VenueFeed final : private MarketSink {
         fallback_(context_, fallback_settings()),
         audit_(context_, audit_settings(), [this](const Instrument& instrument, std::string why) {
           if (const auto carried = carried_.find(instrument); carried != carried_.end()) {
-            sessions_[carried->second]->distrust(instrument, std::move(why));
+            const auto old = handovers_.find(carried->second);
+            if (!sessions_[carried->second]->distrust(instrument, why) && old != handovers_.end()) {
+              old->second.old->distrust(instrument, why);
+            }
           }
         }) {}
 
@@ -156,7 +159,7 @@ class VenueFeed final : private MarketSink {
     unlisted_.erase(instrument);
     const auto carried = carried_.find(instrument);
     if (carried == carried_.end()) return;
-    sessions_[carried->second]->remove(subscriptions_of(instrument), std::nullopt);
+    unsubscribe(carried->second, instrument, std::nullopt);
     carried_.erase(carried);
   }
 
@@ -187,6 +190,7 @@ class VenueFeed final : private MarketSink {
     const bool ready = markets_known_ || now - started_at_ >= options_.markets_wait;
     if (ready && std::exchange(wanted_changed_, false)) apply();
     for (const auto& session : sessions_) session->tick(now);
+    renew(now);
     fallback_.tick(now);
     audit_.tick(now);
   }
@@ -197,18 +201,24 @@ class VenueFeed final : private MarketSink {
     fallback_.stop();
     audit_.stop();
     for (const auto& session : sessions_) session->stop();
+    for (auto& [place, handover] : handovers_) handover.old->stop();
   }
   bool stopped() const {
-    return std::all_of(sessions_.begin(), sessions_.end(),
-                       [](const auto& session) { return session->stopped(); });
+    const auto is_stopped = [](const auto& session) { return session->stopped(); };
+    return std::ranges::all_of(sessions_, is_stopped) &&
+           std::ranges::all_of(retired_, is_stopped) &&
+           std::ranges::all_of(handovers_,
+                               [](const auto& entry) { return entry.second.old->stopped(); });
   }
 
   /// Appends the state of every channel and sets the gauges that follow from it.
   void append_status(Timestamp now, std::vector<FeedStatus>& out) {
     const std::size_t first = out.size();
-    for (const auto& session : sessions_) {
-      session->count_duplicates();
-      session->append_status(now, out);
+    for (std::size_t place = 0; place < sessions_.size(); ++place) {
+      sessions_[place]->count_duplicates();
+      const auto handover = handovers_.find(place);
+      (handover == handovers_.end() ? *sessions_[place] : *handover->second.old)
+          .append_status(now, out);
     }
     fallback_.overlay(std::span{out}.subspan(first), now);
     std::size_t tickers = 0;
@@ -230,11 +240,18 @@ class VenueFeed final : private MarketSink {
     metrics.set_subscriptions(metrics::Channel::kTicker, tickers);
     metrics.set_subscriptions(metrics::Channel::kOrderBook, books);
     metrics.set_books_synced(synced);
+    metrics.set_clock_offset(synced > 0 ? normalizer_.clock_offset().estimate() : std::nullopt);
     metrics.set_book_age(oldest_ms ? std::optional<microseconds>{milliseconds{*oldest_ms}}
                                    : std::nullopt);
   }
 
  private:
+  /// A connection that has a successor in its place.
+  struct Handover {
+    std::unique_ptr<Session> old;
+    std::optional<SteadyTime> since;  // the successor is up
+  };
+
   std::string hosts() {
     return websocket_url(settings_.ws_url, normalizer_.adapter().profile().ws_url) + " " +
            rest_url_;
@@ -330,8 +347,7 @@ class VenueFeed final : private MarketSink {
         if (carried != carried_.end()) {
           audit_.forget(instrument);
           fallback_.forget(instrument);
-          sessions_[carried->second]->remove(subscriptions_of(instrument),
-                                             ErrorCode::kUnknownSymbol);
+          unsubscribe(carried->second, instrument, ErrorCode::kUnknownSymbol);
           carried_.erase(carried);
         }
         report_unlisted(instrument);
@@ -351,7 +367,8 @@ class VenueFeed final : private MarketSink {
            sessions_[place]->subscriptions() + subscriptions.size() > most) {
       ++place;
     }
-    if (place == sessions_.size()) sessions_.push_back(make_session(place));
+    if (place == sessions_.size())
+      sessions_.push_back(make_session(static_cast<std::uint32_t>(place)));
     fallback_.watch(instrument, std::chrono::steady_clock::now());
     audit_.watch(instrument);
     sessions_[place]->add(subscriptions);
@@ -380,16 +397,69 @@ class VenueFeed final : private MarketSink {
     return s;
   }
 
-  std::unique_ptr<Session> make_session(std::size_t place) {
+  void unsubscribe(std::size_t place, const Instrument& instrument,
+                   std::optional<ErrorCode> reason) {
+    const std::vector<Subscription> subscriptions = subscriptions_of(instrument);
+    if (const auto handover = handovers_.find(place); handover != handovers_.end()) {
+      handover->second.old->remove(subscriptions, reason);
+    }
+    sessions_[place]->remove(subscriptions, reason);
+  }
+
+  // Opens a successor for each connection that the venue will close, and lets the old one go when
+  // the new one delivers what it delivered, or has had its time. Until then the old one goes on,
+  // whatever becomes of the new one.
+  void renew(SteadyTime now) {
+    std::erase_if(retired_, [](const auto& session) { return session->stopped(); });
+    for (std::size_t place = 0; place < sessions_.size(); ++place) {
+      if (!sessions_[place]->wants_successor(now)) continue;
+      if (const auto handover = handovers_.find(place); handover != handovers_.end()) {
+        end_handover(handover);
+      }
+      std::unique_ptr<Session> fresh = make_session(sessions_[place]->connection() + kPlaces);
+      fresh->succeed(*sessions_[place]);
+      std::swap(fresh, sessions_[place]);
+      handovers_[place].old = std::move(fresh);
+    }
+    for (auto it = handovers_.begin(); it != handovers_.end();) {
+      Session& fresh = *sessions_[it->first];
+      Handover& handover = it->second;
+      if (!fresh.up()) {
+        handover.since.reset();
+      } else if (!handover.since) {
+        handover.since = now;
+      }
+      const bool done = handover.since && (fresh.covers(*handover.old) ||
+                                           now - *handover.since >= options_.longest_handover);
+      const auto next = std::next(it);
+      if (done || !handover.old->up()) end_handover(it);
+      it = next;
+    }
+  }
+
+  void end_handover(std::map<std::size_t, Handover>::iterator handover) {
+    std::unique_ptr<Session> old = std::move(handover->second.old);
+    if (old->up()) {
+      context_.metrics.renewed();
+      old->retire(*sessions_[handover->first]);
+    } else {
+      old->stop();
+    }
+    retired_.push_back(std::move(old));
+    handovers_.erase(handover);
+  }
+
+  std::unique_ptr<Session> make_session(std::uint32_t connection) {
     SessionSettings s;
     s.venue = settings_.id;
-    s.connection = static_cast<std::uint32_t>(place);
+    s.connection = connection;
+    s.max_age = options_.max_age;
     s.ws_url = websocket_url(settings_.ws_url, normalizer_.adapter().profile().ws_url);
     s.rest_url = rest_url_;
     s.liveness = settings_.liveness;
     s.quiet = quiet_;
     s.transport.connect_timeout = options_.connect_timeout;
-    s.seed = seed_ + place * 2;
+    s.seed = seed_ + connection * 2;
     return std::make_unique<Session>(context_, std::move(s));
   }
 
@@ -437,9 +507,11 @@ class VenueFeed final : private MarketSink {
   std::set<Instrument> wanted_;
   std::set<Instrument> removed_;  // by request: not wanted again because two venues list it
   bool wanted_changed_ = false;
-  std::map<Instrument, std::size_t> carried_;  // by which session
-  std::set<Instrument> unlisted_;              // and reported as such
-  std::vector<std::unique_ptr<Session>> sessions_;
+  std::map<Instrument, std::size_t> carried_;       // in which place
+  std::set<Instrument> unlisted_;                   // and reported as such
+  std::vector<std::unique_ptr<Session>> sessions_;  // by place
+  std::map<std::size_t, Handover> handovers_;       // by place
+  std::vector<std::unique_ptr<Session>> retired_;   // until their connections are closed
   RestFallback fallback_;
   BookAudit audit_;
   bool stopping_ = false;

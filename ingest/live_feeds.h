@@ -67,6 +67,9 @@ struct LiveOptions {
   std::string ca_file;     ///< PEM file trusted besides the system's authorities; empty = none
   std::uint64_t seed = 0;  ///< of the jitter; 0 = from the machine
   milliseconds connect_timeout{10'000};
+  /// How long an old connection and its successor go on side by side at most.
+  milliseconds longest_handover{15'000};
+  milliseconds max_age{0};  ///< a connection of about this age is renewed; 0 = as the venue asks
   milliseconds markets_wait{5000};  ///< how long the first subscription waits for the market list
   /// In `settings.state_dir`; a program that may run beside another one needs a file of its own.
   std::string budgets_file = "budgets.json";

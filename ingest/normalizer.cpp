@@ -9,7 +9,34 @@ namespace spreadwatch::ingest {
 Normalizer::Normalizer(VenueId venue) : venue_(venue), adapter_(make_adapter(venue)) {}
 Normalizer::~Normalizer() = default;
 
+void Normalizer::note_connection(const Frame& frame) {
+  place_ = nullptr;
+  leaving_ = overlap_ = false;
+  if (frame.origin != Origin::kWs || !frame.receive_time) return;
+  const auto [found, first] = places_.try_emplace(frame.connection % kPlaces);
+  Place& place = found->second;
+  place_ = &place;
+  if (!first && frame.connection == place.connection) {
+    overlap_ = frame.connection >= kPlaces && *frame.receive_time - place.since <= kOverlap;
+    return;
+  }
+  leaving_ = !first && succeeds(place.connection, frame.connection) &&
+             *frame.receive_time - place.since <= kOverlap;
+  if (leaving_) return;
+  overlap_ = !first;
+  place.connection = frame.connection;
+  place.since = *frame.receive_time;
+  place.tickers.clear();
+}
+
+bool Normalizer::is_succeeded(const Ticker& ticker) {
+  if (leaving_) return place_->tickers.contains(ticker.instrument);
+  if (overlap_ && place_->tickers.size() < kMaxStreams) place_->tickers.insert(ticker.instrument);
+  return false;
+}
+
 void Normalizer::feed(const Frame& frame, MarketSink& sink) {
+  note_connection(frame);
   adapter_->decode(frame, decoded_);
   for (const MarketInfo& market : decoded_.markets) sink.on_market(market);
   for (const ControlMessage& control : decoded_.controls) {
@@ -21,7 +48,9 @@ void Normalizer::feed(const Frame& frame, MarketSink& sink) {
     }
     sink.on_control(control);
   }
-  for (const TickerMessage& message : decoded_.tickers) sink.on_ticker(message.ticker);
+  for (const TickerMessage& message : decoded_.tickers) {
+    if (!is_succeeded(message.ticker)) sink.on_ticker(message.ticker);
+  }
   for (const BookMessage& message : decoded_.books) feed_book(frame, message, sink);
   for (const DecodeError& error : decoded_.errors) feed_error(frame, error, sink);
 }
@@ -48,6 +77,12 @@ void Normalizer::feed_book(const Frame& frame, const BookMessage& message, Marke
   const bool was_synced = shown.synced();
   const bool polled = frame.origin == Origin::kRest && frame.channel == kPolledChannel;
   const std::uint32_t connection = polled ? kPolledConnection : frame.connection;
+  const bool from_other = place_ != nullptr && shown.connection != connection;
+  // The successor carries it already.
+  if (from_other && leaving_ && shown.connection == place_->connection) return;
+  // The old connection carries it until this one can go on from there.
+  const bool succeeds_now = from_other && was_synced && succeeds(connection, shown.connection);
+  if (succeeds_now && !book.is_continued_by(message)) return;
   // A snapshot over REST seeds a stream that the websocket carries.
   if (frame.origin == Origin::kWs || message.rule == BookRule::kReplace) {
     if (message.rule == BookRule::kReplace && shown.connection != connection) {
@@ -55,7 +90,13 @@ void Normalizer::feed_book(const Frame& frame, const BookMessage& message, Marke
     }
     shown.connection = connection;
   }
-  const MaintainedBook::Outcome outcome = book.apply(message, frame.origin);
+  MaintainedBook::Outcome outcome = book.apply(message, frame.origin);
+  shown.excess_delay.reset();
+  if (outcome.show && shown.exchange_time && frame.receive_time) {
+    shown.excess_delay = clock_offset_.excess(*shown.exchange_time, *frame.receive_time);
+  }
+  // Where nothing else has changed, the connection has, on which its liveness hangs.
+  if (succeeds_now && shown.synced()) outcome.show = true;
   if (outcome.show || was_synced != shown.synced()) shown.receive_time = frame.receive_time;
   publish(found->first, book, was_synced, outcome, sink);
   if (outcome.error) report(frame, message.symbol, *outcome.error, sink);
@@ -66,7 +107,11 @@ void Normalizer::feed_error(const Frame& frame, const DecodeError& error, Market
   // The message is lost to its stream: no output before the book is known to be whole again.
   if (!error.stream.empty()) {
     const auto found = books_.find(error.stream);
-    if (found != books_.end()) {
+    const bool carried =
+        found != books_.end() &&
+        !(leaving_ && found->second.book().connection == place_->connection) &&
+        !(place_ != nullptr && succeeds(frame.connection, found->second.book().connection));
+    if (carried) {
       MaintainedBook& book = found->second;
       const bool was_synced = book.book().synced();
       const MaintainedBook::Outcome outcome = book.reject(error.error);

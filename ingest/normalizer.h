@@ -3,8 +3,10 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
+#include "core/clock_offset.h"
 #include "core/market_data.h"
 #include "ingest/decoded.h"
 #include "ingest/order_book.h"
@@ -40,11 +42,19 @@ class BookTap {
 
 /// From payloads to normalized tickers and maintained order books, for one venue. `decode`,
 /// `replay` and `run` share it. An order book is reported after every message that leaves it
-/// synced, and once when it stops being so. Threads: one at a time.
+/// synced, and once when it stops being so.
+///
+/// While a connection and the one that succeeds it both deliver, every ticker and order book goes
+/// over on its own: the old connection carries it until the new one has something that can go on
+/// from there, and counts for nothing from then on. So nothing is lost and nothing comes twice.
+/// Threads: one at a time.
 class Normalizer {
  public:
   /// Streams kept at most; a venue has a few thousand markets.
   static constexpr std::size_t kMaxStreams = 20'000;
+  /// How long a connection may go on beside its successor; what has an older number and comes
+  /// later is of another run of the program.
+  static constexpr seconds kOverlap{30};
   /// How much of an unusable payload a FeedError carries.
   static constexpr std::size_t kMaxErrorPayload = 16U << 10U;
 
@@ -69,9 +79,22 @@ class Normalizer {
   }
 
   VenueAdapter& adapter() { return *adapter_; }
+  /// Of the venue's clock, estimated from its order books.
+  const ClockOffset& clock_offset() const { return clock_offset_; }
   const MaintainedBook* find(const std::string& stream) const;
 
  private:
+  /// The connections that have had one place.
+  struct Place {
+    std::uint32_t connection = 0;  // the newest
+    Timestamp since{};             // its first frame
+    std::unordered_set<Instrument>
+        tickers;  // what it delivers, noted while the old one may as well
+  };
+
+  void note_connection(const Frame& frame);
+  /// The ticker comes over a connection whose successor delivers it already.
+  bool is_succeeded(const Ticker& ticker);
   void feed_book(const Frame& frame, const BookMessage& message, MarketSink& sink);
   void feed_error(const Frame& frame, const DecodeError& error, MarketSink& sink);
   void report(const Frame& frame, const std::string& symbol, const Error& error,
@@ -81,11 +104,17 @@ class Normalizer {
 
   const VenueId venue_;
   std::unique_ptr<VenueAdapter> adapter_;
+  ClockOffset clock_offset_;
   Decoded decoded_;
   std::unordered_map<std::string, MaintainedBook> books_;
   std::unordered_map<std::string, int> depths_;  ///< acknowledged, by stream
   std::string tapped_;                           ///< the stream that tap_ sees
   BookTap* tap_ = nullptr;
+  std::unordered_map<std::uint32_t, Place> places_;
+  // Of the frame being read:
+  Place* place_ = nullptr;  // null = not of a connection
+  bool leaving_ = false;    // its connection has a successor
+  bool overlap_ = false;    // its connection has succeeded another just now
 };
 
 }  // namespace spreadwatch::ingest

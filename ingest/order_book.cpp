@@ -172,6 +172,23 @@ MaintainedBook::Outcome MaintainedBook::apply(const BookMessage& message, Origin
   return {};
 }
 
+bool MaintainedBook::is_continued_by(const BookMessage& message) const {
+  switch (message.rule) {
+    case BookRule::kReplace:
+      return !message.exchange_time || !book_.exchange_time ||
+             *message.exchange_time >= *book_.exchange_time;
+    case BookRule::kBufferedDiff:
+      return message.snapshot ||
+             (message.first_sequence && last_ && *message.first_sequence <= *last_ + 1);
+    case BookRule::kOkxSequence:
+    case BookRule::kBybitSequence:
+    case BookRule::kGateSequence:
+    case BookRule::kKrakenChecksum:
+      return message.snapshot;
+  }
+  return false;
+}
+
 // Whole books. An older one is dropped by its number; a lower number with a later time is a venue
 // that began to count anew. Over REST the same number again confirms the book and is shown.
 MaintainedBook::Outcome MaintainedBook::apply_replace(const BookMessage& message, Origin origin) {

@@ -55,6 +55,11 @@ class MaintainedBook {
   /// last seen.
   void invalidate(FeedState state, std::optional<ErrorCode> reason);
 
+  /// `message`, which comes over another connection, can go on with the book as it stands: it is a
+  /// whole book and not older, or a change that leaves no hole where the venue numbers changes
+  /// alike on all connections. REQUIRES: book() is synced.
+  bool is_continued_by(const BookMessage& message) const;
+
   /// The stream goes on over another connection, where the venue's numbering may start anew.
   void forget_sequence() { last_.reset(); }
 

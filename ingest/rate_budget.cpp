@@ -115,6 +115,13 @@ microseconds MessageBudget::take(Timestamp now, bool ping) {
   return wait;
 }
 
+bool MessageBudget::leaves(Timestamp now, int messages, double spare) {
+  return std::ranges::all_of(windows_, [&](RateWindow& w) {
+    const auto kept = static_cast<int>(std::ceil(spare * w.limit().count));
+    return w.wait(now, messages + kept).count() == 0;
+  });
+}
+
 VenueBudget::VenueBudget(const VenueProfile& profile)
     : connects_(profile.connects), rest_(profile.rest), block_(profile.block) {}
 

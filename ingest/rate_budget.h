@@ -57,6 +57,9 @@ class MessageBudget {
   /// 0 = taken; else how long to wait before asking again, nothing taken. Keepalives (`ping`) count
   /// in windows of up to a minute only: the longer ones of the venues are about subscribing.
   microseconds take(Timestamp now, bool ping = false);
+  /// Whether `messages` more would leave at least the fraction `spare` of every window. Takes
+  /// nothing.
+  bool leaves(Timestamp now, int messages, double spare);
 
  private:
   std::vector<RateWindow> windows_;

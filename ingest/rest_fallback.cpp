@@ -14,8 +14,6 @@ namespace spreadwatch::ingest {
 namespace {
 
 constexpr double kSpareForOthers = 0.25;  // of the REST budget
-constexpr int kFewMessages = 8;           // before the usual pause of a stream is known
-constexpr int kUnusualPause = 20;         // times the usual one
 constexpr milliseconds kLongestPollPause{60'000};
 constexpr int kPolledDepth = 100;  // levels a side: deep enough to walk, cheap enough to repeat
 
@@ -71,9 +69,7 @@ std::string RestFallback::stream_of(const Instrument& instrument) const {
 
 void RestFallback::heard(Track& track, SteadyTime now) {
   if (track.live) {
-    const auto pause = std::chrono::duration_cast<milliseconds>(now - track.since);
-    track.pause = track.messages == 0 ? pause : track.pause + (pause - track.pause) / 8;
-    track.messages = std::min(track.messages + 1, kFewMessages);
+    track.cadence.add(std::chrono::duration_cast<milliseconds>(now - track.since));
   }
   track.live = true;
   track.since = now;
@@ -112,10 +108,7 @@ void RestFallback::on_socket_lost(Channel channel, const Instrument& instrument,
 bool RestFallback::due(const Track& track, SteadyTime now) const {
   milliseconds limit = settings_.after;
   if (track.live) {
-    limit = std::max(settings_.after, settings_.quiet);
-    if (track.messages >= kFewMessages) {
-      limit = std::clamp(track.pause * kUnusualPause, settings_.after, limit);
-    }
+    limit = track.cadence.patience(settings_.after, std::max(settings_.after, settings_.quiet));
   }
   return now - track.since >= limit;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/market_data.h"
+#include "ingest/cadence.h"
 #include "ingest/live_feeds.h"
 #include "ingest/normalizer.h"
 #include "ingest/rest_client.h"
@@ -71,10 +72,9 @@ class RestFallback final : private MarketSink {
 
  private:
   struct Track {
-    bool live = false;     // the socket delivers
-    SteadyTime since{};    // the last message, or since when it does not
-    milliseconds pause{};  // between messages, a moving average
-    int messages = 0;      // up to what `pause` needs
+    bool live = false;   // the socket delivers
+    SteadyTime since{};  // the last message, or since when it does not
+    Cadence cadence;
     std::optional<Timestamp> socket_time;
     std::optional<std::int64_t> socket_sequence;
 

@@ -26,6 +26,8 @@ constexpr milliseconds kStable{60'000};  // synced for so long: earlier failures
 constexpr milliseconds kInTransit{
     5'000};  // what was sent before a resubscription may still come in
 constexpr milliseconds kRateLimitHold{5'000};
+constexpr int kUnanswered = 2;           // requests in a row, after which a connection is hollow
+constexpr double kSpareForFaults = 0.5;  // of the message budget
 constexpr milliseconds kRenewSpread{1'000};
 
 SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
@@ -106,10 +108,15 @@ void Session::remove(std::span<const Subscription> subscriptions, std::optional<
   }
 }
 
-void Session::distrust(const Instrument& instrument, std::string detail) {
+bool Session::distrust(const Instrument& instrument, const std::string& detail) {
   for (const auto& [name, stream] : books_) {
-    if (stream->subscription.instrument != instrument || !stream->synced) continue;
-    const Error error{ErrorCode::kChecksumMismatch, std::move(detail)};
+    if (stream->subscription.instrument != instrument) continue;
+    const MaintainedBook* const book = context_.normalizer.find(name);
+    if (book == nullptr || !book->book().synced() ||
+        book->book().connection != settings_.connection) {
+      return false;
+    }
+    const Error error{ErrorCode::kChecksumMismatch, detail};
     spdlog::warn("{} {}: {}", to_string(settings_.venue), instrument.name(), error.detail);
     context_.normalizer.invalidate_stream(name, FeedState::kFaulted, error.code, *this);
     emit(FeedError{settings_.venue,
@@ -119,8 +126,9 @@ void Session::distrust(const Instrument& instrument, std::string detail) {
                    {}});
     // Where a snapshot over REST seeds the book, the next change asks for it.
     if (!profile_.book_needs_rest) on_need(name, instrument, MaintainedBook::Need::kResubscribe);
-    return;
+    return true;
   }
+  return false;
 }
 
 void Session::mark_asked(Stream& stream, SteadyTime now) {
@@ -174,18 +182,13 @@ Session::Stream* Session::book_stream(const std::string& name) {
 void Session::tick(SteadyTime now) {
   if (stopping_) return;
   if (phase_ == Phase::kWaiting) {
-    if (now >= next_attempt_ && !streams_.empty()) connect(now);
+    if (!leaving_ && now >= next_attempt_ && !streams_.empty()) connect(now);
     return;
   }
   if (phase_ != Phase::kOpen) return;
-  if (renew_at_ && now >= *renew_at_) {
-    renewing_ = true;
-    renew_at_.reset();
-    link_->close();
-    return;
-  }
   keep_alive(now);
-  if (!up()) return;  // it was found dead
+  if (!up()) return;     // it was found dead
+  if (leaving_) return;  // what needs mending is mended by the successor
   if (now - streams_watched_at_ >= kWatchEvery) {
     streams_watched_at_ = now;
     watch_streams(now);
@@ -228,10 +231,11 @@ void Session::on_open() {
   data_seen_ = false;
   last_close_.reset();
   renew_at_.reset();
-  if (profile_.max_age.count() > 0) {
+  const milliseconds max_age = settings_.max_age.count() > 0 ? settings_.max_age : profile_.max_age;
+  if (max_age.count() > 0) {
     // Spread, so that connections opened together are not renewed together.
     std::uniform_real_distribution<double> share(0.90, 0.96);
-    const auto age = static_cast<double>(profile_.max_age.count()) * share(random_);
+    const auto age = static_cast<double>(max_age.count()) * share(random_);
     renew_at_ = now + milliseconds{static_cast<milliseconds::rep>(age)};
   }
   tell_status(true);
@@ -255,7 +259,7 @@ void Session::on_closed(const CloseInfo& info) {
   last_close_ = info.code;
   for (auto& [subscription, stream] : streams_) {
     stream.asked = stream.data = stream.synced = false;
-    if (context_.fallback != nullptr) {
+    if (context_.fallback != nullptr && !leaving_) {
       context_.fallback->on_socket_lost(subscription.channel, subscription.instrument, now);
     }
     stream.resubscribe_at.reset();
@@ -273,9 +277,51 @@ void Session::on_closed(const CloseInfo& info) {
     emit(FeedError{settings_.venue, {}, {*info.code, info.detail}, wall, {}});
   }
   context_.budget.refused_connect(wall, info.http_status, info.retry_after);
-  // A renewal is no failure.
-  const bool planned = std::exchange(renewing_, false) && !info.code;
-  next_attempt_ = planned ? now : now + backoff_.next();
+  next_attempt_ = now + backoff_.next();
+}
+
+void Session::succeed(Session& old) {
+  std::vector<Subscription> subscriptions;
+  for (const auto& [subscription, stream] : old.streams_) subscriptions.push_back(subscription);
+  add(subscriptions);
+  for (auto& [subscription, stream] : streams_) {
+    const Stream& known = old.streams_.at(subscription);
+    stream.cadence = known.cadence;
+    stream.was_synced = known.was_synced;
+    stream.rejections = known.rejections;
+    stream.rejected_until = known.rejected_until;
+    stream.duplicates = known.duplicates;
+  }
+  reconnects_ = old.reconnects_ + 1;
+  old.leaving_ = true;
+}
+
+bool Session::covers(const Session& old) const {
+  return std::ranges::all_of(old.streams_, [this, &old](const auto& entry) {
+    const auto& [subscription, stream] = entry;
+    if (!old.delivers(stream)) return true;
+    const auto mine = streams_.find(subscription);
+    if (mine == streams_.end()) return true;
+    if (stream.name.empty()) return mine->second.data;
+    const MaintainedBook* const book = context_.normalizer.find(stream.name);
+    return book == nullptr || book->book().connection == settings_.connection;
+  });
+}
+
+void Session::retire(Session& successor) {
+  context_.normalizer.invalidate(settings_.connection, FeedState::kDown, std::nullopt, *this);
+  const SteadyTime now = steady_now();
+  for (auto& [subscription, stream] : streams_) {
+    const auto heir = successor.streams_.find(subscription);
+    if (heir == successor.streams_.end()) continue;
+    // A snapshot under way would come to nobody.
+    if (stream.snapshot_in_flight || stream.snapshot_at) heir->second.snapshot_at = now;
+    if (stream.name.empty() && !heir->second.data && context_.fallback != nullptr) {
+      context_.fallback->on_socket_lost(subscription.channel, subscription.instrument, now);
+    }
+  }
+  tell_status(false);
+  stop();
 }
 
 void Session::stop() {
@@ -371,6 +417,15 @@ void Session::count_data() {
   backoff_.reset();
 }
 
+void Session::count_message(Stream& stream, SteadyTime now) {
+  // The pause before the first answer to a request is no pause of the stream.
+  if (delivers(stream) && stream.data_at > stream.asked_at) {
+    stream.cadence.add(std::chrono::duration_cast<milliseconds>(now - stream.data_at));
+  }
+  if (now - stream.asked_at >= kInTransit) stream.refreshes = 0;
+  stream.data_at = now;
+}
+
 void Session::on_ticker(const Ticker& ticker) {
   frame_has_ticker_ = true;
   context_.metrics.decode_latency(steady_now() - frame_at_);
@@ -382,8 +437,9 @@ void Session::on_ticker(const Ticker& ticker) {
   const auto it = tickers_.find(ticker.instrument);
   if (it == tickers_.end()) return;  // still under way when it was unsubscribed
   Stream& stream = *it->second;
+  count_message(stream, frame_at_);
   stream.data = true;
-  stream.data_at = frame_at_;
+  stream.failures = 0;
   stream.received = ticker.receive_time;
   stream.exchange_time = ticker.exchange_time;
   stream.origin = ticker.origin;
@@ -404,9 +460,8 @@ void Session::on_order_book(const std::string& name, const OrderBook& book) {
     } else if (now - stream->synced_at >= kStable) {
       stream->failures = 0;
     }
-    if (now - stream->asked_at >= kInTransit) stream->refreshes = 0;
+    count_message(*stream, now);
     stream->data = stream->synced = stream->was_synced = true;
-    stream->data_at = now;
     stream->received = book.receive_time;
     stream->exchange_time = book.exchange_time;
     stream->origin = book.origin;
@@ -419,6 +474,7 @@ void Session::on_order_book(const std::string& name, const OrderBook& book) {
       context_.metrics.book_updated(*book.receive_time);
       if (book.exchange_time && book.origin == Origin::kWs) {
         context_.metrics.exchange_delay(*book.receive_time - *book.exchange_time);
+        if (book.excess_delay) context_.metrics.excess_delay(*book.excess_delay);
       }
     }
   } else {
@@ -473,7 +529,7 @@ void Session::reject(const std::string& symbol, SteadyTime now) {
 void Session::on_control(const ControlMessage& control) {
   if (control.kind == ControlMessage::Kind::kPong) {
     pong_due_.reset();
-  } else if (control.kind == ControlMessage::Kind::kReconnect && up()) {
+  } else if (control.kind == ControlMessage::Kind::kReconnect && up() && !leaving_) {
     spdlog::info("{} announces that it will close connection {}", to_string(settings_.venue),
                  settings_.connection);
     std::uniform_int_distribution<milliseconds::rep> wait(0, kRenewSpread.count());
@@ -513,6 +569,7 @@ void Session::on_need(const std::string& name, const Instrument&, MaintainedBook
 void Session::watch_streams(SteadyTime now) {
   Streams again;
   Streams anew;
+  Streams quiet;
   for (auto& [subscription, stream] : streams_) {
     if (stream.rejected_until) {
       if (now >= *stream.rejected_until) anew.push_back(&stream);
@@ -521,8 +578,7 @@ void Session::watch_streams(SteadyTime now) {
     if (!stream.asked) continue;
     if (stream.resubscribe_at) {
       if (now < *stream.resubscribe_at) continue;
-      const bool mended = stream.name.empty() ? stream.data : stream.synced;
-      if (mended) {
+      if (delivers(stream)) {
         stream.resubscribe_at.reset();
       } else {
         ++stream.failures;
@@ -530,24 +586,56 @@ void Session::watch_streams(SteadyTime now) {
       }
       continue;
     }
-    if (stream.name.empty()) continue;
-    if (!stream.synced) {
+    if (!delivers(stream)) {
       if (!outbox_.empty() || stream.snapshot_in_flight || stream.snapshot_at) continue;
       const auto waited = now - std::max(stream.asked_at, outbox_empty_at_);
       if (waited < doubled(settings_.first_data, stream.failures, kLongestWatch)) continue;
       ++stream.failures;
-      spdlog::info("{} {}: no order book, asking again", to_string(settings_.venue),
-                   subscription.instrument.name());
+      spdlog::info("{} {}: no {}, asking again", to_string(settings_.venue),
+                   subscription.instrument.name(), to_string(subscription.channel));
       again.push_back(&stream);
-    } else if (now - std::max(stream.data_at, stream.asked_at) >=
-               doubled(settings_.quiet, stream.refreshes, kLongestWatch)) {
-      // Quiet or stalled looks the same from here; asking again tells which, and costs a message.
-      ++stream.refreshes;
-      again.push_back(&stream);
+    } else if (now - std::max(stream.data_at, stream.asked_at) >= patience(stream)) {
+      quiet.push_back(&stream);
+    }
+  }
+  if (!again.empty() && nothing_answers()) {
+    link_->fail(ErrorCode::kTimeout, "pings are answered, but no stream is");
+    return;
+  }
+  // Stalled or only quiet looks the same from here; asking again tells which. It must not use up
+  // the messages that mending a broken book takes.
+  if (!quiet.empty() && messages_.leaves(context_.clock.now(), 2, kSpareForFaults)) {
+    for (Stream* stream : quiet) {
+      ++stream->refreshes;
+      context_.metrics.stalled();
+      spdlog::info("{} {}: the {} stream fell silent, asking again", to_string(settings_.venue),
+                   stream->subscription.instrument.name(), to_string(stream->subscription.channel));
+      again.push_back(stream);
     }
   }
   if (!anew.empty()) ask(anew, now);
   if (!again.empty()) ask_again(again, now);
+}
+
+bool Session::delivers(const Stream& stream) {
+  return stream.name.empty() ? stream.data : stream.synced;
+}
+
+milliseconds Session::patience(const Stream& stream) const {
+  // What is older than `quiet` is no longer believed; a ticker that waits for a trade is no harm.
+  milliseconds limit = stream.cadence.patience(settings_.least_patience, settings_.quiet);
+  if (stream.name.empty()) {
+    limit = stream.cadence.known() ? std::max(settings_.quiet, stream.cadence.unusual())
+                                   : kLongestWatch;
+  }
+  return doubled(std::min(limit, kLongestWatch), stream.refreshes, kLongestWatch);
+}
+
+bool Session::nothing_answers() const {
+  return std::ranges::all_of(streams_, [](const auto& entry) {
+    const Stream& stream = entry.second;
+    return !stream.asked || (!delivers(stream) && stream.failures >= kUnanswered);
+  });
 }
 
 void Session::fetch_snapshots(SteadyTime now) {
@@ -658,7 +746,7 @@ void Session::append_status(Timestamp now, std::vector<FeedStatus>& out) const {
     status.origin = stream.origin;
     status.exchange_ts = stream.exchange_time;
     status.reconnects = reconnects_;
-    if (stream.received) status.age_ms = std::max<std::int64_t>(0, to_ms(now - *stream.received));
+    std::optional<Timestamp> received = stream.received;
     status.state = stream.data ? FeedState::kSynced : FeedState::kSyncing;
     if (!stream.name.empty()) {
       const MaintainedBook* const book = context_.normalizer.find(stream.name);
@@ -666,11 +754,13 @@ void Session::append_status(Timestamp now, std::vector<FeedStatus>& out) const {
       if (book != nullptr) {
         status.state = book->book().state;
         status.reason = book->book().reason;
+        if (book->book().synced()) received = book->book().receive_time;
         status.gaps = book->gaps();
         status.checksum_mismatches = book->checksum_mismatches();
         status.resyncs = book->resyncs();
       }
     }
+    if (received) status.age_ms = std::max<std::int64_t>(0, to_ms(now - *received));
     if (status.state == FeedState::kSynced && !stream.name.empty() &&
         status.age_ms > settings_.quiet.count()) {
       status.state = FeedState::kStale;

@@ -16,6 +16,7 @@
 #include "core/market_data.h"
 #include "core/time.h"
 #include "ingest/backoff.h"
+#include "ingest/cadence.h"
 #include "ingest/live_feeds.h"
 #include "ingest/normalizer.h"
 #include "ingest/rate_budget.h"
@@ -46,15 +47,17 @@ struct SessionContext {
 
 struct SessionSettings {
   VenueId venue{};
-  std::uint32_t connection = 0;  ///< its number within the venue, kept across reconnects
+  std::uint32_t connection = 0;  ///< its Frame::connection, kept across reconnects
   std::string ws_url;
-  std::string rest_url;           ///< without a slash at the end
-  milliseconds liveness{15'000};  ///< a connection that says nothing for so long is dead
-  milliseconds first_data{
-      10'000};  ///< an order book asked for and not there by then is asked for again
-  milliseconds quiet{
-      30'000};  ///< a synced order book that says nothing for so long is asked for again
+  std::string rest_url;             ///< without a slash at the end
+  milliseconds liveness{15'000};    ///< a connection that says nothing for so long is dead
+  milliseconds first_data{10'000};  ///< what was asked for and is not there is asked for again
+  /// A synced order book that says nothing for so long is asked for again; sooner where it usually
+  /// speaks all the time, see Cadence.
+  milliseconds quiet{30'000};
+  milliseconds least_patience{10'000};  ///< with a stream that speaks all the time
   milliseconds rest_timeout{5'000};
+  milliseconds max_age{0};  ///< as VenueProfile::max_age, in its place; 0 = the profile's
   Backoff::Limits backoff;
   TransportOptions transport;
   std::uint64_t seed = 1;  ///< of the jitter
@@ -78,12 +81,24 @@ class Session final : private WebsocketEvents, private MarketSink {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  /// Takes over what is subscribed on the connection that this one is to succeed, and what was
+  /// learned about it. Both go on until `old` retires. REQUIRES: nothing was added before.
+  void succeed(Session& old);
+  /// What `old` delivers comes over this connection as well.
+  bool covers(const Session& old) const;
+  /// Says goodbye: what `successor` does not deliver is lost, the rest goes on there. Closes for
+  /// good, as stop().
+  void retire(Session& successor);
+  /// The connection is up, and the venue will close it soon: a successor should be opened.
+  bool wants_successor(SteadyTime now) const { return up() && renew_at_ && now >= *renew_at_; }
+
   /// Adds to what is subscribed, now or with the next connection. What is known already is ignored.
   void add(std::span<const Subscription> subscriptions);
   /// Unsubscribes and forgets; an order book is reported as kDown for `reason` first.
   void remove(std::span<const Subscription> subscriptions, std::optional<ErrorCode> reason);
-  /// The order book was found to differ from the venue's: it is faulted and asked for again.
-  void distrust(const Instrument& instrument, std::string detail);
+  /// The order book was found to differ from the venue's: it is faulted and asked for again. False
+  /// when this connection does not carry a synced one.
+  bool distrust(const Instrument& instrument, const std::string& detail);
 
   /// Does what is due: connects, sends, pings, gives up, asks again.
   void tick(SteadyTime now);
@@ -93,6 +108,7 @@ class Session final : private WebsocketEvents, private MarketSink {
   bool stopped() const { return stopping_ && link_ == nullptr; }
 
   std::size_t subscriptions() const { return streams_.size(); }
+  std::uint32_t connection() const { return settings_.connection; }
   bool up() const { return phase_ == Phase::kOpen; }
 
   /// Adds the messages that changed nothing since the last call to the metrics.
@@ -118,6 +134,7 @@ class Session final : private WebsocketEvents, private MarketSink {
     Origin origin = Origin::kWs;
     int failures = 0;   // times asked again without lasting success
     int refreshes = 0;  // times asked again because it was quiet
+    Cadence cadence;
     std::optional<SteadyTime> resubscribe_at;
     std::optional<SteadyTime> rejected_until;  // the venue does not know it
     int rejections = 0;
@@ -160,6 +177,13 @@ class Session final : private WebsocketEvents, private MarketSink {
   void emit(MarketEvent event);
   void count_data();
   Stream* book_stream(const std::string& name);
+  void count_message(Stream& stream, SteadyTime now);
+  /// The stream has what it was asked for: a synced order book, a ticker.
+  static bool delivers(const Stream& stream);
+  /// How long it may say nothing before it is asked again.
+  milliseconds patience(const Stream& stream) const;
+  /// Every stream of the connection was asked for again and again in vain.
+  bool nothing_answers() const;
 
   SessionContext context_;
   const SessionSettings settings_;
@@ -180,7 +204,7 @@ class Session final : private WebsocketEvents, private MarketSink {
   std::optional<ErrorCode> last_close_;
   SteadyTime next_attempt_{};
   bool stopping_ = false;
-  bool renewing_ = false;
+  bool leaving_ = false;  // a successor has been opened
 
   // Of the connection that is open:
   MessageBudget messages_;

@@ -56,10 +56,14 @@ struct VenueMetrics::Series {
                        venue, "requested"),
         reconnect_attempts(counter(registry, "spreadwatch_ingest_reconnect_attempts_total",
                                    "Connects tried again after a failure or a loss.")),
+        renewals(counter(registry, "spreadwatch_ingest_renewals_total",
+                         "Connections succeeded by a fresh one before the venue closed them.")),
         pongs_missed(counter(registry, "spreadwatch_ingest_pongs_missed_total",
                              "Pings that were not answered in time.")),
-        stalls(counter(registry, "spreadwatch_ingest_stalls_total",
-                       "Order book streams that fell silent while their connection was alive.")),
+        stalls(
+            counter(registry, "spreadwatch_ingest_stalls_total",
+                    "Streams that fell silent while their connection was alive and were asked for "
+                    "again.")),
         subscriptions(by_channel(gauges(registry, "spreadwatch_ingest_subscriptions",
                                         "Channels of instruments subscribed now."),
                                  venue)),
@@ -92,6 +96,15 @@ struct VenueMetrics::Series {
                                "Time of the last order book update; 0 = never.")),
         exchange_delay(histogram(registry, "spreadwatch_ingest_exchange_delay_seconds",
                                  "Exchange time to receive time.", wire_buckets())),
+        excess_delay(histogram(registry, "spreadwatch_ingest_excess_delay_seconds",
+                               "Exchange time to receive time of order books, beyond the venue's "
+                               "clock offset.",
+                               wire_buckets())),
+        clock_offset(gauges(registry, "spreadwatch_ingest_clock_offset_seconds",
+                            "Our clock minus the venue's, as estimated from the shortest exchange "
+                            "delay of the last five to ten minutes; absent while no order book is "
+                            "synced."),
+                     {{"venue", venue}}),
         decode_latency(histogram(registry, "spreadwatch_ingest_decode_latency_seconds",
                                  "Receive to decoded.", stage_buckets())),
         book_latency(histogram(registry, "spreadwatch_ingest_book_latency_seconds",
@@ -133,6 +146,7 @@ struct VenueMetrics::Series {
   Gauge& connections;
   ByReason disconnections;
   Counter& reconnect_attempts;
+  Counter& renewals;
   Counter& pongs_missed;
   Counter& stalls;
   std::array<Gauge*, kChannelNames.size()> subscriptions;
@@ -151,6 +165,8 @@ struct VenueMetrics::Series {
   OptionalGauge book_age;
   Gauge& book_last_update;
   Histogram& exchange_delay;
+  Histogram& excess_delay;
+  OptionalGauge clock_offset;
   Histogram& decode_latency;
   Histogram& book_latency;
   Gauge& rest_fallback;
@@ -175,6 +191,8 @@ void VenueMetrics::disconnected(std::optional<ErrorCode> reason) {
 }
 
 void VenueMetrics::reconnect_attempt() { series_->reconnect_attempts.Increment(); }
+
+void VenueMetrics::renewed() { series_->renewals.Increment(); }
 
 void VenueMetrics::pong_missed() { series_->pongs_missed.Increment(); }
 
@@ -230,6 +248,18 @@ void VenueMetrics::set_books_synced(std::size_t count) {
 
 void VenueMetrics::exchange_delay(microseconds delay) {
   series_->exchange_delay.Observe(std::max(0.0, to_seconds(delay)));
+}
+
+void VenueMetrics::excess_delay(microseconds delay) {
+  series_->excess_delay.Observe(to_seconds(delay));
+}
+
+void VenueMetrics::set_clock_offset(std::optional<microseconds> offset) {
+  if (offset) {
+    series_->clock_offset.set(to_seconds(*offset));
+  } else {
+    series_->clock_offset.clear();
+  }
 }
 
 void VenueMetrics::decode_latency(std::chrono::nanoseconds latency) {

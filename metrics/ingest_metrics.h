@@ -56,8 +56,11 @@ class VenueMetrics {
   void disconnected(std::optional<ErrorCode> reason);
   /// A connect is tried again after a failure or a loss.
   void reconnect_attempt();
+  /// A connection was succeeded by a fresh one before the venue would have closed it.
+  void renewed();
   void pong_missed();
-  /// A synced order book said nothing for too long and was asked for again.
+  /// A stream said nothing for unusually long while its connection was alive, and was asked for
+  /// again.
   void stalled();
   /// Subscriptions held on all connections of the venue now.
   void set_subscriptions(Channel channel, std::size_t count);
@@ -82,6 +85,11 @@ class VenueMetrics {
 
   /// Exchange time to receive time; a negative delay (clock offset) counts as 0.
   void exchange_delay(microseconds delay);
+  /// What of it goes beyond the venue's clock offset.
+  void excess_delay(microseconds delay);
+  /// Our clock minus the venue's, as estimated: the shortest exchange delay of the last minutes.
+  /// nullopt = no longer known, which removes the gauge.
+  void set_clock_offset(std::optional<microseconds> offset);
   /// Receive to decoded, and receive to order book applied.
   void decode_latency(std::chrono::nanoseconds latency);
   void book_latency(std::chrono::nanoseconds latency);

@@ -4,18 +4,6 @@
 
 namespace spreadwatch::spread {
 
-microseconds ClockOffset::excess(Timestamp exchange, Timestamp receive) {
-  const microseconds delay = receive - exchange;
-  if (!shortest_) window_start_ = receive;
-  if (receive - window_start_ >= kWindow) {
-    previous_shortest_ = shortest_;
-    shortest_.reset();
-    window_start_ = receive;
-  }
-  shortest_ = shortest_ ? std::min(*shortest_, delay) : delay;
-  return delay - std::min(*shortest_, previous_shortest_.value_or(*shortest_));
-}
-
 MarketView::MarketView(const config::Settings& settings, const config::AssetRegistry& registry)
     : settings_(settings), registry_(registry) {
   for (const config::VenueSettings& venue : settings.venues) venues_[index_of(venue.id)] = &venue;
@@ -132,8 +120,7 @@ std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp n
   market.updated = received;
   // The time of a polled book is that of its last change, not of its sending.
   const milliseconds limit = polled ? settings_.spread.max_quiet : settings_.spread.max_delay;
-  market.late = book.exchange_time &&
-                offsets_[index_of(book.venue)].excess(*book.exchange_time, received) > limit;
+  market.late = book.excess_delay && *book.excess_delay > limit;
   if (!polled) update(StreamStatus{book.venue, book.connection, true, received}, now, changed);
   judge(*index, now);
   if (market.usable()) schedule(*index);

@@ -49,35 +49,15 @@ struct Market {
   Real mid() const { return (bids.top() + asks.top()) / 2; }
 };
 
-/// Estimates how far a venue's clock is off ours: the shortest exchange-to-receive delay of the
-/// last five to ten minutes, over all of the venue's books. What is constant is clock, what varies
-/// is delay.
-///
-/// So a clock that is wrong by any constant never makes a book late, and neither does the constant
-/// part of the network's delay; a clock that is set back makes books late until the window has
-/// passed.
-class ClockOffset {
- public:
-  /// The delay of a message beyond the offset, which takes this message into account.
-  microseconds excess(Timestamp exchange, Timestamp receive);
-
- private:
-  static constexpr microseconds kWindow = std::chrono::minutes{5};
-
-  Timestamp window_start_{};
-  std::optional<microseconds> shortest_;           // of the present window
-  std::optional<microseconds> previous_shortest_;  // of the one before
-};
-
 /// Every watched market and its freshness.
 ///
 /// A book is fresh while its connection is alive (a book, a ticker or a StreamStatus of it within
 /// the venue's liveness), its own last update is younger than `max_quiet`, and that update was not
-/// more than `max_delay` late. A book polled over REST (kPolledConnection) is fresh until the
-/// venue's liveness has passed since its last poll, and while its own last change is younger than
-/// `max_quiet`. Watched are each venue's FX market and the markets in the venue's
-/// quote of the configured assets and of those added by watch(). Threads: one at a time; time is
-/// passed in.
+/// more than `max_delay` late (OrderBook::excess_delay). A book polled over REST
+/// (kPolledConnection) is fresh until the venue's liveness has passed since its last poll, and
+/// while its own last change is younger than `max_quiet`. Watched are each venue's FX market and
+/// the markets in the venue's quote of the configured assets and of those added by watch().
+/// Threads: one at a time; time is passed in.
 class MarketView {
  public:
   MarketView(const config::Settings& settings, const config::AssetRegistry& registry);
@@ -121,7 +101,6 @@ class MarketView {
   std::array<std::unordered_map<Instrument, std::size_t>, kVenueCount> index_;
   std::array<std::optional<std::size_t>, kVenueCount> fx_;
   std::array<std::map<std::uint32_t, Timestamp>, kVenueCount> alive_;  // by connection; min = gone
-  std::array<ClockOffset, kVenueCount> offsets_;
   using Due = std::pair<Timestamp, std::size_t>;
   // A market has at most one entry, which may be too early: then it is put in again when it comes
   // up.

@@ -33,6 +33,168 @@ TEST_CASE("A12: one frame with 100 records gives 100 records") {
   CHECK(memory.tickers.size() == 200);
 }
 
+TEST_CASE("a book says how late it came, whatever the venue's clock says") {
+  Normalizer normalizer{VenueId::kBybit};
+  Memory memory;
+  const Timestamp sent{milliseconds{1731035685342}};  // the `cts` of bybit_book()
+  const auto feed = [&](const char* type, int u, milliseconds delay) {
+    const std::string payload = bybit_book("BTCUSDT", type, u, R"(["10","1"])", R"(["11","1"])");
+    Frame frame = ws(payload);
+    frame.receive_time = sent + delay;
+    normalizer.feed(frame, memory);
+    return memory.books.back().excess_delay;
+  };
+  // Their clock is an hour ahead of ours.
+  CHECK(feed("snapshot", 1, -std::chrono::hours{1} + milliseconds{40}) == microseconds{0});
+  CHECK(feed("delta", 2, -std::chrono::hours{1} + milliseconds{70}) == milliseconds{30});
+  CHECK(normalizer.clock_offset().estimate() == -std::chrono::hours{1} + milliseconds{40});
+  // A frame of which nobody knows when it came cannot be late.
+  const std::string payload = bybit_book("BTCUSDT", "delta", 3, R"(["10","2"])");
+  Frame frame = ws(payload);
+  frame.receive_time.reset();
+  normalizer.feed(frame, memory);
+  CHECK_FALSE(memory.books.back().excess_delay);
+}
+
+/// One stream over a connection and the one that succeeds it.
+class Succession {
+ public:
+  explicit Succession(VenueId venue) : normalizer(venue) {}
+
+  /// The connection that carries the book afterwards; nullopt when it is not synced.
+  std::optional<std::uint32_t> feed(std::string_view payload, std::uint32_t connection) {
+    Frame frame = ws(payload, connection);
+    now += milliseconds{10};
+    frame.receive_time = now;
+    normalizer.feed(frame, memory);
+    if (memory.books.empty() || !memory.books.back().synced()) return std::nullopt;
+    return normalizer.find(memory.streams.back())->book().connection;
+  }
+
+  Normalizer normalizer;
+  Memory memory;
+  Timestamp now = timestamp_from_ms(1'790'000'000'000);
+};
+
+constexpr std::uint32_t kOld = 3;
+constexpr std::uint32_t kNew = kOld + kPlaces;
+
+TEST_CASE(
+    "a successor takes a book over with its snapshot, and the old connection counts no more") {
+  Succession s{VenueId::kBybit};
+  const auto snapshot = [](int u) {
+    return bybit_book("BTCUSDT", "snapshot", u, R"(["10","1"])", R"(["11","1"])");
+  };
+  const auto delta = [](int u) { return bybit_book("BTCUSDT", "delta", u, R"(["10","2"])"); };
+  CHECK(s.feed(snapshot(1), kOld) == kOld);
+  // Its own numbering: nothing of it fits the old one's, and nothing is wrong with the book.
+  CHECK(s.feed(delta(70), kNew) == kOld);
+  CHECK(s.feed(delta(2), kOld) == kOld);
+  CHECK(s.feed(snapshot(71), kNew) == kNew);
+  const std::size_t shown = s.memory.books.size();
+  CHECK(s.feed(delta(3), kOld) == kNew);
+  CHECK(s.feed(delta(9), kOld) == kNew);  // a gap of the old one is nobody's
+  CHECK(s.feed(R"({"topic":"orderbook.50.BTCUSDT","type":"delta","data":{"s":"BTCUSDT","u":")",
+               kOld) == kNew);
+  CHECK(s.memory.books.size() == shown);
+  CHECK(s.feed(delta(72), kNew) == kNew);
+  for (const OrderBook& book : s.memory.books) CHECK(book.synced());
+  // The end of the old one takes nothing along, the end of the new one does.
+  s.normalizer.invalidate(kOld, FeedState::kDown, std::nullopt, s.memory);
+  CHECK(s.memory.books.back().synced());
+  s.normalizer.invalidate(kNew, FeedState::kDown, std::nullopt, s.memory);
+  CHECK_FALSE(s.memory.books.back().synced());
+}
+
+TEST_CASE("where changes are numbered alike on all connections, a successor goes on with them") {
+  Succession s{VenueId::kBinance};
+  const auto change = [](int first, int last) {
+    return R"({"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1788376136014,"s":"BTCUSDT","U":)" +
+           std::to_string(first) + R"(,"u":)" + std::to_string(last) +
+           R"(,"b":[["0.0024","7"]],"a":[]}})";
+  };
+  s.feed(change(158, 160), kOld);
+  Frame snapshot =
+      rest(R"({"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]})",
+           "orderbook", "BTCUSDT");
+  s.normalizer.feed(snapshot, s.memory);
+  REQUIRE(s.memory.books.size() == 1);
+  CHECK(s.feed(change(161, 162), kOld) == kOld);
+  // Ahead of the old one: taken over once there is no hole.
+  CHECK(s.feed(change(164, 165), kNew) == kOld);
+  CHECK(s.feed(change(163, 165), kOld) == kOld);
+  const std::size_t shown = s.memory.books.size();
+  CHECK(s.feed(change(166, 167), kNew) == kNew);
+  CHECK(s.memory.books.size() == shown + 1);
+  CHECK(s.feed(change(166, 167), kOld) == kNew);
+  CHECK(s.feed(change(168, 168), kNew) == kNew);
+  CHECK(s.memory.books.back().sequence == 168);
+  for (const OrderBook& book : s.memory.books) CHECK(book.synced());
+  CHECK(s.memory.errors.empty());
+}
+
+TEST_CASE("a change that the old connection has brought already makes the successor the carrier") {
+  Succession s{VenueId::kBinance};
+  const auto change = [](int first, int last) {
+    return R"({"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1788376136014,"s":"BTCUSDT","U":)" +
+           std::to_string(first) + R"(,"u":)" + std::to_string(last) +
+           R"(,"b":[["0.0024","7"]],"a":[]}})";
+  };
+  s.feed(change(158, 160), kOld);
+  s.normalizer.feed(
+      rest(R"({"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]})",
+           "orderbook", "BTCUSDT"),
+      s.memory);
+  const std::size_t shown = s.memory.books.size();
+  CHECK(s.feed(change(159, 160), kNew) == kNew);
+  // It is told, since the book's liveness is now that of the successor.
+  REQUIRE(s.memory.books.size() == shown + 1);
+  CHECK(s.memory.books.back().connection == kNew);
+  CHECK(s.memory.books.back().bids == s.memory.books[shown - 1].bids);
+}
+
+TEST_CASE("whole books: the successor's counts from the first that is not older") {
+  Succession s{VenueId::kUpbit};
+  const auto whole = [](std::int64_t time_ms) {
+    return R"({"type":"orderbook","code":"KRW-BTC","timestamp":)" + std::to_string(time_ms) +
+           R"(,"total_ask_size":1.0,"total_bid_size":1.0,"orderbook_units":[{"ask_price":1.16539E8,"bid_price":1.16538E8,"ask_size":0.5,"bid_size":0.25}],"stream_type":"REALTIME","level":0})";
+  };
+  CHECK(s.feed(whole(1786538729776), kOld) == kOld);
+  CHECK(s.feed(whole(1786538729700), kNew) == kOld);
+  CHECK(s.feed(whole(1786538729800), kNew) == kNew);
+  CHECK(s.feed(whole(1786538729900), kOld) == kNew);
+  REQUIRE(s.memory.books.size() == 2);
+}
+
+TEST_CASE("a ticker comes from one connection at a time") {
+  Succession s{VenueId::kBybit};
+  const auto ticker = [](const char* price) {
+    return R"({"topic":"tickers.BTCUSDT","ts":1786538729776,"type":"snapshot","data":{"symbol":"BTCUSDT","lastPrice":")" +
+           std::string{price} + R"(","prevPrice24h":"1"}})";
+  };
+  s.feed(ticker("1"), kOld);
+  s.feed(bybit_book("BTCUSDT", "snapshot", 1, R"(["10","1"])", R"(["11","1"])"), kNew);
+  s.feed(ticker("2"), kOld);  // the successor has none yet
+  s.feed(ticker("3"), kNew);
+  s.feed(ticker("4"), kOld);
+  s.feed(ticker("5"), kNew);
+  std::vector<double> prices;
+  for (const Ticker& t : s.memory.tickers) prices.push_back(t.trade_price.value_or(0));
+  CHECK(prices == std::vector<double>{1, 2, 3, 5});
+}
+
+TEST_CASE("an older number long after its successor is another run of the program") {
+  Succession s{VenueId::kBybit};
+  const auto snapshot = [](int u) {
+    return bybit_book("BTCUSDT", "snapshot", u, R"(["10","1"])", R"(["11","1"])");
+  };
+  CHECK(s.feed(snapshot(1), kOld) == kOld);
+  CHECK(s.feed(snapshot(2), kNew) == kNew);
+  CHECK(s.feed(snapshot(3), kOld) == kNew);
+  s.now += Normalizer::kOverlap;
+  CHECK(s.feed(snapshot(4), kOld) == kOld);
+}
+
 TEST_CASE("A14: one malformed frame among good ones is one error, all others are delivered") {
   Normalizer normalizer{VenueId::kBybit};
   Memory memory;

@@ -32,7 +32,7 @@ struct BybitFeeds {
   void start() {
     feeds = std::make_unique<ingest::LiveFeeds>(settings, assets,
                                                 ingest::wanted_instruments(settings, assets), clock,
-                                                sink, metrics, ingest::LiveOptions{});
+                                                sink, metrics, options);
     feeds->start();
   }
 
@@ -50,6 +50,7 @@ struct BybitFeeds {
 
   FakeBybit venue;
   config::Settings settings;
+  ingest::LiveOptions options;
   config::AssetRegistry assets;
   SystemClock clock;
   Sink sink;

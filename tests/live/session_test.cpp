@@ -310,26 +310,37 @@ TEST_CASE("a quiet synced book is asked for again") {
   CHECK(rig.sink.status(false) == 0);
 }
 
-TEST_CASE("a venue that announces its close is left and met again without an error") {
-  test::Log connects;
-  TestServer server([&](Peer& peer) {
-    if (!peer.accept()) return;
-    connects.add("up");
-    if (connects.size() == 1) {
-      peer.send(
-          R"({"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade. Please reconnect.","connId":"a4d3ae55"})");
-    }
-    while (peer.read()) {
-    }
-  });
-  SessionSettings s;
-  s.ws_url = server.url("ws") + "/ws/v5/public";
-  Rig rig(VenueId::kOkx, s);
-  rig.subscribe({kBtc}, 400);
-  REQUIRE(rig.until([&] { return connects.size() == 2; }));
-  REQUIRE(rig.until([&] { return rig.session->up(); }));
-  CHECK(rig.sink.count<FeedError>([](const FeedError&) { return true; }) == 0);
-  CHECK(rig.status().front().reconnects == 1);
+TEST_CASE("a stream that spoke all the time and falls silent is asked for again, and no other") {
+  FakeBybit venue;
+  SessionSettings s = settings_for(venue);
+  s.least_patience = 300ms;  // `quiet` stays at half a minute
+  Rig rig(VenueId::kBybit, s);
+  rig.subscribe({kBtc, kEth});
+  REQUIRE(rig.until([&] { return rig.sink.synced(kBtc) > 10 && rig.sink.synced(kEth) > 10; }));
+  CHECK(venue.subscribed(kBtcBook) == 1);
+  venue.withhold(kBtcBook, true);
+  REQUIRE(rig.until([&] { return venue.subscribed(kBtcBook) == 2; }));
+  CHECK(rig.metrics_text().find("spreadwatch_ingest_stalls_total{venue=\"bybit\"} 1\n") !=
+        std::string::npos);
+  venue.withhold(kBtcBook, false);
+  const long before = rig.sink.synced(kBtc);
+  CHECK(rig.until([&] { return rig.sink.synced(kBtc) > before + 5; }));
+  CHECK(venue.subscribed(kEthBook) == 1);
+  CHECK(venue.connections() == 1);
+}
+
+TEST_CASE("a connection that answers pings and nothing else is left") {
+  FakeBybit venue;
+  for (const char* topic : {"orderbook.50.BTCUSDT", "tickers.BTCUSDT"}) venue.withhold(topic, true);
+  SessionSettings s = settings_for(venue);
+  s.first_data = 100ms;
+  Rig rig(VenueId::kBybit, s);
+  rig.subscribe({kBtc});
+  REQUIRE(rig.until([&] { return venue.upgrades() == 2; }));
+  CHECK(rig.sink.errors(ErrorCode::kTimeout) == 1);
+  for (const char* topic : {"orderbook.50.BTCUSDT", "tickers.BTCUSDT"})
+    venue.withhold(topic, false);
+  CHECK(rig.until([&] { return rig.sink.synced(kBtc) > 5; }));
 }
 
 // Binance: deltas over the websocket, the first book over REST. Each REST answer is one of

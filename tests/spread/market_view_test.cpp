@@ -10,43 +10,14 @@ using test::World;
 
 const std::string kNow = "spread: {modes: [inventory]}\npublish: {conflate_ms: 0}\n";
 
-TEST_CASE("a clock that is wrong by any constant makes nothing late, a delay does") {
-  for (const std::int64_t skew_ms : {-3'600'000LL, -7'000LL, 0LL, 7'000LL, 3'600'000LL}) {
-    CAPTURE(skew_ms);
-    ClockOffset offset;
-    Timestamp now = kStart;
-    const auto excess = [&](milliseconds delay) {
-      return offset.excess(now - milliseconds{skew_ms} - delay, now);
-    };
-    CHECK(excess(milliseconds{50}) == microseconds{0});
-    now += milliseconds{1000};
-    CHECK(excess(milliseconds{30}) == microseconds{0});
-    CHECK(excess(milliseconds{6030}) == milliseconds{6000});
-    now += std::chrono::minutes{4};
-    CHECK(excess(milliseconds{6030}) == milliseconds{6000});
-  }
-}
-
-TEST_CASE("a clock that was set back is believed once the window has passed") {
-  ClockOffset offset;
-  Timestamp now = kStart;
-  CHECK(offset.excess(now, now) == microseconds{0});
-  microseconds last{};
-  for (int minute = 0; minute < 11; ++minute) {
-    now += std::chrono::minutes{1};
-    last = offset.excess(now - milliseconds{8000}, now);
-  }
-  CHECK(last == microseconds{0});
-}
-
 TEST_CASE("a book that came too late is stale until a timely one comes") {
   World w(kNow);
   const auto opened = w.open();
   OrderBook late = w.okx();
-  late.exchange_time = w.now - milliseconds{5000};
+  late.excess_delay = milliseconds{5000};
   w.put(late);
   CHECK(w.engine.open_opportunities() == 1);  // 5000 ms is the limit itself
-  late.exchange_time = w.now - milliseconds{5001};
+  late.excess_delay = milliseconds{5001};
   w.put(late);
   CHECK(w.engine.open_opportunities() == 0);
   CHECK(w.said.opportunities.back().reason == CloseReason::kStale);
@@ -161,7 +132,7 @@ TEST_CASE("a polled book's time is that of its last change: late only beyond max
     OrderBook polled = w.okx();
     polled.origin = Origin::kRest;
     polled.connection = kPolledConnection;
-    polled.exchange_time = w.now - age;
+    polled.excess_delay = age;
     w.put(polled);
   };
   poll(milliseconds{0});
