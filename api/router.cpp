@@ -332,6 +332,12 @@ void append_feed(std::string& out, const ingest::FeedStatus& feed) {
   object.add("reconnects", feed.reconnects);
 }
 
+void append_limit(std::string& out, const ingest::RateLimit& limit) {
+  publish::JsonObject object(out);
+  object.add("count", limit.count);
+  object.add("per_ms", to_ms(limit.per));
+}
+
 void append_contract(std::string& out, const config::VenueSettings& venue) {
   const auto adapter = ingest::make_adapter(venue.id);
   const ingest::VenueProfile& profile = adapter->profile();
@@ -343,6 +349,9 @@ void append_contract(std::string& out, const config::VenueSettings& venue) {
   object.add("keepalive", profile.ping == Ping::kNone       ? "server_pings"
                           : profile.ping == Ping::kProtocol ? "protocol_ping"
                                                             : "text_ping");
+  // A venue that pings by itself is asked only when it falls silent.
+  if (profile.ping != Ping::kNone) object.add("ping_every_ms", to_ms(profile.ping_every));
+  object.add("pong_within_ms", to_ms(profile.pong_within));
   object.add("silence_ms", to_ms(profile.silence));
   object.add("liveness_ms", to_ms(venue.liveness));
   object.add("book_needs_rest", profile.book_needs_rest);
@@ -354,6 +363,22 @@ void append_contract(std::string& out, const config::VenueSettings& venue) {
   }
   depths += ']';
   object.add("default_depth", profile.default_depth);
+  std::string& limits = object.key("limits");
+  limits += "{\"connects\":";
+  append_limit(limits, profile.connects);
+  limits += ",\"messages\":[";
+  for (std::size_t i = 0; i < profile.messages.size(); ++i) {
+    if (i > 0) limits += ',';
+    append_limit(limits, profile.messages[i]);
+  }
+  limits += "],\"rest_weight\":";
+  append_limit(limits, profile.rest);
+  limits += '}';
+  object.add("max_subscriptions", profile.max_subscriptions);
+  object.add("max_age_ms",
+             profile.max_age.count() > 0 ? std::optional{to_ms(profile.max_age)} : std::nullopt);
+  object.add("block_ms",
+             profile.block.count() > 0 ? std::optional{to_ms(profile.block)} : std::nullopt);
 }
 
 void append_venue(std::string& out, const config::VenueSettings& venue) {

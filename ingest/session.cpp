@@ -287,7 +287,6 @@ void Session::succeed(Session& old) {
   for (auto& [subscription, stream] : streams_) {
     const Stream& known = old.streams_.at(subscription);
     stream.cadence = known.cadence;
-    stream.was_synced = known.was_synced;
     stream.rejections = known.rejections;
     stream.rejected_until = known.rejected_until;
     stream.duplicates = known.duplicates;

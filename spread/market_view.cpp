@@ -52,7 +52,7 @@ std::optional<std::size_t> MarketView::find(VenueId venue, const Instrument& ins
 Timestamp MarketView::alive_until(VenueId venue, std::uint32_t connection) const {
   const auto& alive = alive_[index_of(venue)];
   const auto found = alive.find(connection);
-  if (found == alive.end() || found->second == Timestamp::min()) return Timestamp::min();
+  if (found == alive.end()) return Timestamp::min();
   return found->second + venues_[index_of(venue)]->liveness;
 }
 
@@ -132,8 +132,12 @@ void MarketView::update(const StreamStatus& status, Timestamp now,
   if (venues_[index_of(status.venue)] == nullptr) return;
   auto& alive = alive_[index_of(status.venue)];
   const Timestamp before = alive_until(status.venue, status.connection);
-  Timestamp& last = alive.try_emplace(status.connection, Timestamp::min()).first->second;
-  last = status.alive ? std::max(last, status.time) : Timestamp::min();
+  if (status.alive) {
+    Timestamp& last = alive.try_emplace(status.connection, Timestamp::min()).first->second;
+    last = std::max(last, status.time);
+  } else {
+    alive.erase(status.connection);
+  }
   // As long as the connection was alive and stays so, no book of it changes its state.
   if (status.alive && now < before) return;
   for (std::size_t i = 0; i < markets_.size(); ++i) {

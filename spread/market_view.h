@@ -100,7 +100,8 @@ class MarketView {
   std::vector<bool> scheduled_;  // by market: stands in due_
   std::array<std::unordered_map<Instrument, std::size_t>, kVenueCount> index_;
   std::array<std::optional<std::size_t>, kVenueCount> fx_;
-  std::array<std::map<std::uint32_t, Timestamp>, kVenueCount> alive_;  // by connection; min = gone
+  // When a connection last said something, as long as it is there.
+  std::array<std::map<std::uint32_t, Timestamp>, kVenueCount> alive_;
   using Due = std::pair<Timestamp, std::size_t>;
   // A market has at most one entry, which may be too early: then it is put in again when it comes
   // up.

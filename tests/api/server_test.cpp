@@ -119,7 +119,10 @@ TEST_CASE("venues and feeds with their integrity contracts") {
       "checksum_mismatches":0,"resyncs":2,"reconnects":0})"));
   CHECK(feeds.at("feeds")[0].at("reason").is_null());
   CHECK(feeds.at("contracts").size() == 4);
-  CHECK_FALSE(feeds.at("contracts").at("okx").at("integrity").get<std::string>().empty());
+  const json& okx = feeds.at("contracts").at("okx");
+  CHECK_FALSE(okx.at("integrity").get<std::string>().empty());
+  CHECK(okx.at("limits").at("messages") == json::parse(R"([{"count":480,"per_ms":3600000}])"));
+  CHECK(okx.at("max_age_ms").is_null());
 }
 
 TEST_CASE("tickers are filtered by venue and symbol") {

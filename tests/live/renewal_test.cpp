@@ -103,7 +103,10 @@ TEST_CASE("an old connection is succeeded by a fresh one, and no book notices") 
   for (std::size_t i = 0; i < gone.size(); ++i) CHECK(gone[i] == i * kPlaces);
   const std::string text = f.registry.text();
   CHECK(text.find("spreadwatch_ingest_renewals_total{venue=\"bybit\"} 0\n") == std::string::npos);
-  CHECK(text.find("spreadwatch_ingest_gaps_total{venue=\"bybit\"} 0\n") != std::string::npos);
+  for (const char* quiet : {"gaps", "resyncs"}) {
+    CHECK(text.find("spreadwatch_ingest_" + std::string{quiet} + "_total{venue=\"bybit\"} 0\n") !=
+          std::string::npos);
+  }
   f.feeds->stop();
   CHECK(f.sink.lost(kBtc) == 0);
 }
