@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace spreadwatch::ingest {
 namespace {
@@ -45,6 +46,12 @@ void RateWindow::advance(Timestamp now) {
     sum_ -= taken_.front().weight;
     taken_.pop_front();
   }
+}
+
+int RateWindow::left(Timestamp now) {
+  if (limit_.count == 0) return std::numeric_limits<int>::max();
+  advance(now);
+  return std::max(0, limit_.count - sum_);
 }
 
 microseconds RateWindow::wait(Timestamp now, int weight) {

@@ -11,10 +11,6 @@
 
 namespace spreadwatch::ingest {
 
-/// What we allow ourselves of a published limit: the rest is for clock differences, for what was
-/// sent just before a restart, and for other programs behind the same address.
-inline constexpr double kBudgetShare = 0.8;
-
 /// A sliding window: at most `count` (times kBudgetShare, at least 1) in any `per`.
 ///
 /// Time is passed in; time that runs backwards moves the window with it. A limit with count 0 or
@@ -27,6 +23,8 @@ class RateWindow {
   /// window.
   microseconds wait(Timestamp now, int weight = 1);
   void take(Timestamp now, int weight = 1);
+  /// What could be taken at once; the whole window of a limit that allows everything is INT_MAX.
+  int left(Timestamp now);
 
   const RateLimit& limit() const { return limit_; }  ///< after the share was taken
 
@@ -85,6 +83,8 @@ class VenueBudget {
   /// 0 = taken; else how long to wait before asking again, nothing taken.
   microseconds take_connect(Timestamp now);
   microseconds take_rest(Timestamp now, int weight = 1);
+  /// Weight that could be taken now, whatever pauses there are.
+  int rest_left(Timestamp now) { return rest_.left(now); }
   /// As take_rest(), for what can wait: leaves the fraction `spare` of the window to what cannot.
   microseconds take_rest(Timestamp now, int weight, double spare);
 

@@ -27,6 +27,7 @@ constexpr milliseconds kInTransit{
     5'000};  // what was sent before a resubscription may still come in
 constexpr milliseconds kRateLimitHold{5'000};
 constexpr int kUnanswered = 2;           // requests in a row, after which a connection is hollow
+constexpr double kShareForSeeds = 0.75;  // of the REST weight that is left
 constexpr double kSpareForFaults = 0.5;  // of the message budget
 constexpr milliseconds kRenewSpread{1'000};
 
@@ -639,10 +640,17 @@ bool Session::nothing_answers() const {
 
 void Session::fetch_snapshots(SteadyTime now) {
   if (!up()) return;
+  // Each of the books that are not there gets its share of what the budget has left, so that a
+  // shallow book now goes before a deep one in a minute. The rest is for second tries and polls.
+  const auto missing =
+      std::ranges::count_if(books_, [](const auto& entry) { return !entry.second->synced; });
+  const int weight =
+      static_cast<int>(kShareForSeeds * context_.budget.rest_left(context_.clock.now()) /
+                       static_cast<double>(std::max<std::ptrdiff_t>(1, missing)));
   for (auto& [name, stream] : books_) {
     if (!stream->snapshot_at || now < *stream->snapshot_at || stream->snapshot_in_flight) continue;
-    const RestCall call = context_.normalizer.adapter().book_call(stream->subscription.instrument,
-                                                                  stream->subscription.depth);
+    const RestCall call = context_.normalizer.adapter().seed_call(
+        stream->subscription.instrument, stream->subscription.depth, weight);
     const microseconds wait = context_.budget.take_rest(context_.clock.now(), call.weight);
     if (wait.count() > 0) {
       stream->snapshot_at = now + std::min<microseconds>(wait, seconds{1});

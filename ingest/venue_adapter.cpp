@@ -154,6 +154,10 @@ std::optional<Instrument> VenueAdapter::instrument(std::string_view venue_symbol
   return split(venue_symbol);
 }
 
+RestCall VenueAdapter::seed_call(const Instrument& instrument, int depth, int /*weight*/) const {
+  return book_call(instrument, depth);
+}
+
 int VenueAdapter::offered_depth(int requested) const {
   const VenueProfile& venue = profile();
   if (requested <= 0 || venue.depths.empty()) return venue.default_depth;

@@ -28,6 +28,10 @@ struct RateLimit {
   milliseconds per{0};
 };
 
+/// What we allow ourselves of a published limit: the rest is for clock differences, for what was
+/// sent just before a restart, and for other programs behind the same address.
+inline constexpr double kBudgetShare = 0.8;
+
 /// What is known of a venue before talking to it: addresses, keepalive, limits, and how its books
 /// prove themselves. Each number comes from the venue's documentation, named at `docs_url`.
 struct VenueProfile {
@@ -107,6 +111,9 @@ class VenueAdapter {
   virtual std::string ping(Timestamp now) const;
 
   virtual RestCall book_call(const Instrument& instrument, int depth) const = 0;
+  /// The book over REST that an order book of the socket starts from: as book_call(), but shallower
+  /// where that would cost more than `weight`.
+  virtual RestCall seed_call(const Instrument& instrument, int depth, int weight) const;
   /// The books of `instruments` (one to VenueProfile::books_per_call) for while the socket does not
   /// deliver them, and to check those that it does. Where the price of a call rises with the depth,
   /// at most 100 levels a side. Its answer is to be fed on kPolledChannel or kAuditChannel.

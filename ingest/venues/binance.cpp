@@ -212,23 +212,21 @@ class BinanceAdapter final : public VenueAdapter {
   }
 
   RestCall book_call(const Instrument& instrument, int depth) const override {
-    const int levels = offered_depth(depth);
-    RestCall call{"/api/v3/depth?symbol=", "orderbook", venue_symbol(instrument),
-                  weight_of_depth(levels)};
-    append_escaped(call.path, call.symbol);
-    call.path += "&limit=" + std::to_string(levels);
-    return call;
+    return levels_call(instrument, offered_depth(depth));
+  }
+
+  RestCall seed_call(const Instrument& instrument, int depth, int weight) const override {
+    int levels = offered_depth(depth);
+    for (const int shallower : {1000, 500, 100}) {
+      if (weight_of_depth(levels) <= weight) break;
+      levels = std::min(levels, shallower);
+    }
+    return levels_call(instrument, levels);
   }
 
   // Up to 100 levels cost a tenth of what seeds a book.
-  RestCall polled_call(std::span<const Instrument> instruments, int depth) const override {
-    constexpr int kLevels = 100;
-    RestCall call = book_call(instruments.front(), depth);
-    call.path = "/api/v3/depth?symbol=";
-    append_escaped(call.path, call.symbol);
-    call.path += "&limit=" + std::to_string(kLevels);
-    call.weight = weight_of_depth(kLevels);
-    return call;
+  RestCall polled_call(std::span<const Instrument> instruments, int /*depth*/) const override {
+    return levels_call(instruments.front(), 100);
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override;
@@ -242,6 +240,14 @@ class BinanceAdapter final : public VenueAdapter {
  protected:
   std::optional<Instrument> split(std::string_view venue_symbol) const override {
     return split_at_quote(venue_symbol);
+  }
+
+  RestCall levels_call(const Instrument& instrument, int levels) const {
+    RestCall call{"/api/v3/depth?symbol=", "orderbook", venue_symbol(instrument),
+                  weight_of_depth(levels)};
+    append_escaped(call.path, call.symbol);
+    call.path += "&limit=" + std::to_string(levels);
+    return call;
   }
 
   void parse(const Frame& frame, Decoded& out) override;

@@ -388,6 +388,18 @@ TEST_CASE_FIXTURE(Binance, "Binance: what is sent") {
   CHECK(binance.book_call({"BTC", "USDT"}, 2000).weight == 250);
   CHECK(binance.book_call({"币", "USDT"}, 0).path ==
         "/api/v3/depth?symbol=%E5%B8%81USDT&limit=1000");
+  const auto seed = [&](int weight, int depth = 0) {
+    const RestCall call = binance.seed_call({"BTC", "USDT"}, depth, weight);
+    CHECK(call.weight <= std::max(weight, 5));
+    return call.path.substr(call.path.find("limit="));
+  };
+  CHECK(seed(50) == "limit=1000");
+  CHECK(seed(1000) == "limit=1000");
+  CHECK(seed(49) == "limit=500");
+  CHECK(seed(24) == "limit=100");
+  CHECK(seed(0) == "limit=100");
+  CHECK(seed(250, 5000) == "limit=5000");
+  CHECK(seed(249, 5000) == "limit=1000");
   const std::vector<Instrument> two = {{"BTC", "USDT"}, {"ETH", "USDT"}};
   CHECK(binance.ticker_calls(two)[0].path ==
         "/api/v3/ticker/24hr?symbols=%5B%22BTCUSDT%22%2C%22ETHUSDT%22%5D");

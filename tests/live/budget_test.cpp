@@ -98,6 +98,16 @@ TEST_CASE("a weight waits until enough has left the window") {
   CHECK(window.wait(kStart + 71s, 500).count() == 0);
 }
 
+TEST_CASE("what is left of a window grows as it moves on, and is never below nothing") {
+  RateWindow window({100, seconds{10}});  // 80 of them
+  CHECK(window.left(kStart) == 80);
+  window.take(kStart, 30);
+  window.take(kStart + seconds{5}, 60);
+  CHECK(window.left(kStart + seconds{5}) == 0);
+  CHECK(window.left(kStart + seconds{10}) == 20);
+  CHECK(window.left(kStart + seconds{15}) == 80);
+}
+
 TEST_CASE("a clock that is set back does not lock the window") {
   RateWindow window({5, 1'000ms});
   for (int i = 0; i < 4; ++i) window.take(kStart);
