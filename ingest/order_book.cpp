@@ -285,8 +285,9 @@ MaintainedBook::Outcome MaintainedBook::join(const BookMessage& snapshot, Origin
     last = *delta.sequence;
     newest = &delta;
   }
+  // Kept until it is read: a book that turns out crossed forgets what waits.
+  const std::deque<BookMessage> joined = std::exchange(buffered_, {});
   Outcome outcome = settle(*newest, newest == &snapshot ? origin : Origin::kWs);
-  buffered_.clear();
   if (outcome.show) book_.origin = origin;
   return outcome;
 }

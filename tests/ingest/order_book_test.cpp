@@ -195,6 +195,21 @@ TEST_CASE_FIXTURE(Book, "buffered: the edges of the join") {
   }
 }
 
+TEST_CASE_FIXTURE(Book, "buffered: a snapshot that what waits makes crossed faults the book") {
+  const Need need = ws(delta(BookRule::kBufferedDiff, 5, 6, {{"11.5", "1"}})).need;
+  CHECK(need == Need::kSnapshot);
+  const MaintainedBook::Outcome outcome = rest(whole(BookRule::kBufferedDiff, 5));
+  CHECK_FALSE(outcome.show);
+  CHECK(outcome.need == Need::kSnapshot);
+  REQUIRE(outcome.error.has_value());
+  CHECK(outcome.error->code == ErrorCode::kCrossedBook);
+  CHECK(book.book().state == FeedState::kFaulted);
+  CHECK(book.book().bids.empty());
+  // What waited is forgotten with it: the next snapshot stands alone.
+  CHECK(rest(whole(BookRule::kBufferedDiff, 7)).show);
+  CHECK(text(book.book().bids) == "10@1 9@2");
+}
+
 TEST_CASE_FIXTURE(Book, "OKX: a repeated message is dropped, a lower one is a gap") {
   BookMessage m = whole(BookRule::kOkxSequence, 100);
   CHECK(ws(m).show);
