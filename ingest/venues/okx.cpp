@@ -414,11 +414,12 @@ void OkxAdapter::read_book(od::value& row, const Envelope& envelope, const Frame
   const std::string_view symbol = envelope.has_arg ? envelope.symbol : frame.symbol;
   book.symbol = symbol;
   if (envelope.has_arg) {
-    const BookChannel& channel = *book_channel(envelope.channel);
-    assign_stream(book.stream, channel.name, symbol);
-    book.rule = channel.deltas ? BookRule::kOkxSequence : BookRule::kReplace;
-    book.depth = channel.depth;
-    if (channel.deltas) {
+    const BookChannel* const channel = book_channel(envelope.channel);
+    if (channel == nullptr) fail(ErrorCode::kSchemaMismatch, "a book of an unknown channel");
+    assign_stream(book.stream, channel->name, symbol);
+    book.rule = channel->deltas ? BookRule::kOkxSequence : BookRule::kReplace;
+    book.depth = channel->depth;
+    if (channel->deltas) {
       if (envelope.action != "snapshot" && envelope.action != "update") {
         fail(ErrorCode::kSchemaMismatch, "a book that is neither snapshot nor update");
       }

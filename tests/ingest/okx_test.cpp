@@ -132,6 +132,14 @@ TEST_CASE_FIXTURE(Okx, "OKX: books5 and bbo-tbt replace") {
   CHECK(memory.books[1].bids.empty());
 }
 
+TEST_CASE_FIXTURE(Okx,
+                  "OKX: a channel that only REST answers are filed under is none of the socket's") {
+  feed(R"({"arg":{"channel":"orderbook","instId":"BTC-USDT"},"data":[{"asks":[],"bids":[]}]})");
+  CHECK(memory.books.empty());
+  REQUIRE(memory.errors.size() == 1);
+  CHECK(memory.errors[0].error.code == ErrorCode::kSchemaMismatch);
+}
+
 TEST_CASE_FIXTURE(Okx, "OKX: what is no market data") {
   feed("pong");
   feed(
