@@ -14,6 +14,11 @@ namespace {
 
 using WalletJson = nlohmann::json;
 
+/// The routes nest five levels deep. Copying, comparing and printing recurse as deep as a value
+/// does, so an answer of nothing but brackets would use up the stack.
+constexpr int kMaxWalletDepth = 32;
+struct WalletTooDeep {};
+
 constexpr std::array<std::string_view, 2> kBithumbRoutes = {"/public/assetsstatus/multichain/ALL",
                                                             "/v2/fee/inout/ALL"};
 constexpr std::array<std::string_view, 1> kKorbitRoutes = {"/v2/currencies"};
@@ -209,7 +214,11 @@ Result<std::vector<WalletStatus>> parse_wallets(VenueId venue, std::string_view 
                                                 Timestamp received) {
   WalletRows rows(venue, received);
   try {
-    const WalletJson json = WalletJson::parse(body);
+    const WalletJson json =
+        WalletJson::parse(body, [](int depth, WalletJson::parse_event_t, const WalletJson&) {
+          if (depth > kMaxWalletDepth) throw WalletTooDeep{};
+          return true;
+        });
     if (const auto refusal = wallet_refusal(venue, json)) {
       return Unexpected{Error{ErrorCode::kVenueError, *refusal}};
     }
@@ -229,6 +238,8 @@ Result<std::vector<WalletStatus>> parse_wallets(VenueId venue, std::string_view 
       default:
         return Unexpected{Error{ErrorCode::kSchemaMismatch, "the venue has no wallet route"}};
     }
+  } catch (const WalletTooDeep&) {
+    return Unexpected{Error{ErrorCode::kMalformedJson, "nested too deep"}};
   } catch (const WalletJson::parse_error& e) {
     return Unexpected{Error{ErrorCode::kMalformedJson, e.what()}};
   } catch (const WalletJson::exception& e) {

@@ -81,6 +81,19 @@ TEST_CASE("an answer that is none is an error of its kind") {
   CHECK(code(VenueId::kUpbit, "[]") == ErrorCode::kSchemaMismatch);
 }
 
+TEST_CASE("an answer of nothing but brackets does not use up the stack") {
+  constexpr std::size_t kDepth = 1'000'000;
+  const std::string nested = std::string(kDepth, '[') + std::string(kDepth, ']');
+  for (const VenueId venue :
+       {VenueId::kBithumb, VenueId::kKorbit, VenueId::kCoinone, VenueId::kGateio}) {
+    for (const std::string& body : {nested, R"({"status":)" + nested + "}"}) {
+      const auto wallets = parse_wallets(venue, body, kReceived);
+      REQUIRE_FALSE(wallets.has_value());
+      CHECK(wallets.error().code == ErrorCode::kMalformedJson);
+    }
+  }
+}
+
 TEST_CASE("no cut and no changed byte of an answer crashes the reader") {
   const std::map<VenueId, std::vector<std::string_view>> bodies{
       {VenueId::kBithumb, {kBithumbStates, kBithumbFees}},
