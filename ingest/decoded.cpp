@@ -37,7 +37,8 @@ void Decoded::add_error(ErrorCode code, std::string_view detail, std::string_vie
                         std::string_view stream) {
   DecodeError& error = errors.emplace_back();
   error.error.code = code;
-  error.error.detail = detail;
+  // A venue's refusal need not have words.
+  error.error.detail = detail.empty() ? "no reason given" : detail;
   error.symbol = symbol;
   error.stream = stream;
 }

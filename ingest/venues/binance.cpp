@@ -475,7 +475,7 @@ void read_reply(od::value& payload, const Frame& frame, Decoded& out) {
   std::string detail{code};
   if (!detail.empty() && !message.empty()) detail.append(": ");
   detail.append(message);
-  out.errors.push_back({{error, std::move(detail)}, std::string{frame.symbol}, {}});
+  out.add_error(error, detail, frame.symbol);
 }
 
 void BinanceAdapter::read(od::value& payload, const Look& look, const Frame& frame, Decoded& out) {

@@ -422,7 +422,7 @@ void CoinoneAdapter::read_error(const Envelope& envelope, const Frame& frame, De
   std::string detail{envelope.code};
   if (!detail.empty() && !envelope.message.empty()) detail.append(": ");
   detail.append(envelope.message);
-  out.errors.push_back({{code, std::move(detail)}, std::string{frame.symbol}, {}});
+  out.add_error(code, detail, frame.symbol);
 }
 
 }  // namespace

@@ -259,7 +259,7 @@ void KorbitAdapter::read_reply(const Envelope& envelope, const Frame& frame, Dec
   std::string detail{envelope.code};
   if (!detail.empty() && !envelope.message.empty()) detail.append(": ");
   detail.append(envelope.message);
-  out.errors.push_back({{code, std::move(detail)}, std::move(symbol), {}});
+  out.add_error(code, detail, symbol);
 }
 
 void KorbitAdapter::read_data(od::value& data, const Envelope& envelope, const Frame& frame,

@@ -263,7 +263,7 @@ void UpbitLikeAdapter::parse(const Frame& frame, Decoded& out) {
         }
         read_row(item, frame, out);
       } catch (const DecodeFailure& failure) {
-        out.errors.push_back({failure.error(), std::string{row_.code}, {}});
+        out.add_error(failure.error().code, failure.error().detail, row_.code);
       }
     });
     if (!any) out.controls.push_back({});
@@ -509,7 +509,7 @@ void UpbitLikeAdapter::put_error(const Frame& frame, Decoded& out) const {
   std::string detail{row_.name};
   if (!detail.empty() && !row_.message.empty()) detail.append(": ");
   detail.append(row_.message);
-  out.errors.push_back({{code, std::move(detail)}, std::string{frame.symbol}, {}});
+  out.add_error(code, detail, frame.symbol);
 }
 
 }  // namespace

@@ -113,6 +113,22 @@ TEST_CASE("every venue: the sample ticker and book give one record each") {
   });
 }
 
+TEST_CASE("a refusal without words is an error with some") {
+  const std::array<std::pair<VenueId, std::string_view>, 4> refusals = {
+      {{VenueId::kBithumb, R"({"error":{}})"},
+       {VenueId::kOkx, R"({"event":"error","msg":"","code":"60018"})"},
+       {VenueId::kBybit, R"({"success":false,"ret_msg":"","op":"subscribe"})"},
+       {VenueId::kCoinone, R"({"response_type":"ERROR","error_code":160012,"message":""})"}}};
+  for (const auto& [venue, payload] : refusals) {
+    CAPTURE(payload);
+    Normalizer normalizer{venue};
+    Memory memory;
+    normalizer.feed(ws(payload), memory);
+    REQUIRE(memory.errors.size() == 1);
+    CHECK_FALSE(memory.errors[0].error.detail.empty());
+  }
+}
+
 TEST_CASE("every venue: no truncation of a good frame gives a record") {
   each_venue([](VenueAdapter&, const Sample& sample) {
     for (const bool book : {false, true}) {
