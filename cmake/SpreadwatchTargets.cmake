@@ -40,7 +40,8 @@ endfunction()
 
 # spreadwatch_heavy_sources(<file>...)
 #
-# Beast's templates with sanitizers take minutes to optimise; in debug builds these files are not optimised.
+# Beast's templates with sanitizers take minutes to optimise; in builds that have them these files are not optimised.
 macro(spreadwatch_heavy_sources)
-  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Debug>:-O0>")
+  set_source_files_properties(
+    ${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<OR:$<CONFIG:Debug>,$<BOOL:${SPREADWATCH_FUZZ}>>:-O0>")
 endmacro()

@@ -573,9 +573,9 @@ void FaultyVenue::strike_connections(bool started) {
 
 void FaultyVenue::release_frozen(bool all) {
   for (const auto& [raw, frozen] : frozen_) {
-    const bool on = std::ranges::any_of(faults_.live(view_.venue()), [&](const Fault* fault) {
-      return fault->id == frozen.fault_id;
-    });
+    const bool on = std::ranges::any_of(
+        faults_.live(view_.venue()),
+        [&, &frozen = frozen](const Fault* fault) { return fault->id == frozen.fault_id; });
     if (all || (!on && !frozen.once)) raw->drop();  // goes from the list when the socket is gone
   }
 }

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "ingest/normalizer.h"
+
+/// What a venue said on its connections and over REST, as lines of text.
+///
+///   w1 {"type":"ticker",…}              a frame of connection 1
+///   r1 orderbook KRW-BTC {"market":…}   an answer over REST: what was asked for and for which
+///   symbol d1                                  connection 1 is gone y1 its streams are subscribed
+///   anew
+///
+/// "-" stands for no channel or symbol. Any other line is a frame of connection 1 as it is.
+namespace spreadwatch::fuzz {
+
+struct Step {
+  enum class Kind : std::uint8_t { kFrame, kDown, kResync };
+  Kind kind = Kind::kFrame;
+  Origin origin = Origin::kWs;
+  std::uint32_t connection = 1;
+  std::string_view channel;
+  std::string_view symbol;
+  std::string_view payload;
+};
+
+/// Views into `text`. Every text is a session.
+std::vector<Step> steps_of(std::string_view text);
+
+/// The frame of a step, received `index` tenths of a second after a fixed time. `payload` takes
+/// the place of the step's.
+ingest::Frame frame_of(const Step& step, std::size_t index, std::string_view payload);
+
+/// Gives a step to a normalizer, its payload from memory of exactly its size.
+void play(const Step& step, std::size_t index, ingest::Normalizer& normalizer,
+          ingest::MarketSink& sink);
+
+}  // namespace spreadwatch::fuzz
