@@ -312,6 +312,24 @@ void add_bank_rates(std::vector<Seed>& out) {
   out.push_back({"fuzz_bank_rate", "missing", R"(/a~1b/c~0 {"a/b":{"c~":null}})"});
 }
 
+void add_requests(std::vector<Seed>& out) {
+  constexpr std::array<std::string_view, 5> kRequests = {
+      "GET /\nGET /app.js\nGET /healthz\nGET /readyz\nGET /openapi.json\nPOST /healthz\nGET "
+      "/nothing\n",
+      "GET /api/v1/venues\nGET /api/v1/feeds\nGET /api/v1/tickers?venue=upbit&symbol=BTC-KRW\n"
+      "GET /api/v1/orderbooks/upbit/BTC-KRW?depth=5\nGET /api/v1/orderbooks/nobody/BTC-KRW\n",
+      "GET /api/v1/fx\nGET /api/v1/premiums?asset=btc\nGET /api/v1/opportunities\n"
+      "GET /api/v1/spreads?asset=BTC&buy=binance&sell=upbit&mode=inventory&verdict=tradable\n",
+      "GET /api/v1/profit?asset=BTC&buy=okx&sell=upbit&size_usdt=1000.50&mode=transfer\n"
+      "GET /api/v1/profit?asset=SLOW&buy=okx&sell=upbit&size_usdt=1e3\n",
+      "GET /api/v1/stream?topics=premium,spread\nGET "
+      "/api/v1/tickers?symbol=BTC%2DKRW&venue=%75pbit\n"
+      "GET /api/v1/tickers?venue=%zz\nGET /api/v1/tickers?nope=1&venue=upbit&venue=okx\n"};
+  for (std::size_t i = 0; i < kRequests.size(); ++i) {
+    out.push_back({"fuzz_http", std::to_string(i), std::string{kRequests[i]}});
+  }
+}
+
 void add_configurations(std::vector<Seed>& out) {
   for (const char* const folder : {"config", "tests/fixtures/worked_example"}) {
     for (const auto& entry : std::filesystem::directory_iterator{
@@ -383,6 +401,7 @@ std::vector<Seed> all_seeds() {
   }
   add_captures(out);
   add_bank_rates(out);
+  add_requests(out);
   add_configurations(out);
   return out;
 }
