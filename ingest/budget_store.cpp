@@ -5,8 +5,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <exception>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <utility>
 
 namespace spreadwatch::ingest {
@@ -26,15 +28,29 @@ json encode_window(const std::vector<RateWindow::Taken>& taken) {
   return rows;
 }
 
+/// A whole number from zero to `most`; a file that has another has not been written here.
+std::int64_t decode_whole(const json& value, std::int64_t most) {
+  const std::int64_t whole = value.is_number_integer() ? value.get<std::int64_t>() : -1;
+  if (whole < 0 || whole > most) throw std::out_of_range("a number out of range");
+  return whole;
+}
+
+Timestamp decode_moment(const json& value) {
+  constexpr std::int64_t kYear3000Us = 32'503'680'000'000'000;
+  return Timestamp{microseconds{decode_whole(value, kYear3000Us)}};
+}
+
 std::optional<Timestamp> decode_time(const json& value) {
   if (value.is_null()) return std::nullopt;
-  return Timestamp{microseconds{value.get<std::int64_t>()}};
+  return decode_moment(value);
 }
 
 std::vector<RateWindow::Taken> decode_window(const json& rows) {
   std::vector<RateWindow::Taken> taken;
   for (const json& row : rows) {
-    taken.push_back({Timestamp{microseconds{row.at(0).get<std::int64_t>()}}, row.at(1).get<int>()});
+    constexpr std::int64_t kMostWeight = 1'000'000'000;
+    taken.push_back(
+        {decode_moment(row.at(0)), static_cast<int>(decode_whole(row.at(1), kMostWeight))});
   }
   return taken;
 }
@@ -78,7 +94,7 @@ Result<KeptBudgets> decode_budgets(std::string_view text) {
   if (document.is_discarded()) return Unexpected{Error{ErrorCode::kMalformedJson, "not JSON"}};
   KeptBudgets budgets;
   try {
-    if (document.at("version").get<int>() != kFileVersion) {
+    if (document.at("version") != kFileVersion) {
       return Unexpected{Error{ErrorCode::kSchemaMismatch, "another version"}};
     }
     for (const auto& [name, value] : document.at("venues").items()) {
@@ -91,7 +107,7 @@ Result<KeptBudgets> decode_budgets(std::string_view text) {
       kept.state.connects = decode_window(value.at("connects"));
       kept.state.rest = decode_window(value.at("rest"));
     }
-  } catch (const json::exception& e) {
+  } catch (const std::exception& e) {
     return Unexpected{Error{ErrorCode::kSchemaMismatch, e.what()}};
   }
   return budgets;

@@ -241,7 +241,12 @@ TEST_CASE("what is not a state file is an error, whatever it is") {
        {"", "{", "[]", "null", R"({"version":2,"venues":{}})", R"({"version":1})",
         R"({"version":1,"venues":{"okx":{}}})", R"({"version":1,"venues":{"okx":[1]}})",
         R"({"version":1,"venues":{"okx":{"hosts":"h","connect_paused_until_us":"soon",
-            "rest_paused_until_us":null,"connects":[],"rest":[]}}})"}) {
+            "rest_paused_until_us":null,"connects":[],"rest":[]}}})",
+        R"({"version":1e250,"venues":{}})",
+        R"({"version":1,"venues":{"okx":{"hosts":"h","connect_paused_until_us":9223372036854775807,
+            "rest_paused_until_us":null,"connects":[],"rest":[]}}})",
+        R"({"version":1,"venues":{"okx":{"hosts":"h","connect_paused_until_us":null,
+            "rest_paused_until_us":null,"connects":[],"rest":[[1,1e99]]}}})"}) {
     CAPTURE(bad);
     CHECK_FALSE(decode_budgets(bad).has_value());
   }
