@@ -132,8 +132,8 @@ TEST_CASE("seeds: every target has some") {
   for (const VenueIdentity& venue : kVenues) {
     CHECK(targets.contains("fuzz_" + std::string{venue.name}));
   }
-  for (const char* const target :
-       {"fuzz_wallets", "fuzz_capture", "fuzz_bank_rate", "fuzz_config", "fuzz_http"}) {
+  for (const char* const target : {"fuzz_wallets", "fuzz_capture", "fuzz_bank_rate", "fuzz_config",
+                                   "fuzz_http", "fuzz_budgets"}) {
     CHECK(targets.contains(target));
   }
 }
@@ -158,7 +158,8 @@ TEST_CASE("mutator: most of what it makes is JSON again") {
   int good = 0;
   for (const Seed& seed : seeds_of(VenueId::kOkx)) {
     for (std::uint32_t i = 0; i < 30; ++i) {
-      for (const Step& step : steps_of(mutate(seed.content, 32'768, i, &turn_a_bit))) {
+      const std::string session = mutate(seed.content, 32'768, i, &turn_a_bit);
+      for (const Step& step : steps_of(session)) {
         if (step.kind != Step::Kind::kFrame) continue;
         ++payloads;
         good += nlohmann::json::accept(step.payload) ? 1 : 0;

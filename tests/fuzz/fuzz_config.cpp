@@ -1,5 +1,5 @@
-// The configuration and the asset registry against arbitrary text: an answer with errors, never a
-// crash.
+// The configuration, the asset registry and the wallet table against arbitrary text: an answer with
+// errors, never a crash.
 
 #include <cstddef>
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "config/loader.h"
+#include "config/wallet_table.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using spreadwatch::config::Finding;
@@ -17,5 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   spreadwatch::config::AssetRegistry registry;
   static_cast<void>(spreadwatch::config::load_registry_text(text, "fuzz", registry));
+  spreadwatch::config::WalletTable wallets;
+  static_cast<void>(spreadwatch::config::load_wallet_table_text(text, "fuzz", wallets));
   return 0;
 }

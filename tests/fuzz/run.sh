@@ -21,6 +21,6 @@ printf '%s\n' "$@" | xargs -P "$(nproc)" -I TARGET sh -c '
     printf "%-16s %s\n" TARGET "$(grep -E "DONE|INITED" "$log" | tail -n 1)"
   else
     printf "%-16s FOUND SOMETHING\n" TARGET
-    tail -n 60 "$log"
+    grep -v "^#[0-9]" "$log" | tail -n 50
     exit 1
   fi'

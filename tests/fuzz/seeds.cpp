@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ingest/budget_store.h"
 #include "ingest/normalizer.h"
 #include "ingest/wallet_routes.h"
 #include "sim/format.h"
@@ -330,6 +331,16 @@ void add_requests(std::vector<Seed>& out) {
   }
 }
 
+void add_budgets(std::vector<Seed>& out) {
+  ingest::VenueBudget::State state;
+  state.connect_pause = timestamp_from_ms(1'790'000'060'000);
+  state.rest = {{timestamp_from_ms(1'790'000'000'000), 5}};
+  ingest::KeptBudgets budgets;
+  budgets[VenueId::kBinance] = {"wss://stream.example https://api.example", state};
+  budgets[VenueId::kKraken] = {"wss://ws.example", {}};
+  out.push_back({"fuzz_budgets", "two", ingest::encode_budgets(budgets)});
+}
+
 void add_configurations(std::vector<Seed>& out) {
   for (const char* const folder : {"config", "tests/fixtures/worked_example"}) {
     for (const auto& entry : std::filesystem::directory_iterator{
@@ -402,6 +413,7 @@ std::vector<Seed> all_seeds() {
   add_captures(out);
   add_bank_rates(out);
   add_requests(out);
+  add_budgets(out);
   add_configurations(out);
   return out;
 }
