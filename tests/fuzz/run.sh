@@ -11,7 +11,6 @@ work=$build/fuzz
 mkdir -p "$work"
 "$build/seed_corpus" "$work/seeds"
 
-# The time does not count the first pass over the seeds.
 export work build seconds
 printf '%s\n' "$@" | xargs -P "$(nproc)" -I TARGET sh -c '
   log=$work/TARGET.log

@@ -184,8 +184,9 @@ std::span<const std::string_view> foreign_requests(VenueId venue) {
       return kBinance;
     case VenueId::kKraken:
       return kKraken;
+    default:
+      return {};
   }
-  return {};
 }
 
 std::string rest_session(VenueId venue) {
