@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <deque>
+#include <initializer_list>
 #include <set>
 #include <utility>
 
@@ -64,10 +65,16 @@ bool names(const HttpRequest& request, const Instrument& instrument) {
   const std::string& base = instrument.base;
   const std::string& quote = instrument.quote;
   const std::string old = base == "BTC" ? "XBT" : base == "DOGE" ? "XDG" : base;
+  const auto joined = [](std::initializer_list<std::string_view> parts) {
+    std::string whole;
+    for (const std::string_view part : parts) whole += part;
+    return whole;
+  };
   for (const std::string& name :
-       {base + '-' + quote, quote + '-' + base, base + quote, base + '_' + quote,
-        base + '/' + quote, quote + '/' + base, old + quote, old + '/' + quote,
-        'X' + old + 'Z' + quote, base + 'Z' + quote}) {
+       {joined({base, "-", quote}), joined({quote, "-", base}), joined({base, quote}),
+        joined({base, "_", quote}), joined({base, "/", quote}), joined({quote, "/", base}),
+        joined({old, quote}), joined({old, "/", quote}), joined({"X", old, "Z", quote}),
+        joined({base, "Z", quote})}) {
     if (has_word(text, name)) return true;
   }
   return false;
