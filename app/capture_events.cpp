@@ -16,7 +16,7 @@ std::optional<LastFrames> find_last_frames(const std::vector<std::filesystem::pa
     if (line->error || line->sent || !line->receive_time) continue;
     // Polled because the connection said nothing: no sign of its life.
     if (line->channel == ingest::kPolledChannel || line->channel == ingest::kAuditChannel) continue;
-    if (line->channel == "wallet") continue;  // another connection's
+    if (line->channel == ingest::kWalletChannel) continue;  // another connection's
     const std::optional<VenueId> venue = venue_from_name(line->exchange);
     if (venue)
       last[index_of(*venue)] =
@@ -39,7 +39,7 @@ void CaptureEvents::feed(const ingest::CaptureLine& line) {
                                line.line);
   }
   if (settings_.venue(*venue) == nullptr) return;  // a venue left out is off
-  if (line.channel == "wallet") return feed_wallet(line, *venue);
+  if (line.channel == ingest::kWalletChannel) return feed_wallet(line, *venue);
 
   venue_ = *venue;
   auto& normalizer = normalizers_[index_of(*venue)];

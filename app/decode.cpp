@@ -70,7 +70,7 @@ int decode(const DecodeOptions& options) {
     }
     // What the client sent, bank rates, wallets and what a book was only compared with are part of
     // a capture, but no market data.
-    if (line->sent || line->channel == "fx" || line->channel == "wallet" ||
+    if (line->sent || line->channel == "fx" || line->channel == ingest::kWalletChannel ||
         line->channel == ingest::kAuditChannel)
       continue;
     const std::optional<VenueId> venue = venue_from_name(line->exchange);

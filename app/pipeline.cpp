@@ -104,7 +104,6 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry),
              clock_, *this, ingest_metrics_),
       bank_poller_(settings_.fx.bank, clock_, *this, ingest::http_get),
-      wallet_poller_(settings_, clock_, *this, ingest::http_get),
       server_(settings_.http, settings_.venues, store_, clock_,
               {.readiness = [this] { return readiness(); },
                .feeds = [this] { return feeds_.feeds(); },
@@ -130,7 +129,6 @@ void Pipeline::start() {
   publish_thread_ = std::jthread([this] { run_publish(); });
   engine_thread_ = std::jthread([this] { run_engine(); });
   bank_poller_.start();
-  wallet_poller_.start();
   feeds_.start();
 }
 
@@ -138,7 +136,6 @@ void Pipeline::stop() noexcept {
   if (stopped_.exchange(true)) return;
   feeds_.stop();
   bank_poller_.stop();
-  wallet_poller_.stop();
   market_queue_.close();
   if (engine_thread_.joinable()) engine_thread_.join();
   event_queue_.close();
@@ -165,22 +162,6 @@ void Pipeline::on_bank_quote(const BankQuote& quote) { on_event(quote); }
 
 void Pipeline::on_bank_error(const std::string& source, const Error& error) {
   spdlog::warn("bank source {}: {}: {}", source, to_string(error.code), error.detail);
-}
-
-void Pipeline::on_wallet(const WalletStatus& status) { on_event(status); }
-
-void Pipeline::on_wallet_body(VenueId venue, std::string_view /*route*/, std::string_view /*body*/,
-                              Timestamp /*received*/) {
-  ingest_metrics_.venue(venue).rest_request(std::nullopt);
-}
-
-void Pipeline::on_wallet_error(VenueId venue, std::string_view route, const Error& error) {
-  ingest_metrics_.venue(venue).rest_request(error.code);
-  on_event(FeedError{.venue = venue,
-                     .symbol = "",
-                     .error = {error.code, std::string{route} + ": " + error.detail},
-                     .receive_time = clock_.now(),
-                     .payload = ""});
 }
 
 api::ProfitAnswer Pipeline::ask_profit(const api::ProfitQuery& query) {

@@ -17,7 +17,6 @@
 #include "fx/bank_poller.h"
 #include "history/opportunity_log.h"
 #include "ingest/live_feeds.h"
-#include "ingest/wallet_poller.h"
 #include "metrics/exposer.h"
 #include "metrics/fx_metrics.h"
 #include "metrics/history_metrics.h"
@@ -35,24 +34,19 @@ namespace spreadwatch::app {
 ///
 ///   LiveFeeds ──┐ market events                    ┌─ Kafka
 ///               ├──(market queue)── Engine ──(event queue)── Store ── Server
-///   BankPoller ─┤                                  │
-///   WalletPoller┘                                  └─ metrics
+///   BankPoller ─┘                                  └─ metrics
 ///
 /// An opportunity's events pass the OpportunityLog before anything else on that side, so that they
 /// are on disk before they leave.
 ///
 /// Threads, each with one owner:
-///   feeds, resolver           LiveFeeds: every socket, adapter and order book
+///   feeds, resolver           LiveFeeds: every socket, adapter, order book and wallet
 ///   one per bank source       BankPoller
-///   one                       WalletPoller
 ///   engine_thread_            the Engine: rates, premiums, pairs, opportunities; owns them without
 ///   a lock publish_thread_           writes events out: Kafka, Store, stream, metrics librdkafka's
 ///   and a poller KafkaPublisher cpprestsdk's pool of 4    HTTP requests in and out exposer's
 ///   /metrics
-class Pipeline final : private ingest::LiveSink,
-                       private fx::BankSink,
-                       private ingest::WalletSink,
-                       private spread::EventSink {
+class Pipeline final : private ingest::LiveSink, private fx::BankSink, private spread::EventSink {
  public:
   /// `loaded` must outlive the pipeline.
   explicit Pipeline(const config::Loaded& loaded);
@@ -75,10 +69,6 @@ class Pipeline final : private ingest::LiveSink,
   void on_event(MarketEvent event) override;
   void on_bank_quote(const BankQuote& quote) override;
   void on_bank_error(const std::string& source, const Error& error) override;
-  void on_wallet(const WalletStatus& status) override;
-  void on_wallet_error(VenueId venue, std::string_view route, const Error& error) override;
-  void on_wallet_body(VenueId venue, std::string_view route, std::string_view body,
-                      Timestamp received) override;
 
   // From the engine, on the engine thread: into the event queue.
   void on_fx(const fx::FxEvent& event) override;
@@ -131,7 +121,6 @@ class Pipeline final : private ingest::LiveSink,
 
   ingest::LiveFeeds feeds_;
   fx::BankPoller bank_poller_;
-  ingest::WalletPoller wallet_poller_;
   std::unique_ptr<metrics::Exposer> exposer_;
   api::Server server_;
   std::atomic<bool> stopped_{false};

@@ -68,11 +68,9 @@ int record(const RecordOptions& options) {
                             ingest::wanted_instruments(settings, loaded->registry), clock, recorder,
                             ingest_metrics, {.budgets_file = "budgets-record.json"});
     fx::BankPoller bank_poller(settings.fx.bank, clock, recorder, ingest::http_get);
-    ingest::WalletPoller wallet_poller(settings, clock, recorder, ingest::http_get);
 
     writer.start();
     bank_poller.start();
-    wallet_poller.start();
     feeds.start();
     spdlog::info("metrics: http://{}:{}/metrics", settings.metrics.address, exposer.port());
     spdlog::info("recording into {}", options.folder.string());
@@ -80,7 +78,6 @@ int record(const RecordOptions& options) {
     // In the direction of the flow, so that the tail is written.
     feeds.stop();
     bank_poller.stop();
-    wallet_poller.stop();
     writer.stop();
     const ingest::CaptureWriter::Counts counts = writer.counts();
     spdlog::info("ended: {} lines written, {} dropped, {} write errors, {} files, {} removed",

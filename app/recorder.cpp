@@ -46,16 +46,4 @@ void Recorder::on_bank_body(const std::string& source, std::string_view body, Ti
   writer_.offer(std::move(entry));
 }
 
-void Recorder::on_wallet_body(VenueId venue, std::string_view route, std::string_view body,
-                              Timestamp received) {
-  ingest::CaptureEntry entry;
-  entry.exchange = to_string(venue);
-  entry.origin = Origin::kRest;
-  entry.channel = "wallet";
-  entry.symbol = route;
-  entry.receive_time = received;
-  entry.payload = body;
-  writer_.offer(std::move(entry));
-}
-
 }  // namespace spreadwatch::app

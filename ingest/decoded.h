@@ -21,6 +21,9 @@ inline constexpr std::string_view kPolledChannel = "polled";
 /// Frame::channel of an order book fetched over REST to check the maintained one with. Read like a
 /// polled one, shown to nobody.
 inline constexpr std::string_view kAuditChannel = "audit";
+/// Frame::channel of an answer of a wallet route (Frame::symbol): parse_wallets() reads it, no
+/// adapter.
+inline constexpr std::string_view kWalletChannel = "wallet";
 
 /// A venue's connections have places, counted from 0; one that is opened to succeed another keeps
 /// its place. Frame::connection is the place plus kPlaces for every time the place was renewed.

@@ -28,6 +28,7 @@
 #include "ingest/rest_fallback.h"
 #include "ingest/session.h"
 #include "ingest/transport.h"
+#include "ingest/wallet_feed.h"
 
 namespace spreadwatch::ingest {
 namespace {
@@ -58,6 +59,13 @@ std::string without_slash(std::string url) {
 
 std::string or_default(const std::string& set, std::string_view venue_default) {
   return set.empty() ? std::string{venue_default} : set;
+}
+
+// How often wallets are asked for; 0 = nothing is made of them.
+milliseconds wallet_interval(const config::Settings& settings) {
+  const auto& modes = settings.spread.modes;
+  const bool needed = std::ranges::find(modes, config::Mode::kTransfer) != modes.end();
+  return needed ? settings.wallets.poll : milliseconds{0};
 }
 
 // The address to connect to: the venue's own path where the setting names only a host.
@@ -95,8 +103,8 @@ namespace {
 class VenueFeed final : private MarketSink {
  public:
   VenueFeed(asio::io_context& io, const TlsClient& tls, const config::VenueSettings& settings,
-            milliseconds quiet, const Clock& clock, LiveSink& sink, metrics::VenueMetrics& metrics,
-            const LiveOptions& options, std::uint64_t seed)
+            milliseconds quiet, milliseconds wallets, const Clock& clock, LiveSink& sink,
+            metrics::VenueMetrics& metrics, const LiveOptions& options, std::uint64_t seed)
       : settings_(settings),
         options_(options),
         seed_(seed),
@@ -110,14 +118,11 @@ class VenueFeed final : private MarketSink {
         depth_(normalizer_.adapter().offered_depth(settings.orderbook_depth)),
         markets_backoff_(kMarketsBackoff, seed),
         fallback_(context_, fallback_settings()),
-        audit_(context_, audit_settings(), [this](const Instrument& instrument, std::string why) {
-          if (const auto carried = carried_.find(instrument); carried != carried_.end()) {
-            const auto old = handovers_.find(carried->second);
-            if (!sessions_[carried->second]->distrust(instrument, why) && old != handovers_.end()) {
-              old->second.old->distrust(instrument, why);
-            }
-          }
-        }) {}
+        audit_(context_, audit_settings(),
+               [this](const Instrument& instrument, const std::string& why) {
+                 distrust(instrument, why);
+               }),
+        wallets_(context_, {settings_.id, rest_url_, wallets}) {}
 
   const config::VenueSettings& settings() const { return settings_; }
 
@@ -193,6 +198,7 @@ class VenueFeed final : private MarketSink {
     renew(now);
     fallback_.tick(now);
     audit_.tick(now);
+    wallets_.tick(now);
   }
 
   void stop() {
@@ -200,6 +206,7 @@ class VenueFeed final : private MarketSink {
     rest_.stop();
     fallback_.stop();
     audit_.stop();
+    wallets_.stop();
     for (const auto& session : sessions_) session->stop();
     for (auto& [place, handover] : handovers_) handover.old->stop();
   }
@@ -397,6 +404,14 @@ class VenueFeed final : private MarketSink {
     return s;
   }
 
+  void distrust(const Instrument& instrument, const std::string& why) {
+    const auto carried = carried_.find(instrument);
+    if (carried == carried_.end()) return;
+    const auto handover = handovers_.find(carried->second);
+    if (sessions_[carried->second]->distrust(instrument, why)) return;
+    if (handover != handovers_.end()) handover->second.old->distrust(instrument, why);
+  }
+
   void unsubscribe(std::size_t place, const Instrument& instrument,
                    std::optional<ErrorCode> reason) {
     const std::vector<Subscription> subscriptions = subscriptions_of(instrument);
@@ -514,6 +529,7 @@ class VenueFeed final : private MarketSink {
   std::vector<std::unique_ptr<Session>> retired_;   // until their connections are closed
   RestFallback fallback_;
   BookAudit audit_;
+  WalletFeed wallets_;
   bool stopping_ = false;
 };
 
@@ -536,8 +552,8 @@ class LiveFeeds::Impl {
       // Far enough apart for the seeds that a venue gives its connections.
       seed += 1'000'003;
       feeds_.push_back(std::make_unique<VenueFeed>(io_, tls_, venue, settings.spread.max_quiet,
-                                                   clock, sink, metrics.venue(venue.id), options_,
-                                                   seed));
+                                                   wallet_interval(settings), clock, sink,
+                                                   metrics.venue(venue.id), options_, seed));
     }
     for (const VenueInstruments& v : wanted) {
       if (VenueFeed* const feed = find(v.venue)) feed->want(v.instruments);

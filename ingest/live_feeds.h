@@ -37,7 +37,7 @@ class LiveSink {
   virtual ~LiveSink() = default;
   /// Ticker, OrderBook (whenever it was updated, and once when it stops being synced), StreamStatus
   /// (per connection at most every 250 ms, and at once when it comes up or goes down), FeedError,
-  /// MarketStatus.
+  /// MarketStatus, WalletStatus.
   virtual void on_event(MarketEvent event) = 0;
   /// One payload as it came (or, with `sent`, as we sent it), before it is decoded. Lives only
   /// during the call.

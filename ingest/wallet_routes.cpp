@@ -1,9 +1,10 @@
 #include "ingest/wallet_routes.h"
 
+#include <simdjson.h>
+
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -12,59 +13,90 @@
 namespace spreadwatch::ingest {
 namespace {
 
-using WalletJson = nlohmann::json;
+// The whole document at once: a list of thousands of coins is read between two frames.
+namespace dom = simdjson::dom;
 
-/// The routes nest five levels deep. Copying, comparing and printing recurse as deep as a value
-/// does, so an answer of nothing but brackets would use up the stack.
-constexpr int kMaxWalletDepth = 32;
-struct WalletTooDeep {};
+/// The routes nest five levels deep.
+constexpr std::size_t kMaxWalletDepth = 32;
 
-constexpr std::array<std::string_view, 2> kBithumbRoutes = {"/public/assetsstatus/multichain/ALL",
-                                                            "/v2/fee/inout/ALL"};
-constexpr std::array<std::string_view, 1> kKorbitRoutes = {"/v2/currencies"};
-constexpr std::array<std::string_view, 1> kCoinoneRoutes = {"/public/v2/currencies"};
-constexpr std::array<std::string_view, 1> kGateRoutes = {"/api/v4/spot/currencies"};
+// A request each: no documentation names a weight. Bithumb allows 150 a second of a category,
+// Korbit 50 a second, Coinone 1,200 a minute, Gate 200 in 10 s of an endpoint.
+constexpr std::array kBithumbRoutes = {WalletRoute{"/public/assetsstatus/multichain/ALL", 1},
+                                       WalletRoute{"/v2/fee/inout/ALL", 1}};
+constexpr std::array kKorbitRoutes = {WalletRoute{"/v2/currencies", 1}};
+constexpr std::array kCoinoneRoutes = {WalletRoute{"/public/v2/currencies", 1}};
+constexpr std::array kGateRoutes = {WalletRoute{"/api/v4/spot/currencies", 1}};
 
-std::string upper_case(std::string text) {
+std::string upper_case(std::string_view view) {
+  std::string text{view};
   for (char& c : text) {
     if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
   return text;
 }
 
+/// A member of an object; nullopt when there is none, or no object.
+std::optional<dom::element> member(const dom::element& row, std::string_view key) {
+  dom::element found;
+  if (row[key].get(found) != simdjson::SUCCESS) return std::nullopt;
+  return found;
+}
+
+std::optional<std::string_view> text_of(const std::optional<dom::element>& value) {
+  std::string_view text;
+  if (!value || value->get_string().get(text) != simdjson::SUCCESS) return std::nullopt;
+  return text;
+}
+
+/// A member that is a list; empty when there is none.
+std::optional<dom::array> list_of(const dom::element& row, std::string_view key) {
+  const auto found = member(row, key);
+  dom::array items;
+  if (!found || found->get_array().get(items) != simdjson::SUCCESS) return std::nullopt;
+  return items;
+}
+
 /// A name of a coin or a network: present, not empty, not absurdly long.
-std::optional<std::string> wallet_name(const WalletJson& row, const char* key) {
-  const auto found = row.find(key);
-  if (found == row.end() || !found->is_string()) return std::nullopt;
-  const auto& text = found->get_ref<const std::string&>();
-  if (text.empty() || text.size() > 40) return std::nullopt;
-  return upper_case(text);
+std::optional<std::string> wallet_name(const dom::element& row, std::string_view key) {
+  const auto text = text_of(member(row, key));
+  if (!text || text->empty() || text->size() > 40) return std::nullopt;
+  return upper_case(*text);
 }
 
 /// An amount as a string or a number, not negative; null and "" are none.
-std::optional<double> wallet_amount(const WalletJson& row, const char* key) {
-  const auto found = row.find(key);
-  if (found == row.end()) return std::nullopt;
+std::optional<double> wallet_amount(const dom::element& row, std::string_view key) {
+  const auto found = member(row, key);
+  if (!found) return std::nullopt;
   double value = 0;
-  if (found->is_number()) {
-    value = found->get<double>();
-  } else if (found->is_string()) {
-    const auto& text = found->get_ref<const std::string&>();
-    const char* const end = text.data() + text.size();
-    const auto read = std::from_chars(text.data(), end, value);
+  if (const auto text = text_of(found)) {
+    const char* const end = text->data() + text->size();
+    const auto read = std::from_chars(text->data(), end, value);
     if (read.ec != std::errc{} || read.ptr != end) return std::nullopt;
-  } else {
+  } else if (found->get_double().get(value) != simdjson::SUCCESS) {
     return std::nullopt;
   }
   if (!std::isfinite(value) || value < 0) return std::nullopt;
   return value;
 }
 
-/// `open` names the one value that means open; every other present one means closed.
-WalletState wallet_state(const WalletJson& row, const char* key, const WalletJson& open) {
-  const auto found = row.find(key);
-  if (found == row.end() || found->is_null()) return WalletState::kUnknown;
-  return *found == open ? WalletState::kOpen : WalletState::kClosed;
+bool equals(const dom::element& value, std::string_view expected) {
+  return text_of(value) == expected;
+}
+bool equals(const dom::element& value, bool expected) {
+  bool flag = false;
+  return value.get_bool().get(flag) == simdjson::SUCCESS && flag == expected;
+}
+bool equals(const dom::element& value, int expected) {
+  double number = 0;
+  return value.get_double().get(number) == simdjson::SUCCESS && number == expected;
+}
+
+/// `open` is the one value that means open; every other present one means closed.
+template <class Value>
+WalletState wallet_state(const dom::element& row, std::string_view key, Value open) {
+  const auto found = member(row, key);
+  if (!found || found->is_null()) return WalletState::kUnknown;
+  return equals(*found, open) ? WalletState::kOpen : WalletState::kClosed;
 }
 
 /// Collects rows by ticker: a coin can have a row per network.
@@ -87,12 +119,15 @@ class WalletRows {
   std::unordered_map<std::string, std::size_t> places_;  // by ticker
 };
 
-void read_bithumb(const WalletJson& body, WalletRows& out) {
+// Each throws simdjson_error when the answer has not the shape of a list of wallets.
+
+void read_bithumb(const dom::element& body, WalletRows& out) {
   if (body.is_array()) {  // fees
-    for (const WalletJson& row : body) {
+    for (const dom::element row : body.get_array()) {
       const auto ticker = wallet_name(row, "currency");
-      if (!ticker || !row.contains("networks") || !row["networks"].is_array()) continue;
-      for (const WalletJson& item : row["networks"]) {
+      const auto networks = list_of(row, "networks");
+      if (!ticker || !networks) continue;
+      for (const dom::element item : *networks) {
         auto name = wallet_name(item, "net_type");
         if (!name) name = wallet_name(item, "net_name");
         if (!name) continue;
@@ -105,7 +140,7 @@ void read_bithumb(const WalletJson& body, WalletRows& out) {
     }
     return;
   }
-  for (const WalletJson& row : body.at("data")) {
+  for (const dom::element row : body["data"].get_array()) {
     const auto ticker = wallet_name(row, "currency");
     const auto name = wallet_name(row, "net_type");
     if (!ticker || !name) continue;
@@ -117,17 +152,21 @@ void read_bithumb(const WalletJson& body, WalletRows& out) {
   }
 }
 
-void read_korbit(const WalletJson& body, WalletRows& out) {
-  for (const WalletJson& row : body.at("data")) {
+constexpr std::string_view kKorbitOpen = "launched";
+constexpr std::string_view kCoinoneOpen = "normal";
+
+void read_korbit(const dom::element& body, WalletRows& out) {
+  for (const dom::element row : body["data"].get_array()) {
     const auto ticker = wallet_name(row, "name");
-    if (!ticker || !row.contains("networkList")) continue;  // KRW has none
-    for (const WalletJson& item : row["networkList"]) {
+    const auto networks = list_of(row, "networkList");
+    if (!ticker || !networks) continue;  // KRW has none
+    for (const dom::element item : *networks) {
       const auto name = wallet_name(item, "name");
       if (!name) continue;
       WalletNetwork network;
       network.name = *name;
-      network.deposit = wallet_state(item, "depositStatus", "launched");
-      network.withdraw = wallet_state(item, "withdrawalStatus", "launched");
+      network.deposit = wallet_state(item, "depositStatus", kKorbitOpen);
+      network.withdraw = wallet_state(item, "withdrawalStatus", kKorbitOpen);
       network.withdrawal_fee = wallet_amount(item, "withdrawalTxFee");
       network.minimum_withdrawal = wallet_amount(item, "withdrawalMinAmount");
       out.add(*ticker, std::move(network));
@@ -135,24 +174,24 @@ void read_korbit(const WalletJson& body, WalletRows& out) {
   }
 }
 
-void read_coinone(const WalletJson& body, WalletRows& out) {
-  for (const WalletJson& row : body.at("currencies")) {
+void read_coinone(const dom::element& body, WalletRows& out) {
+  for (const dom::element row : body["currencies"].get_array()) {
     const auto ticker = wallet_name(row, "symbol");
     if (!ticker) continue;
     WalletNetwork network;  // Coinone names none
-    network.deposit = wallet_state(row, "deposit_status", "normal");
-    network.withdraw = wallet_state(row, "withdraw_status", "normal");
+    network.deposit = wallet_state(row, "deposit_status", kCoinoneOpen);
+    network.withdraw = wallet_state(row, "withdraw_status", kCoinoneOpen);
     network.withdrawal_fee = wallet_amount(row, "withdrawal_fee");
     network.minimum_withdrawal = wallet_amount(row, "withdrawal_min_amount");
     out.add(*ticker, std::move(network));
   }
 }
 
-void read_gate(const WalletJson& body, WalletRows& out) {
-  for (const WalletJson& row : body) {
+void read_gate(const dom::element& body, WalletRows& out) {
+  for (const dom::element row : body.get_array()) {
     const auto ticker = wallet_name(row, "currency");
     if (!ticker) continue;
-    const auto add = [&](const WalletJson& from, std::string name) {
+    const auto add = [&](const dom::element& from, std::string name) {
       WalletNetwork network;
       network.name = std::move(name);
       network.deposit = wallet_state(from, "deposit_disabled", false);
@@ -164,8 +203,9 @@ void read_gate(const WalletJson& body, WalletRows& out) {
       }
       out.add(*ticker, std::move(network));
     };
-    if (row.contains("chains") && row["chains"].is_array() && !row["chains"].empty()) {
-      for (const WalletJson& chain : row["chains"]) {
+    const auto chains = list_of(row, "chains");
+    if (chains && chains->size() > 0) {
+      for (const dom::element chain : *chains) {
         if (const auto name = wallet_name(chain, "name")) add(chain, *name);
       }
     } else if (const auto chain = wallet_name(row, "chain")) {
@@ -175,27 +215,31 @@ void read_gate(const WalletJson& body, WalletRows& out) {
 }
 
 /// Why an answer with status 200 is none.
-std::optional<std::string> wallet_refusal(VenueId venue, const WalletJson& body) {
+std::optional<std::string> wallet_refusal(VenueId venue, const dom::element& body) {
   if (!body.is_object()) return std::nullopt;
+  const auto says = [&](std::string_view key, auto expected) {
+    const auto found = member(body, key);
+    return found && equals(*found, expected);
+  };
   switch (venue) {
     case VenueId::kBithumb:
-      if (body.value("status", WalletJson{}) == "0000") return std::nullopt;
+      if (says("status", std::string_view{"0000"})) return std::nullopt;
       break;
     case VenueId::kKorbit:
-      if (body.value("success", WalletJson{}) == true) return std::nullopt;
+      if (says("success", true)) return std::nullopt;
       break;
     case VenueId::kCoinone:
-      if (body.value("result", WalletJson{}) == "success") return std::nullopt;
+      if (says("result", std::string_view{"success"})) return std::nullopt;
       break;
     default:
       break;
   }
-  return body.dump(-1, ' ', false, WalletJson::error_handler_t::replace).substr(0, 200);
+  return simdjson::minify(body).substr(0, 200);
 }
 
 }  // namespace
 
-std::span<const std::string_view> wallet_routes(VenueId venue) {
+std::span<const WalletRoute> wallet_routes(VenueId venue) {
   switch (venue) {
     case VenueId::kBithumb:
       return kBithumbRoutes;
@@ -214,11 +258,13 @@ Result<std::vector<WalletStatus>> parse_wallets(VenueId venue, std::string_view 
                                                 Timestamp received) {
   WalletRows rows(venue, received);
   try {
-    const WalletJson json =
-        WalletJson::parse(body, [](int depth, WalletJson::parse_event_t, const WalletJson&) {
-          if (depth > kMaxWalletDepth) throw WalletTooDeep{};
-          return true;
-        });
+    dom::parser parser;
+    dom::element json;
+    auto error = parser.allocate(body.size(), kMaxWalletDepth);
+    if (!error) error = parser.parse(body.data(), body.size()).get(json);
+    if (error) {
+      return Unexpected{Error{ErrorCode::kMalformedJson, simdjson::error_message(error)}};
+    }
     if (const auto refusal = wallet_refusal(venue, json)) {
       return Unexpected{Error{ErrorCode::kVenueError, *refusal}};
     }
@@ -238,11 +284,7 @@ Result<std::vector<WalletStatus>> parse_wallets(VenueId venue, std::string_view 
       default:
         return Unexpected{Error{ErrorCode::kSchemaMismatch, "the venue has no wallet route"}};
     }
-  } catch (const WalletTooDeep&) {
-    return Unexpected{Error{ErrorCode::kMalformedJson, "nested too deep"}};
-  } catch (const WalletJson::parse_error& e) {
-    return Unexpected{Error{ErrorCode::kMalformedJson, e.what()}};
-  } catch (const WalletJson::exception& e) {
+  } catch (const simdjson::simdjson_error& e) {
     return Unexpected{Error{ErrorCode::kSchemaMismatch, e.what()}};
   }
   std::vector<WalletStatus> all = rows.take();

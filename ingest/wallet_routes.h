@@ -11,10 +11,17 @@
 
 namespace spreadwatch::ingest {
 
+struct WalletRoute {
+  std::string_view path;  ///< from the slash, below the venue's REST address
+  int weight = 1;         ///< what it costs of VenueProfile::rest
+};
+
 /// The public routes, below the venue's REST address, that say whether coins may go in and out and
 /// what a withdrawal costs. Empty for venues that only tell account holders (Upbit, OKX, Bybit,
-/// Binance, Kraken). Read on 2026-11-24 from the venues' documentation.
-std::span<const std::string_view> wallet_routes(VenueId venue);
+/// Binance, Kraken). Read on 2026-11-24 from the venues' documentation, which gives none of them a
+/// weight of its own: each counts as one request, as Bithumb, Korbit, Coinone and Gate count all
+/// public ones.
+std::span<const WalletRoute> wallet_routes(VenueId venue);
 
 /// Reads the answer of any of the venue's wallet routes; which one is told by its shape.
 ///

@@ -1,10 +1,7 @@
 #include <doctest/doctest.h>
 
-#include <condition_variable>
 #include <map>
-#include <mutex>
 
-#include "ingest/wallet_poller.h"
 #include "ingest/wallet_routes.h"
 
 namespace spreadwatch::ingest {
@@ -113,111 +110,6 @@ TEST_CASE("no cut and no changed byte of an answer crashes the reader") {
         }
       }
     }
-  }
-}
-
-class FixedClock final : public Clock {
- public:
-  Timestamp now() const override { return kReceived; }
-};
-
-/// Venues that answer from a table, and a sink that waits for what it was told.
-class Desk final : public WalletSink {
- public:
-  Result<std::string> get(const std::string& url) {
-    const std::lock_guard lock(mutex_);
-    ++asked_[url];
-    changed_.notify_all();
-    const auto found = answers.find(url);
-    if (found == answers.end()) return Unexpected{Error{ErrorCode::kHttpStatus, "404"}};
-    return found->second;
-  }
-  void on_wallet(const WalletStatus& status) override {
-    note([&] { wallets.push_back(status); });
-  }
-  void on_wallet_error(VenueId venue, std::string_view route, const Error& error) override {
-    note([&] { errors.push_back({venue, std::string{route}, error.code}); });
-  }
-  template <class Predicate>
-  bool wait(Predicate predicate) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, seconds{10}, predicate);
-  }
-  int asked(const std::string& url) {
-    const std::lock_guard lock(mutex_);
-    return asked_[url];
-  }
-
-  std::map<std::string, std::string> answers;
-  std::vector<WalletStatus> wallets;
-  struct Failure {
-    VenueId venue;
-    std::string route;
-    ErrorCode code;
-  };
-  std::vector<Failure> errors;
-
- private:
-  template <class F>
-  void note(F&& f) {
-    const std::lock_guard lock(mutex_);
-    f();
-    changed_.notify_all();
-  }
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<std::string, int> asked_;
-};
-
-config::Settings two_venues() {
-  config::Settings settings;
-  for (const VenueId id : {VenueId::kKorbit, VenueId::kGateio, VenueId::kOkx}) {
-    config::VenueSettings venue;
-    venue.id = id;
-    venue.rest_url = "http://" + std::string{to_string(id)} + "/";
-    settings.venues.push_back(venue);
-  }
-  return settings;
-}
-
-TEST_CASE("every venue with a public route is asked once, and one that fails holds none up") {
-  const FixedClock clock;
-  Desk desk;
-  desk.answers["http://gateio/api/v4/spot/currencies"] = kGate;
-  WalletPoller poller(two_venues(), clock, desk,
-                      [&desk](const std::string& url, milliseconds, std::size_t, std::stop_token) {
-                        return desk.get(url);
-                      });
-  poller.start();
-  CHECK(desk.wait([&] { return !desk.wallets.empty() && !desk.errors.empty(); }));
-  poller.stop();
-  CHECK(desk.wallets.front().venue == VenueId::kGateio);
-  CHECK(desk.errors.front().venue == VenueId::kKorbit);
-  CHECK(desk.errors.front().route == "/v2/currencies");
-  CHECK(desk.errors.front().code == ErrorCode::kHttpStatus);
-  CHECK(desk.asked("http://korbit/v2/currencies") == 1);  // not again before half a minute
-  CHECK(desk.asked("http://gateio/api/v4/spot/currencies") == 1);
-}
-
-TEST_CASE("nobody is asked when no mode needs it or polling is off") {
-  const FixedClock clock;
-  for (const bool off : {false, true}) {
-    config::Settings settings = two_venues();
-    if (off) {
-      settings.wallets.poll = seconds{0};
-    } else {
-      settings.spread.modes = {config::Mode::kInventory};
-    }
-    bool asked = false;
-    Desk desk;
-    WalletPoller poller(settings, clock, desk,
-                        [&asked](const std::string&, milliseconds, std::size_t, std::stop_token) {
-                          asked = true;
-                          return Result<std::string>{"[]"};
-                        });
-    poller.start();
-    poller.stop();  // joins: whatever would have been asked at once has been
-    CHECK_FALSE(asked);
   }
 }
 
