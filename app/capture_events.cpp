@@ -28,13 +28,14 @@ std::optional<LastFrames> find_last_frames(const std::vector<std::filesystem::pa
 void CaptureEvents::feed(const ingest::CaptureLine& line) {
   line_ = line.line;
   if (line.error) return sink_.on_line_error(line.exchange, *line.error, line.line);
-  if (line.sent && !line.connection_lost()) return;
+  if (line.sent && !line.about_books()) return;
   if (line.receive_time) now_ = std::max(now_, *line.receive_time);
   sink_.on_time(now_);
   if (line.channel == "fx") return feed_bank(line);
   if (line.channel == ingest::kAuditChannel) return;  // was compared with, never shown
   const std::optional<VenueId> venue = venue_from_name(line.exchange);
   if (!venue) {
+    if (line.sent) return;
     return sink_.on_line_error(line.exchange, {ErrorCode::kCaptureLine, "unknown exchange"},
                                line.line);
   }
@@ -42,25 +43,17 @@ void CaptureEvents::feed(const ingest::CaptureLine& line) {
   if (line.channel == ingest::kWalletChannel) return feed_wallet(line, *venue);
 
   venue_ = *venue;
-  auto& normalizer = normalizers_[index_of(*venue)];
-  if (!normalizer) normalizer = std::make_unique<ingest::Normalizer>(*venue);
-  if (line.connection_lost()) {
-    normalizer->invalidate(line.connection, FeedState::kDown, ErrorCode::kClosedByPeer, *this);
-    return;
+  auto& captured = venues_[index_of(*venue)];
+  if (!captured) {
+    captured = std::make_unique<CapturedVenue>(*venue, static_cast<ingest::MarketSink&>(*this));
   }
-  if (alive_.emplace(*venue, line.connection).second) {
+  if (!line.about_books() && alive_.emplace(*venue, line.connection).second) {
     sink_.on_market(StreamStatus{.venue = *venue,
                                  .connection = line.connection,
                                  .time = last_frames_[index_of(*venue)].value_or(now_)},
                     now_);
   }
-  normalizer->feed({.origin = line.origin,
-                    .payload = line.payload,
-                    .channel = line.channel,
-                    .symbol = line.symbol,
-                    .receive_time = line.receive_time,
-                    .connection = line.connection},
-                   *this);
+  captured->feed(line);
 }
 
 void CaptureEvents::feed_bank(const ingest::CaptureLine& line) {

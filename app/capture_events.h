@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/captured_venue.h"
 #include "config/settings.h"
 #include "core/error.h"
 #include "core/market_data.h"
@@ -67,7 +68,7 @@ class CaptureEvents final : private ingest::MarketSink {
   const config::Settings& settings_;
   const LastFrames last_frames_;
   CaptureSink& sink_;
-  std::array<std::unique_ptr<ingest::Normalizer>, kVenueCount> normalizers_;
+  std::array<std::unique_ptr<CapturedVenue>, kVenueCount> venues_;
   std::set<std::pair<VenueId, std::uint32_t>> alive_;  // connections seen
   VenueId venue_{};                                    // of the line being read
   Timestamp now_{};

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "app/capture_input.h"
+#include "app/captured_venue.h"
 #include "app/commands.h"
 #include "app/line_output.h"
 #include "ingest/normalizer.h"
@@ -54,40 +55,27 @@ int decode(const DecodeOptions& options) {
 
   LineOutput output;
   Printer printer(output, options.depth);
-  std::array<std::unique_ptr<ingest::Normalizer>, kVenueCount> normalizers;
+  std::array<std::unique_ptr<CapturedVenue>, kVenueCount> venues;
   while (const ingest::CaptureLine* line = input->next()) {
     if (line->error) {
       printer.on_capture_error(*line, *line->error);
       continue;
     }
-    if (line->connection_lost()) {
-      const std::optional<VenueId> lost = venue_from_name(line->exchange);
-      if (lost && normalizers[index_of(*lost)]) {
-        normalizers[index_of(*lost)]->invalidate(line->connection, FeedState::kDown, std::nullopt,
-                                                 printer);
-      }
-      continue;
-    }
     // What the client sent, bank rates, wallets and what a book was only compared with are part of
     // a capture, but no market data.
-    if (line->sent || line->channel == "fx" || line->channel == ingest::kWalletChannel ||
-        line->channel == ingest::kAuditChannel)
+    if ((line->sent && !line->about_books()) || line->channel == "fx" ||
+        line->channel == ingest::kWalletChannel || line->channel == ingest::kAuditChannel)
       continue;
     const std::optional<VenueId> venue = venue_from_name(line->exchange);
     if (!venue) {
+      if (line->sent) continue;
       printer.on_capture_error(*line, {ErrorCode::kCaptureLine, "unknown exchange"});
       continue;
     }
-    auto& normalizer = normalizers[index_of(*venue)];
-    if (!normalizer) normalizer = std::make_unique<ingest::Normalizer>(*venue);
+    auto& captured = venues[index_of(*venue)];
+    if (!captured) captured = std::make_unique<CapturedVenue>(*venue, printer);
     printer.set_line(line->line);
-    normalizer->feed({.origin = line->origin,
-                      .payload = line->payload,
-                      .channel = line->channel,
-                      .symbol = line->symbol,
-                      .receive_time = line->receive_time,
-                      .connection = line->connection},
-                     printer);
+    captured->feed(*line);
   }
   if (!output.flush()) {
     std::cerr << "spreadwatch: cannot write to stdout\n";

@@ -70,6 +70,7 @@ int record(const RecordOptions& options) {
     fx::BankPoller bank_poller(settings.fx.bank, clock, recorder, ingest::http_get);
 
     writer.start();
+    for (const VenueId venue : venues) recorder.begin(venue, clock.now());
     bank_poller.start();
     feeds.start();
     spdlog::info("metrics: http://{}:{}/metrics", settings.metrics.address, exposer.port());

@@ -3,6 +3,8 @@
 #include <utility>
 #include <variant>
 
+#include "ingest/capture_reader.h"
+
 namespace spreadwatch::app {
 
 // A full queue counts what it refuses; there is nothing else to be done about it here.
@@ -20,18 +22,55 @@ void Recorder::on_raw(VenueId venue, const ingest::Frame& frame, bool sent) {
   writer_.offer(std::move(entry));
 }
 
-// Of what the frames meant only the end of a connection is not in the frames themselves. The line
-// counts as sent, so that readers which know no events pass over it.
+// The line counts as sent, so that readers which know no events pass over it.
+ingest::CaptureEntry Recorder::happened(VenueId venue, std::string_view event, Timestamp time) {
+  ingest::CaptureEntry entry;
+  entry.exchange = to_string(venue);
+  entry.channel = "request";
+  entry.receive_time = time;
+  entry.sent = true;
+  entry.event = event;
+  return entry;
+}
+
+void Recorder::begin(VenueId venue, Timestamp now) {
+  writer_.offer(happened(venue, ingest::capture_event::kStart, now));
+}
+
+// Of what the frames meant only the end of a connection is not in the frames themselves.
 void Recorder::on_event(MarketEvent event) {
   const auto* const status = std::get_if<StreamStatus>(&event);
   if (status == nullptr || status->alive) return;
-  ingest::CaptureEntry entry;
-  entry.exchange = to_string(status->venue);
-  entry.channel = "request";
-  entry.receive_time = status->time;
+  ingest::CaptureEntry entry = happened(status->venue, ingest::capture_event::kDown, status->time);
   entry.connection = status->connection;
-  entry.sent = true;
-  entry.event = "down";
+  if (status->reason) entry.reason = to_string(*status->reason);
+  writer_.offer(std::move(entry));
+}
+
+void Recorder::on_note(const ingest::FeedNote& note) {
+  using Kind = ingest::FeedNote::Kind;
+  const auto name = [&] {
+    switch (note.kind) {
+      case Kind::kAdded:
+        return ingest::capture_event::kAdded;
+      case Kind::kRemoved:
+        return ingest::capture_event::kRemoved;
+      case Kind::kInvalidated:
+        return ingest::capture_event::kInvalid;
+      case Kind::kForgotten:
+        return ingest::capture_event::kForgotten;
+      case Kind::kTickerPolled:
+        return ingest::capture_event::kTickerPolled;
+    }
+    return std::string_view{};
+  };
+  ingest::CaptureEntry entry = happened(note.venue, name(), note.time);
+  entry.origin = note.polled ? Origin::kRest : Origin::kWs;
+  entry.symbol = note.instrument.name();
+  if (note.kind == Kind::kInvalidated) {
+    entry.state = to_string(note.state);
+    if (note.reason) entry.reason = to_string(*note.reason);
+  }
   writer_.offer(std::move(entry));
 }
 

@@ -94,6 +94,7 @@ struct StreamStatus {
   std::uint32_t connection = 0;
   bool alive = true;
   Timestamp time{};
+  std::optional<ErrorCode> reason{};  ///< why it went away; nullopt = we closed it
 };
 
 /// One answer of a bank-rate source: KRW per USD.

@@ -172,6 +172,8 @@ class LineReader final : public CaptureReader {
     out.connection = 0;
     out.sent = false;
     out.event.clear();
+    out.state.reset();
+    out.reason.reset();
     bool has_kind = false;
     bool has_payload = false;
     try {
@@ -213,6 +215,10 @@ class LineReader final : public CaptureReader {
         } else if (key == "event") {
           std::string_view text;
           if (value.get_string().get(text) == simdjson::SUCCESS) out.event = text;
+        } else if (key == "state") {
+          out.state = named<FeedState>(kFeedStateNames, value);
+        } else if (key == "reason") {
+          out.reason = named<ErrorCode>(kErrorCodeNames, value);
         } else if (key == "raw") {
           out.payload = std::string_view{value.get_string()};
           has_payload = true;
@@ -227,6 +233,17 @@ class LineReader final : public CaptureReader {
     if (!has_kind) return fail(out, "kind is missing");
     if (!has_payload) return fail(out, "raw is missing");
     if (out.channel == "request") out.sent = true;
+  }
+
+  /// The value whose name it is; foreign captures may mean something else by the key.
+  template <class Enum, std::size_t N>
+  static std::optional<Enum> named(const std::array<std::string_view, N>& names,
+                                   simdjson::ondemand::value& value) {
+    std::string_view text;
+    if (value.get_string().get(text) != simdjson::SUCCESS) return std::nullopt;
+    const auto found = std::ranges::find(names, text);
+    if (found == names.end()) return std::nullopt;
+    return static_cast<Enum>(found - names.begin());
   }
 
   /// Seconds with up to microseconds that count; finer digits are cut.
@@ -264,6 +281,11 @@ Error cannot_open(const std::filesystem::path& file) {
 }
 
 }  // namespace
+
+bool CaptureLine::about_books() const {
+  return sent && !event.empty() &&
+         std::ranges::find(capture_event::kAll, event) != capture_event::kAll.end();
+}
 
 Result<std::unique_ptr<CaptureReader>> CaptureReader::open(const std::filesystem::path& file) {
   std::unique_ptr<ByteSource> source;

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/market_data.h"
@@ -22,14 +24,37 @@ struct CaptureLine {
   std::optional<Timestamp> receive_time;
   std::uint32_t connection = 0;  ///< of its venue; 0 when absent
   bool sent = false;             ///< the client sent it
-  std::string event;             ///< not a payload but something that happened; empty when absent
+  std::string event;  ///< not a payload but something that happened, see below; empty when absent
+  std::optional<FeedState> state;   ///< of an event
+  std::optional<ErrorCode> reason;  ///< of an event
   std::string payload;
   std::uint64_t line = 0;      ///< from 1, within its file
   std::optional<Error> error;  ///< kCaptureLine when the line does not parse
 
   /// The connection went away: nothing it had said is to be believed any longer.
   bool connection_lost() const { return event == "down"; }
+  /// An event that says what became of order books, to be heeded like a payload.
+  bool about_books() const;
 };
+
+/// CaptureLine::event and CaptureEntry::event. Such a line counts as sent, so that readers which
+/// know no events pass over it. `symbol` is the canonical BASE-QUOTE, `kind` rest what is polled.
+namespace capture_event {
+/// Recording begins: nothing said earlier in the file is known any longer.
+inline constexpr std::string_view kStart = "start";
+/// The connection went away: nothing it had said is to be believed any longer.
+inline constexpr std::string_view kDown = "down";
+/// FeedNote's kinds: streams were subscribed, unsubscribed; the order book became `state`; it is
+/// kept no longer; tickers come over REST.
+inline constexpr std::string_view kAdded = "added";
+inline constexpr std::string_view kRemoved = "removed";
+inline constexpr std::string_view kInvalid = "invalid";
+inline constexpr std::string_view kForgotten = "forgotten";
+inline constexpr std::string_view kTickerPolled = "ticker_polled";
+
+inline constexpr std::array<std::string_view, 7> kAll = {
+    kStart, kDown, kAdded, kRemoved, kInvalid, kForgotten, kTickerPolled};
+}  // namespace capture_event
 
 /// Reads one capture file line by line: plain, `.gz` or `.zst` by its name, `-` = standard input.
 /// Lines longer than kMaxLineBytes are errors, their content is skipped.

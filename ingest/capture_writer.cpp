@@ -127,7 +127,8 @@ void append_capture_line(std::string& out, const CaptureEntry& entry) {
   out += '"';
   for (const auto& [key, value] :
        {std::pair{"channel", &entry.channel}, std::pair{"symbol", &entry.symbol},
-        std::pair{"event", &entry.event}}) {
+        std::pair{"event", &entry.event}, std::pair{"state", &entry.state},
+        std::pair{"reason", &entry.reason}}) {
     if (value->empty()) continue;
     out += std::string{",\""} + key + "\":";
     append_quoted(out, *value);

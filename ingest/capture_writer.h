@@ -20,8 +20,10 @@ struct CaptureEntry {
   std::string symbol;   ///< empty = left out
   Timestamp receive_time{};
   std::uint32_t connection = 0;
-  bool sent = false;  ///< the client sent it
-  std::string event;  ///< not a payload but something that happened ("down"); empty = left out
+  bool sent = false;   ///< the client sent it
+  std::string event;   ///< not a payload but one of capture_event; empty = left out
+  std::string state;   ///< of an event; empty = left out
+  std::string reason;  ///< of an event; empty = left out
   std::string payload;
 };
 

@@ -100,7 +100,7 @@ std::vector<VenueInstruments> wanted_instruments(const config::Settings& setting
 namespace {
 
 /// Everything of one venue: its market list, and the connections that share its instruments.
-class VenueFeed final : private MarketSink {
+class VenueFeed final : private MarketSink, private BookObserver {
  public:
   VenueFeed(asio::io_context& io, const TlsClient& tls, const config::VenueSettings& settings,
             milliseconds quiet, milliseconds wallets, const Clock& clock, LiveSink& sink,
@@ -122,7 +122,9 @@ class VenueFeed final : private MarketSink {
                [this](const Instrument& instrument, const std::string& why) {
                  distrust(instrument, why);
                }),
-        wallets_(context_, {settings_.id, rest_url_, wallets}) {}
+        wallets_(context_, {settings_.id, rest_url_, wallets}) {
+    normalizer_.set_observer(this);
+  }
 
   const config::VenueSettings& settings() const { return settings_; }
 
@@ -163,9 +165,7 @@ class VenueFeed final : private MarketSink {
     if (removed_.size() < kMaxWanted) removed_.insert(instrument);
     unlisted_.erase(instrument);
     const auto carried = carried_.find(instrument);
-    if (carried == carried_.end()) return;
-    unsubscribe(carried->second, instrument, std::nullopt);
-    carried_.erase(carried);
+    if (carried != carried_.end()) unsubscribe(carried, std::nullopt);
   }
 
   /// What the venue's addresses must not be allowed to forget over a restart.
@@ -264,6 +264,29 @@ class VenueFeed final : private MarketSink {
            rest_url_;
   }
 
+  // BookObserver
+  void on_invalidated(const OrderBook& book) override {
+    tell({FeedNote::Kind::kInvalidated, settings_.id, book.instrument,
+          book.connection == kPolledConnection, book.state, book.reason, context_.clock.now()});
+  }
+  void on_forgotten(const OrderBook& book) override {
+    tell({FeedNote::Kind::kForgotten, settings_.id, book.instrument,
+          book.connection == kPolledConnection, FeedState::kDown, std::nullopt,
+          context_.clock.now()});
+  }
+  void note(FeedNote::Kind kind, const Instrument& instrument) {
+    tell({kind, settings_.id, instrument, false, FeedState::kDown, std::nullopt,
+          context_.clock.now()});
+  }
+  void tell(const FeedNote& note) {
+    if (stopping_) return;
+    try {
+      context_.sink.on_note(note);
+    } catch (const std::exception& e) {
+      spdlog::error("a feed note's handler threw: {}", e.what());
+    }
+  }
+
   // MarketSink of the market list
   void on_ticker(const Ticker&) override {}
   void on_order_book(const std::string&, const OrderBook&) override {}
@@ -351,12 +374,7 @@ class VenueFeed final : private MarketSink {
       if (listed && carried == carried_.end()) {
         subscribe(instrument);
       } else if (!listed) {
-        if (carried != carried_.end()) {
-          audit_.forget(instrument);
-          fallback_.forget(instrument);
-          unsubscribe(carried->second, instrument, ErrorCode::kUnknownSymbol);
-          carried_.erase(carried);
-        }
+        if (carried != carried_.end()) unsubscribe(carried, ErrorCode::kUnknownSymbol);
         report_unlisted(instrument);
       }
     }
@@ -376,11 +394,26 @@ class VenueFeed final : private MarketSink {
     }
     if (place == sessions_.size())
       sessions_.push_back(make_session(static_cast<std::uint32_t>(place)));
+    note(FeedNote::Kind::kAdded, instrument);
     fallback_.watch(instrument, std::chrono::steady_clock::now());
     audit_.watch(instrument);
     sessions_[place]->add(subscriptions);
     carried_[instrument] = place;
     unlisted_.erase(instrument);
+  }
+
+  void unsubscribe(std::map<Instrument, std::size_t>::iterator carried,
+                   std::optional<ErrorCode> reason) {
+    const Instrument instrument = carried->first;
+    audit_.forget(instrument);
+    fallback_.forget(instrument, reason);
+    const std::vector<Subscription> subscriptions = subscriptions_of(instrument);
+    if (const auto handover = handovers_.find(carried->second); handover != handovers_.end()) {
+      handover->second.old->remove(subscriptions, reason);
+    }
+    sessions_[carried->second]->remove(subscriptions, reason);
+    carried_.erase(carried);
+    note(FeedNote::Kind::kRemoved, instrument);
   }
 
   RestFallback::Settings fallback_settings() const {
@@ -410,15 +443,6 @@ class VenueFeed final : private MarketSink {
     const auto handover = handovers_.find(carried->second);
     if (sessions_[carried->second]->distrust(instrument, why)) return;
     if (handover != handovers_.end()) handover->second.old->distrust(instrument, why);
-  }
-
-  void unsubscribe(std::size_t place, const Instrument& instrument,
-                   std::optional<ErrorCode> reason) {
-    const std::vector<Subscription> subscriptions = subscriptions_of(instrument);
-    if (const auto handover = handovers_.find(place); handover != handovers_.end()) {
-      handover->second.old->remove(subscriptions, reason);
-    }
-    sessions_[place]->remove(subscriptions, reason);
   }
 
   // Opens a successor for each connection that the venue will close, and lets the old one go when

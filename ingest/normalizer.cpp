@@ -138,28 +138,58 @@ void Normalizer::report(const Frame& frame, const std::string& symbol, const Err
                  std::string{frame.payload.substr(0, kMaxErrorPayload)}});
 }
 
-void Normalizer::invalidate(std::uint32_t connection, FeedState state,
-                            std::optional<ErrorCode> reason, MarketSink& sink) {
-  // In the order of names, so that replays agree.
+template <class Matches>
+std::vector<std::string> Normalizer::streams_that(Matches&& matches) const {
   std::vector<std::string> streams;
   for (const auto& [stream, book] : books_) {
-    if (book.book().connection == connection) streams.push_back(stream);
+    if (matches(book.book())) streams.push_back(stream);
   }
   std::sort(streams.begin(), streams.end());
-  for (const std::string& stream : streams) invalidate_stream(stream, state, reason, sink);
+  return streams;
+}
+
+std::vector<std::string> Normalizer::streams_of(const Instrument& instrument, bool polled) const {
+  return streams_that([&](const OrderBook& book) {
+    return book.instrument == instrument && (book.connection == kPolledConnection) == polled;
+  });
+}
+
+void Normalizer::invalidate(std::uint32_t connection, FeedState state,
+                            std::optional<ErrorCode> reason, MarketSink& sink) {
+  const auto carried = [&](const OrderBook& book) { return book.connection == connection; };
+  for (const std::string& stream : streams_that(carried)) {
+    invalidate_one(stream, state, reason, sink);
+  }
+}
+
+void Normalizer::invalidate_all(FeedState state, std::optional<ErrorCode> reason,
+                                MarketSink& sink) {
+  for (const std::string& stream : streams_that([](const OrderBook&) { return true; })) {
+    invalidate_one(stream, state, reason, sink);
+  }
 }
 
 void Normalizer::invalidate_stream(const std::string& stream, FeedState state,
                                    std::optional<ErrorCode> reason, MarketSink& sink) {
+  invalidate_one(stream, state, reason, sink, observer_);
+}
+
+void Normalizer::invalidate_one(const std::string& stream, FeedState state,
+                                std::optional<ErrorCode> reason, MarketSink& sink,
+                                BookObserver* observer) {
   const auto found = books_.find(stream);
   if (found == books_.end()) return;
   found->second.invalidate(state, reason);
+  if (observer != nullptr) observer->on_invalidated(found->second.book());
   sink.on_order_book(stream, found->second.book());
 }
 
 void Normalizer::forget(const std::string& stream) {
-  books_.erase(stream);
   depths_.erase(stream);
+  const auto found = books_.find(stream);
+  if (found == books_.end()) return;
+  if (observer_ != nullptr) observer_->on_forgotten(found->second.book());
+  books_.erase(found);
 }
 
 const MaintainedBook* Normalizer::find(const std::string& stream) const {

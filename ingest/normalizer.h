@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "core/clock_offset.h"
 #include "core/market_data.h"
@@ -40,6 +41,17 @@ class BookTap {
   virtual void on_message(const BookMessage& message, const OrderBook& book) = 0;
 };
 
+/// Told of what is done to order books otherwise than by feeding frames: whoever records the frames
+/// has to record this, too, or the recording says more than was known.
+class BookObserver {
+ public:
+  virtual ~BookObserver() = default;
+  /// `book` has just been invalidated, before the sink is told. Not called for what invalidate()
+  /// does to a whole connection.
+  virtual void on_invalidated(const OrderBook& book) = 0;
+  virtual void on_forgotten(const OrderBook& book) = 0;
+};
+
 /// From payloads to normalized tickers and maintained order books, for one venue. `decode`,
 /// `replay` and `run` share it. An order book is reported after every message that leaves it
 /// synced, and once when it stops being so.
@@ -71,6 +83,13 @@ class Normalizer {
                          std::optional<ErrorCode> reason, MarketSink& sink);
   /// Forgets a stream that is no longer subscribed.
   void forget(const std::string& stream);
+  /// The streams of an instrument, in the order of their names: the one polled over REST, or those
+  /// of the sockets.
+  std::vector<std::string> streams_of(const Instrument& instrument, bool polled) const;
+  /// As invalidate(), of every connection and what is polled.
+  void invalidate_all(FeedState state, std::optional<ErrorCode> reason, MarketSink& sink);
+  /// nullptr = nobody. It must outlive its use.
+  void set_observer(BookObserver* observer) { observer_ = observer; }
 
   /// Shows `tap` every message of `stream`; nullptr = none. It must outlive its use.
   void set_tap(std::string stream, BookTap* tap) {
@@ -102,6 +121,12 @@ class Normalizer {
   static void publish(const std::string& stream, const MaintainedBook& book, bool was_synced,
                       const MaintainedBook::Outcome& outcome, MarketSink& sink);
 
+  void invalidate_one(const std::string& stream, FeedState state, std::optional<ErrorCode> reason,
+                      MarketSink& sink, BookObserver* observer = nullptr);
+  /// In the order of names, so that replays agree.
+  template <class Matches>
+  std::vector<std::string> streams_that(Matches&& matches) const;
+
   const VenueId venue_;
   std::unique_ptr<VenueAdapter> adapter_;
   ClockOffset clock_offset_;
@@ -110,6 +135,7 @@ class Normalizer {
   std::unordered_map<std::string, int> depths_;  ///< acknowledged, by stream
   std::string tapped_;                           ///< the stream that tap_ sees
   BookTap* tap_ = nullptr;
+  BookObserver* observer_ = nullptr;
   std::unordered_map<std::uint32_t, Place> places_;
   // Of the frame being read:
   Place* place_ = nullptr;  // null = not of a connection

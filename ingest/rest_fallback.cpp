@@ -36,13 +36,13 @@ void RestFallback::watch(const Instrument& instrument, SteadyTime now) {
   it->second.book.since = it->second.ticker.since = now;
 }
 
-void RestFallback::forget(const Instrument& instrument) {
+void RestFallback::forget(const Instrument& instrument, std::optional<ErrorCode> reason) {
   const auto it = watched_.find(instrument);
   if (it == watched_.end()) return;
   Track& book = it->second.book;
   if (book.active) {
-    if (book.shown) take_back(instrument, ErrorCode::kUnknownSymbol);
-    end_book(instrument, book);
+    if (book.which.polled) take_back(instrument, reason);
+    context_.normalizer.forget(stream_of(instrument));
   }
   watched_.erase(it);
   set_gauge();
@@ -80,16 +80,14 @@ bool RestFallback::on_socket_book(const OrderBook& book, SteadyTime now) {
   if (track == nullptr) return true;
   if (!book.synced()) {
     if (std::exchange(track->live, false)) track->since = now;
-    return !(track->active && track->shown && track->state == FeedState::kSynced);
+    return track->which.on_socket(book);
   }
   heard(*track, now);
-  track->socket_time = book.exchange_time;
-  track->socket_sequence = book.sequence;
   if (track->active) {
     end_book(book.instrument, *track);
     set_gauge();
   }
-  return true;
+  return track->which.on_socket(book);
 }
 
 void RestFallback::on_socket_ticker(const Ticker& ticker, SteadyTime now) {
@@ -116,11 +114,11 @@ bool RestFallback::due(const Track& track, SteadyTime now) const {
 void RestFallback::begin(Track& track, SteadyTime now) {
   track.active = true;
   ++track.episode;
-  track.in_flight = track.alone = track.shown = false;
+  track.in_flight = track.alone = false;
+  track.which.polled.reset();
   track.next_at = now;
   track.failures = 0;
   track.failure.reset();
-  track.state = FeedState::kSyncing;
   track.reason.reset();
   track.received.reset();
   track.exchange_time.reset();
@@ -133,7 +131,7 @@ void RestFallback::end_book(const Instrument& instrument, Track& track) {
                instrument.name());
 }
 
-void RestFallback::take_back(const Instrument& instrument, ErrorCode reason) {
+void RestFallback::take_back(const Instrument& instrument, std::optional<ErrorCode> reason) {
   context_.normalizer.invalidate_stream(stream_of(instrument), FeedState::kDown, reason, *this);
 }
 
@@ -158,12 +156,13 @@ void RestFallback::tick(SteadyTime now) {
     }
     if (!watched.ticker.active && due(watched.ticker, now)) {
       begin(watched.ticker, now);
+      context_.sink.on_note({FeedNote::Kind::kTickerPolled, settings_.venue, instrument, false,
+                             FeedState::kDown, std::nullopt, context_.clock.now()});
       tickers_at_ = std::max(tickers_at_, now);
       changed = true;
     }
     Track& book = watched.book;
-    if (book.active && book.shown && book.state == FeedState::kSynced &&
-        now - book.shown_at >= settings_.liveness) {
+    if (book.active && book.which.polled_synced() && now - book.shown_at >= settings_.liveness) {
       take_back(instrument, book.failure.value_or(ErrorCode::kTimeout));
     }
   }
@@ -384,8 +383,7 @@ void RestFallback::on_ticker(const Ticker& ticker) {
     if (ticker_round_.contains(ticker.instrument)) context_.metrics.late_rest_answer();
     return;
   }
-  track->shown = true;
-  track->state = FeedState::kSynced;
+  track->which.polled = FeedState::kSynced;
   track->shown_at = std::chrono::steady_clock::now();
   track->received = ticker.receive_time;
   track->exchange_time = ticker.exchange_time;
@@ -393,27 +391,13 @@ void RestFallback::on_ticker(const Ticker& ticker) {
   emit(ticker);
 }
 
-/// What is cached behind a REST address may lie before what the socket has shown.
-bool RestFallback::older_than_socket(const Track& track, const OrderBook& book) const {
-  const bool later =
-      book.exchange_time && track.socket_time && *book.exchange_time > *track.socket_time;
-  const bool earlier =
-      book.exchange_time && track.socket_time && *book.exchange_time < *track.socket_time;
-  if (earlier) return true;
-  const VenueId venue = settings_.venue;
-  // Elsewhere the numbers of REST and socket are of two series, or not known to be of one.
-  const bool one_series =
-      venue == VenueId::kBinance || venue == VenueId::kOkx || venue == VenueId::kCoinone;
-  return one_series && !later && book.sequence && track.socket_sequence &&
-         *book.sequence < *track.socket_sequence;
-}
-
 void RestFallback::on_order_book(const std::string&, const OrderBook& book) {
   Track* const track = find(Channel::kOrderBook, book.instrument);
   if (track == nullptr || !track->active) return;
+  const bool passed_on = track->which.on_polled(book);
   if (book.synced()) {
     track->touched = true;
-    if (older_than_socket(*track, book)) {
+    if (!passed_on) {
       count_polled(context_.metrics, ErrorCode::kOutOfOrder);
       track->reason = ErrorCode::kOutOfOrder;
       return;
@@ -422,11 +406,8 @@ void RestFallback::on_order_book(const std::string&, const OrderBook& book) {
     track->received = book.receive_time;
     track->exchange_time = book.exchange_time;
     if (book.receive_time) context_.metrics.book_updated(*book.receive_time);
-  } else if (!track->shown) {
-    return;
   }
-  track->shown = true;
-  track->state = book.state;
+  if (!passed_on) return;
   track->reason = book.reason;
   emit(book);
 }
@@ -446,7 +427,7 @@ void RestFallback::on_error(const FeedError& error) {
 void RestFallback::overlay(std::span<FeedStatus> statuses, Timestamp now) const {
   std::unordered_map<std::string, const Watched*> shown;
   for (const auto& [instrument, watched] : watched_) {
-    const auto is_shown = [](const Track& track) { return track.active && track.shown; };
+    const auto is_shown = [](const Track& track) { return track.active && track.which.polled; };
     if (is_shown(watched.book) || is_shown(watched.ticker)) {
       shown.emplace(instrument.name(), &watched);
     }
@@ -457,9 +438,9 @@ void RestFallback::overlay(std::span<FeedStatus> statuses, Timestamp now) const 
     if (it == shown.end()) continue;
     const Track& track =
         status.channel == Channel::kOrderBook ? it->second->book : it->second->ticker;
-    if (!track.active || !track.shown) continue;
+    if (!track.active || !track.which.polled) continue;
     status.origin = Origin::kRest;
-    status.state = track.state;
+    status.state = *track.which.polled;
     status.reason = track.reason;
     status.exchange_ts = track.exchange_time;
     if (track.received) status.age_ms = std::max<std::int64_t>(0, to_ms(now - *track.received));

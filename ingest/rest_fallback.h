@@ -15,6 +15,7 @@
 #include "ingest/normalizer.h"
 #include "ingest/rest_client.h"
 #include "ingest/session.h"
+#include "ingest/shown_book.h"
 
 namespace spreadwatch::ingest {
 
@@ -50,8 +51,8 @@ class RestFallback final : private MarketSink {
 
   /// Looks after both channels of an instrument from now on.
   void watch(const Instrument& instrument, SteadyTime now);
-  /// Ends what there is; a polled order book is reported as kDown first.
-  void forget(const Instrument& instrument);
+  /// Ends what there is; a polled order book is reported as kDown for `reason` first.
+  void forget(const Instrument& instrument, std::optional<ErrorCode> reason);
 
   /// The socket's order book changed. False when it is not synced while the polled one is shown in
   /// its place: then it is not to be passed on.
@@ -75,8 +76,7 @@ class RestFallback final : private MarketSink {
     bool live = false;   // the socket delivers
     SteadyTime since{};  // the last message, or since when it does not
     Cadence cadence;
-    std::optional<Timestamp> socket_time;
-    std::optional<std::int64_t> socket_sequence;
+    ShownBook which;  // `polled` also of a ticker
 
     bool active = false;
     std::uint64_t episode = 0;
@@ -87,9 +87,7 @@ class RestFallback final : private MarketSink {
     int failures = 0;
     std::optional<ErrorCode> failure;
     // What was shown in this episode:
-    bool shown = false;
     SteadyTime shown_at{};
-    FeedState state = FeedState::kSyncing;
     std::optional<ErrorCode> reason;
     std::optional<Timestamp> received;
     std::optional<Timestamp> exchange_time;
@@ -113,10 +111,9 @@ class RestFallback final : private MarketSink {
   bool due(const Track& track, SteadyTime now) const;
   void begin(Track& track, SteadyTime now);
   void end_book(const Instrument& instrument, Track& track);
-  void take_back(const Instrument& instrument, ErrorCode reason);
+  void take_back(const Instrument& instrument, std::optional<ErrorCode> reason);
   void set_gauge();
   std::string stream_of(const Instrument& instrument) const;
-  bool older_than_socket(const Track& track, const OrderBook& book) const;
 
   void poll_books(SteadyTime now);
   void poll_tickers(SteadyTime now);

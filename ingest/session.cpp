@@ -722,7 +722,8 @@ void Session::snapshot_failed(Stream& stream, SteadyTime now) {
 
 void Session::tell_status(bool alive) {
   status_told_at_ = steady_now();
-  emit(StreamStatus{settings_.venue, settings_.connection, alive, context_.clock.now()});
+  emit(StreamStatus{settings_.venue, settings_.connection, alive, context_.clock.now(),
+                    alive ? std::nullopt : last_close_});
 }
 
 void Session::emit(MarketEvent event) {

@@ -94,6 +94,7 @@ class Live final : public ingest::LiveSink {
   void on_raw(VenueId venue, const ingest::Frame& frame, bool sent) override {
     recorder_.on_raw(venue, frame, sent);
   }
+  void on_note(const ingest::FeedNote& note) override { recorder_.on_note(note); }
   void on_event(MarketEvent event) override {
     std::string text;
     const std::lock_guard lock(mutex_);

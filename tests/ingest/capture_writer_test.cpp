@@ -114,9 +114,16 @@ TEST_CASE("a written line reads back with everything that was put in") {
     down.event = "down";
     down.sent = true;
     CHECK(writer.offer(down));
+    CaptureEntry invalid = down;
+    invalid.event = "invalid";
+    invalid.symbol = "BTC-KRW";
+    invalid.origin = Origin::kRest;
+    invalid.state = "faulted";
+    invalid.reason = "checksum_mismatch";
+    CHECK(writer.offer(invalid));
   }
   const std::vector<CaptureLine> lines = f.folder.lines();
-  REQUIRE(lines.size() == 4);
+  REQUIRE(lines.size() == 5);
   CHECK(lines[0].event == "opened");
   CHECK(lines[0].sent);
   CHECK(lines[1].exchange == "upbit");
@@ -129,6 +136,15 @@ TEST_CASE("a written line reads back with everything that was put in") {
   CHECK(lines[2].channel == "orderbook");
   CHECK(lines[2].symbol == "KRW-BTC");
   CHECK(lines[3].connection_lost());
+  CHECK(lines[3].about_books());
+  CHECK_FALSE(lines[3].state.has_value());
+  CHECK_FALSE(lines[0].about_books());
+  CHECK(lines[4].about_books());
+  CHECK(lines[4].sent);
+  CHECK(lines[4].origin == Origin::kRest);
+  CHECK(lines[4].symbol == "BTC-KRW");
+  CHECK(lines[4].state == FeedState::kFaulted);
+  CHECK(lines[4].reason == ErrorCode::kChecksumMismatch);
   const auto name = f.folder.files().at(0).filename().string();
   CHECK(name.starts_with("spreadwatch-20"));
   CHECK(name.ends_with("Z.jsonl.zst"));

@@ -284,6 +284,43 @@ TEST_CASE("invalidate: the connection's books and no others, each reported once"
   CHECK(normalizer.find("orderbook.50.ETHUSDT") == nullptr);
 }
 
+/// What was told of it, in a word each.
+class Told final : public BookObserver {
+ public:
+  void on_invalidated(const OrderBook& book) override { note("invalid", book); }
+  void on_forgotten(const OrderBook& book) override { note("forgotten", book); }
+  std::string text;
+
+ private:
+  void note(const char* what, const OrderBook& book) {
+    text += what + std::string{" "} + book.instrument.base + " " +
+            std::string{to_string(book.state)} + ", ";
+  }
+};
+
+TEST_CASE(
+    "what is done to a book besides feeding frames is told, but for what a connection loses") {
+  Normalizer normalizer{VenueId::kBybit};
+  Memory memory;
+  Told told;
+  normalizer.set_observer(&told);
+  normalizer.feed(ws(bybit_book("BTCUSDT", "snapshot", 1, R"(["100","1"])")), memory);
+  normalizer.feed(ws(bybit_book("ETHUSDT", "snapshot", 1, R"(["5","1"])")), memory);
+  normalizer.feed(ws(bybit_book("ETHUSDT", "delta", 7, R"(["4","1"])")), memory);  // a gap
+  normalizer.invalidate(0, FeedState::kDown, std::nullopt, memory);
+  CHECK(told.text.empty());
+  const Instrument btc{"BTC", "USDT"};
+  CHECK(normalizer.streams_of(btc, true).empty());
+  const std::vector<std::string> streams = normalizer.streams_of(btc, false);
+  REQUIRE(streams == std::vector<std::string>{"orderbook.50.BTCUSDT"});
+  normalizer.invalidate_stream(streams[0], FeedState::kFaulted, std::nullopt, memory);
+  normalizer.forget(streams[0]);
+  normalizer.forget(streams[0]);
+  normalizer.invalidate_stream(streams[0], FeedState::kFaulted, std::nullopt, memory);
+  CHECK(told.text == "invalid BTC faulted, forgotten BTC faulted, ");
+  CHECK(normalizer.streams_of(btc, false).empty());
+}
+
 TEST_CASE("a REST snapshot leaves the stream on its websocket connection") {
   Normalizer normalizer{VenueId::kGateio};
   Memory memory;

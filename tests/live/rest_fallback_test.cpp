@@ -251,6 +251,37 @@ TEST_CASE("a polled book whose polls fail is taken back, with the reason") {
   REQUIRE(w.sink.until_book(from, synced(kPolledBtc, Origin::kRest)));
 }
 
+TEST_CASE("what is removed is taken back and polled no longer, over REST as over the socket") {
+  World w;
+  w.start();
+  w.lose_socket();
+  std::size_t from = w.sink.size();
+  REQUIRE(w.sink.until_book(from, synced(kPolledBtc, Origin::kRest)));
+  REQUIRE(w.sink.until_book(from, synced(kPolledEth, Origin::kRest)));
+  from = w.sink.size();
+  w.feeds->remove(VenueId::kBybit, kPolledEth);
+  REQUIRE(w.sink.until_book(from, [](const OrderBook& b) {
+    return b.instrument == kPolledEth && b.connection == kPolledConnection &&
+           b.state == FeedState::kDown && !b.reason;
+  }));
+  CHECK(World::eventually([&] {
+    return w.metric("spreadwatch_ingest_rest_fallback_instruments{venue=\"bybit\"}") == 1;
+  }));
+  // What was under way ends, then only the other one is asked for.
+  const int others = w.venue.rest_books("BTCUSDT");
+  REQUIRE(World::eventually([&] { return w.venue.rest_books("BTCUSDT") >= others + 3; }));
+  const int asked = w.venue.rest_books("ETHUSDT");
+  REQUIRE(World::eventually([&] { return w.venue.rest_books("BTCUSDT") >= others + 20; }));
+  CHECK(w.venue.rest_books("ETHUSDT") == asked);
+  w.feeds->stop();
+  bool gone = false;
+  for (const OrderBook& book : w.sink.books()) {
+    if (book.instrument != kPolledEth || book.connection != kPolledConnection) continue;
+    CHECK_FALSE((gone && book.synced()));
+    gone = gone || !book.synced();
+  }
+}
+
 TEST_CASE("a crossed REST book, or one older than the socket's last, is not shown") {
   World w;
   w.start();
