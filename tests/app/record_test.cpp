@@ -13,6 +13,7 @@
 
 #include "app/recorder.h"
 #include "config/loader.h"
+#include "ingest/capture_reader.h"
 #include "ingest/capture_writer.h"
 #include "ingest/live_feeds.h"
 #include "process.h"
@@ -280,6 +281,22 @@ TEST_CASE("record keeps every venue's true books until SIGTERM, and replays with
     CHECK(recorder.err().find(" 0 dropped, 0 write errors") != std::string::npos);
   }
   std::vector<std::string> files = captures_in(out);
+  // Each venue's part says where it begins, ahead of everything else of that venue.
+  std::map<std::string, std::vector<std::string>> events;
+  for (const std::string& file : files) {
+    auto reader = ingest::CaptureReader::open(file);
+    REQUIRE(reader.has_value());
+    for (ingest::CaptureLine line; (*reader)->next(line);) {
+      if (venue_from_name(line.exchange)) events[line.exchange].push_back(line.event);
+    }
+  }
+  CHECK(events.size() == kVenueCount);
+  for (const auto& [venue, told] : events) {
+    CAPTURE(venue);
+    CHECK(told.front() == "start");
+    CHECK(std::ranges::count(told, "start") == 1);
+    CHECK(std::ranges::count(told, "added") >= 2);  // BTC and ETH
+  }
   std::vector<std::string> decode{program(), "decode", "--depth", "1000"};
   decode.insert(decode.end(), files.begin(), files.end());
   const Finished decoded = run(decode);
