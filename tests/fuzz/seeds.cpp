@@ -406,9 +406,10 @@ std::vector<Seed> all_seeds() {
   for (const VenueIdentity& venue : kVenues) {
     for (Seed& seed : venue_seeds(venue.id)) out.push_back(std::move(seed));
     Client client{venue.id};
-    for (const std::string_view route : ingest::wallet_routes(venue.id)) {
-      out.push_back({"fuzz_wallets", std::string{venue.name} + std::to_string(out.size()),
-                     std::string{venue.name} + " " + client.bench().get(std::string{route}).body});
+    for (const ingest::WalletRoute& route : ingest::wallet_routes(venue.id)) {
+      out.push_back(
+          {"fuzz_wallets", std::string{venue.name} + std::to_string(out.size()),
+           std::string{venue.name} + " " + client.bench().get(std::string{route.path}).body});
     }
   }
   add_captures(out);
