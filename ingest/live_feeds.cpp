@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <exception>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <random>
@@ -43,7 +44,8 @@ constexpr Backoff::Limits kMarketsBackoff{milliseconds{2'000}, milliseconds{60'0
                                           milliseconds{500}};
 constexpr milliseconds kStopWait{1'500};
 constexpr milliseconds kBudgetsEvery{5'000};
-constexpr milliseconds kListAgainAfter{10'000};  // for an instrument that the last list lacks
+// For an instrument that the last list lacks, or that the venue no longer seems to know.
+constexpr milliseconds kListAgainAfter{10'000};
 constexpr std::size_t kMaxWanted = Normalizer::kMaxStreams;
 
 std::optional<Instrument> fx_market(VenueId venue) {
@@ -99,6 +101,34 @@ std::vector<VenueInstruments> wanted_instruments(const config::Settings& setting
 
 namespace {
 
+/// Passes on what a venue says, and notices when it does not know an instrument any longer.
+class Ear final : public LiveSink {
+ public:
+  /// `on_doubt` is told the venue's symbol.
+  Ear(LiveSink& sink, std::function<void(const std::string&)> on_doubt)
+      : sink_(sink), on_doubt_(std::move(on_doubt)) {}
+
+  void on_event(MarketEvent event) override {
+    std::string doubted;
+    if (const auto* const error = std::get_if<FeedError>(&event)) {
+      // Over REST some venues answer with a status only.
+      const bool doubt = error->error.code == ErrorCode::kUnknownSymbol ||
+                         error->error.code == ErrorCode::kHttpStatus;
+      if (doubt) doubted = error->symbol;
+    }
+    sink_.on_event(std::move(event));
+    if (!doubted.empty()) on_doubt_(doubted);
+  }
+  void on_raw(VenueId venue, const Frame& frame, bool sent) override {
+    sink_.on_raw(venue, frame, sent);
+  }
+  void on_note(const FeedNote& note) override { sink_.on_note(note); }
+
+ private:
+  LiveSink& sink_;
+  std::function<void(const std::string&)> on_doubt_;
+};
+
 /// Everything of one venue: its market list, and the connections that share its instruments.
 class VenueFeed final : private MarketSink, private BookObserver {
  public:
@@ -112,7 +142,8 @@ class VenueFeed final : private MarketSink, private BookObserver {
         normalizer_(settings.id),
         budget_(normalizer_.adapter().profile()),
         rest_(io, RestOptions{4, 256, options.ca_file}),
-        context_{io, tls, clock, normalizer_, budget_, rest_, metrics, sink, &fallback_},
+        ear_(sink, [this](const std::string& symbol) { doubt(symbol); }),
+        context_{io, tls, clock, normalizer_, budget_, rest_, metrics, ear_, &fallback_},
         rest_url_(
             without_slash(or_default(settings.rest_url, normalizer_.adapter().profile().rest_url))),
         depth_(normalizer_.adapter().offered_depth(settings.orderbook_depth)),
@@ -155,9 +186,7 @@ class VenueFeed final : private MarketSink, private BookObserver {
     }
     want({instrument});
     // It may be newer than the list.
-    if (markets_known_ && !active_.contains(instrument) && markets_at_) {
-      markets_at_ = std::min(*markets_at_, listed_at_ + kListAgainAfter);
-    }
+    if (!active_.contains(instrument)) list_again();
   }
 
   void remove(const Instrument& instrument) {
@@ -287,6 +316,19 @@ class VenueFeed final : private MarketSink, private BookObserver {
     }
   }
 
+  /// Fetches the market list sooner than it is due.
+  void list_again() {
+    if (markets_known_ && markets_at_) {
+      markets_at_ = std::min(*markets_at_, listed_at_ + kListAgainAfter);
+    }
+  }
+
+  /// The venue does not answer for a symbol: it may have been delisted since the last list.
+  void doubt(const std::string& symbol) {
+    const auto instrument = normalizer_.adapter().instrument(symbol);
+    if (instrument && carried_.contains(*instrument)) list_again();
+  }
+
   // MarketSink of the market list
   void on_ticker(const Ticker&) override {}
   void on_order_book(const std::string&, const OrderBook&) override {}
@@ -346,7 +388,7 @@ class VenueFeed final : private MarketSink, private BookObserver {
   void learn() {
     listed_at_ = std::chrono::steady_clock::now();
     std::set<Instrument> active;
-    listed_.clear();
+    const auto before = std::exchange(listed_, {});
     for (const MarketInfo& market : listing_) {
       if (market.active) active.insert(market.instrument);
       MarketStatus status{settings_.id, market.instrument, market.active, std::nullopt};
@@ -355,6 +397,14 @@ class VenueFeed final : private MarketSink, private BookObserver {
       listed_.insert_or_assign(market.instrument, std::move(status));
     }
     listing_.clear();
+    // What has gone from the list is told, too.
+    for (const auto& [instrument, last] : before) {
+      if (listed_.contains(instrument) || !last.active) continue;
+      MarketStatus status = last;
+      status.active = false;
+      if (wanted_.contains(instrument)) emit(status);
+      listed_.insert_or_assign(instrument, std::move(status));
+    }
     if (!markets_known_ || active != active_) {
       active_ = std::move(active);
       markets_known_ = true;
@@ -497,6 +547,7 @@ class VenueFeed final : private MarketSink, private BookObserver {
     s.rest_url = rest_url_;
     s.liveness = settings_.liveness;
     s.quiet = quiet_;
+    s.first_rejection = options_.first_rejection;
     s.transport.connect_timeout = options_.connect_timeout;
     s.seed = seed_ + connection * 2;
     return std::make_unique<Session>(context_, std::move(s));
@@ -529,6 +580,7 @@ class VenueFeed final : private MarketSink, private BookObserver {
   Normalizer normalizer_;
   VenueBudget budget_;
   RestClient rest_;
+  Ear ear_;
   SessionContext context_;
   const std::string rest_url_;
   const int depth_;
