@@ -26,7 +26,8 @@ namespace http = web::http;
 using http::client::http_client;
 using http::client::http_client_config;
 
-constexpr std::size_t kMaxClients = 16;    // addresses whose connections are kept for reuse
+constexpr std::size_t kMaxClients = 16;  // addresses whose connections are kept for reuse
+constexpr std::size_t kKeptBodyBytes = 1024;
 constexpr std::size_t kDetailBytes = 200;  // of an error answer's body in the error text
 
 /// Thrown into cpprestsdk to end a download that got too long.
@@ -67,6 +68,7 @@ RestFailure refusal(int status, const http::http_headers& headers, const std::st
   out.status = status;
   out.retry_after = parse_retry_after(header(headers, "Retry-After"), SystemClock{}.now());
   out.used_weight = used_weight(headers);
+  out.body = body.substr(0, kKeptBodyBytes);
   if (!body.empty()) out.error.detail += ": " + body.substr(0, kDetailBytes);
   return out;
 }

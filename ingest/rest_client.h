@@ -42,6 +42,7 @@ struct RestFailure {
   int status = 0;                           ///< 0 when there was no HTTP answer
   std::optional<milliseconds> retry_after;  ///< of the Retry-After header
   std::optional<int> used_weight;
+  std::string body = {};  ///< of the answer, cut to 1 KiB
 };
 
 using RestResult = Result<RestAnswer, RestFailure>;

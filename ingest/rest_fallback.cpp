@@ -27,6 +27,20 @@ void count_polled(metrics::VenueMetrics& metrics, ErrorCode code) { metrics.deco
 
 }  // namespace
 
+Error error_of(const RestFailure& failure, const RestCall& call, VenueAdapter& adapter) {
+  if (call.symbol.empty() || failure.body.empty() || !may_be_one_of_several(failure)) {
+    return failure.error;
+  }
+  Decoded decoded;
+  adapter.decode({Origin::kRest, failure.body, call.channel, call.symbol, {}, 0}, decoded);
+  for (const DecodeError& error : decoded.errors) {
+    if (error.error.code == ErrorCode::kUnknownSymbol) {
+      return {ErrorCode::kUnknownSymbol, failure.error.detail};
+    }
+  }
+  return failure.error;
+}
+
 RestFallback::RestFallback(SessionContext context, Settings settings)
     : context_(context), settings_(std::move(settings)) {}
 
@@ -273,7 +287,9 @@ void RestFallback::settle(const RestCall& call, const RestResult& result, Timest
   context_.metrics.rest_request(failure.error.code);
   if (failure.used_weight) context_.budget.used_weight(wall, *failure.used_weight);
   context_.budget.refused_rest(wall, failure.status, failure.retry_after);
-  emit(FeedError{settings_.venue, call.symbol, failure.error, wall, {}});
+  Error error = error_of(failure, call, context_.normalizer.adapter());
+  if (error.code == ErrorCode::kUnknownSymbol) count_polled(context_.metrics, error.code);
+  emit(FeedError{settings_.venue, call.symbol, std::move(error), wall, {}});
 }
 
 void RestFallback::read(const RestCall& call, const RestAnswer& answer, Timestamp wall) {

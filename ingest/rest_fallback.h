@@ -19,6 +19,10 @@
 
 namespace spreadwatch::ingest {
 
+/// What to tell of a call about one market that failed: kUnknownSymbol where the body of a refusal
+/// says, in the venue's words, that there is no such market; else the failure's own error.
+Error error_of(const RestFailure& failure, const RestCall& call, VenueAdapter& adapter);
+
 /// Polls over REST what the socket does not deliver, until it does again.
 ///
 /// A channel of an instrument is on fallback when the socket has had nothing to show for `after`,

@@ -692,7 +692,9 @@ void Session::on_snapshot(const std::string& name, std::uint64_t generation, con
   stream->snapshot_in_flight = false;
   ++stream->snapshot_failures;  // until the book is synced
   if (!result) {
-    emit(FeedError{settings_.venue, call.symbol, result.error().error, wall, {}});
+    Error error = error_of(result.error(), call, context_.normalizer.adapter());
+    if (error.code == ErrorCode::kUnknownSymbol) count(context_.metrics, error.code);
+    emit(FeedError{settings_.venue, call.symbol, std::move(error), wall, {}});
     return snapshot_failed(*stream, now);
   }
   frame_at_ = now;

@@ -119,8 +119,8 @@ class Watch final : public ingest::LiveSink {
 /// The live layer over simulated venues.
 class World {
  public:
-  World(std::vector<std::string> assets, const std::string& venue_options)
-      : venues_(config(std::move(assets)), venue_options, "") {
+  World(std::vector<std::string> assets, const std::string& more)
+      : venues_(config(std::move(assets)), "", more) {
     const config::Settings& settings = this->settings();
     std::vector<VenueId> ids;
     for (const config::VenueSettings& venue : settings.venues) ids.push_back(venue.id);
@@ -239,7 +239,8 @@ TEST_CASE("nine exchanges with 100 assets each are back within 30 s of losing ev
 TEST_CASE(
     "ten closes of every exchange's sockets are ten reconnects, and the fallback ends each time") {
   constexpr int kTimes = 10;
-  World world({"BTC", "ETH"}, "");
+  // Silence is the fallback's beginning after so long at the latest.
+  World world({"BTC", "ETH"}, "spread: { max_quiet_ms: 3500 }\n");
   REQUIRE(test::eventually(milliseconds{40'000},
                            [&] { return world.watch().synced() == world.books(); }));
   const auto of_each = [&](const auto& holds) {

@@ -453,9 +453,9 @@ std::vector<Row> rows() {
        true,
        all({Effect::kConnection,
             {"down/closed_by_peer"},
+            {"unknown_symbol"},
             {},
-            {},
-            milliseconds{1000},
+            milliseconds{6000},
             milliseconds{30'000}})},
       // Streams that end are silent streams until the list says why, which is asked for again when
       // the venue denies the market to those who ask about the silence.
@@ -772,9 +772,9 @@ void strike(World& world, const Row& row, const std::vector<VenueId>& venues,
       CHECK(metrics().contains("rest_fallback_active"));
     }
     for (const auto& [error, at] : s.errors) {
-      if (expected.errors.contains(error) && expected.effect != Effect::kConnection) {
-        shown(metrics, metric_of("", error), at);
-      }
+      if (!expected.errors.contains(error)) continue;
+      const bool ended_connection = log.lost_as == "down/" + error;
+      shown(metrics, metric_of(ended_connection ? "down" : "", error), at);
     }
     s.metrics = metrics();
     if (!log.lost_at && log.shown_over_rest > 0) s.as = "polled over REST";
