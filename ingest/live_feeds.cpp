@@ -111,10 +111,7 @@ class Ear final : public LiveSink {
   void on_event(MarketEvent event) override {
     std::string doubted;
     if (const auto* const error = std::get_if<FeedError>(&event)) {
-      // Over REST some venues answer with a status only.
-      const bool doubt = error->error.code == ErrorCode::kUnknownSymbol ||
-                         error->error.code == ErrorCode::kHttpStatus;
-      if (doubt) doubted = error->symbol;
+      if (error->error.code == ErrorCode::kUnknownSymbol) doubted = error->symbol;
     }
     sink_.on_event(std::move(event));
     if (!doubted.empty()) on_doubt_(doubted);
@@ -316,9 +313,10 @@ class VenueFeed final : private MarketSink, private BookObserver {
     }
   }
 
-  /// Fetches the market list sooner than it is due.
+  /// Fetches the market list sooner than it is due, but not sooner after a failure than that
+  /// allows.
   void list_again() {
-    if (markets_known_ && markets_at_) {
+    if (markets_known_ && markets_at_ && !list_failed_) {
       markets_at_ = std::min(*markets_at_, listed_at_ + kListAgainAfter);
     }
   }
@@ -376,12 +374,14 @@ class VenueFeed final : private MarketSink, private BookObserver {
     normalizer_.feed(frame, *this);
     if (listing_.empty()) return markets_failed("no market in the answer", now);
     markets_backoff_.reset();
+    list_failed_ = false;
     markets_at_ = now + kMarketsEvery + milliseconds{static_cast<int>(seed_ % 10'000)};
     learn();
   }
 
   void markets_failed(const std::string& why, SteadyTime now) {
     spdlog::warn("{}: no market list: {}", to_string(settings_.id), why);
+    list_failed_ = true;
     markets_at_ = now + markets_backoff_.next();
   }
 
@@ -589,6 +589,7 @@ class VenueFeed final : private MarketSink, private BookObserver {
   SteadyTime started_at_{};
   std::optional<SteadyTime> markets_at_;  // when to fetch the market list
   std::vector<MarketInfo> listing_;       // of the answer being read
+  bool list_failed_ = false;              // the last time
   bool markets_known_ = false;
   std::uint64_t list_version_ = 0;
   std::set<Instrument> active_;
