@@ -20,7 +20,6 @@ constexpr int kMaxSnapshotFailures = 8;
 constexpr milliseconds kFirstCooling{1'000};
 constexpr milliseconds kLongestCooling{60'000};
 constexpr milliseconds kLongestWatch{600'000};
-constexpr milliseconds kFirstRejection{60'000};
 constexpr milliseconds kLongestRejection{3'600'000};
 constexpr milliseconds kStable{60'000};  // synced for so long: earlier failures no longer count
 constexpr milliseconds kInTransit{
@@ -512,7 +511,8 @@ void Session::reject(const std::string& symbol, SteadyTime now) {
     if (!stream.asked || stream.data || subscription.instrument != instrument) continue;
     known = true;
     stream.asked = false;
-    stream.rejected_until = now + doubled(kFirstRejection, stream.rejections++, kLongestRejection);
+    stream.rejected_until =
+        now + doubled(settings_.first_rejection, stream.rejections++, kLongestRejection);
   }
   if (!known) return;
   spdlog::warn("{} does not know {}", to_string(settings_.venue), symbol);

@@ -56,6 +56,8 @@ struct SessionSettings {
   /// speaks all the time, see Cadence.
   milliseconds quiet{30'000};
   milliseconds least_patience{10'000};  ///< with a stream that speaks all the time
+  /// What the venue does not know is asked for again after so long; doubles.
+  milliseconds first_rejection{60'000};
   milliseconds rest_timeout{5'000};
   milliseconds max_age{0};  ///< as VenueProfile::max_age, in its place; 0 = the profile's
   Backoff::Limits backoff;

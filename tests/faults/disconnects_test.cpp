@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -17,7 +16,6 @@
 #include <vector>
 
 #include "ingest/live_feeds.h"
-#include "ingest/normalizer.h"
 #include "metrics/registry.h"
 #include "tests/app/process.h"
 #include "tests/faults/simulated.h"
@@ -30,34 +28,11 @@ using std::chrono::milliseconds;
 using SteadyClock = std::chrono::steady_clock;
 using test::SimulatedVenues;
 
-/// What the issue of a mass disconnect allows.
+/// Within this time every book has to be back.
 constexpr milliseconds kAllBack{30'000};
 
 double seconds_between(SteadyClock::time_point from, SteadyClock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
-}
-
-/// What an answer over REST has cost. Where fewer levels are cheaper, 100 books at once get those.
-int weight(VenueId venue, const ingest::Frame& frame) {
-  static const std::map<VenueId, std::array<int, 3>> kCosts = [] {
-    std::map<VenueId, std::array<int, 3>> costs;
-    for (const VenueIdentity& identity : kVenues) {
-      ingest::Normalizer normalizer(identity.id);
-      const ingest::VenueAdapter& adapter = normalizer.adapter();
-      const Instrument btc{"BTC", std::string{identity.default_quote}};
-      const auto shallow = adapter.shallow_book_call(btc);
-      costs[identity.id] = {shallow ? shallow->weight : adapter.book_call(btc, 0).weight,
-                            adapter.polled_call(std::array{btc}, 0).weight,
-                            adapter.markets_call().weight};
-    }
-    return costs;
-  }();
-  const std::array<int, 3>& cost = kCosts.at(venue);
-  if (frame.channel == "orderbook") return cost[0];
-  if (frame.channel == ingest::kPolledChannel || frame.channel == ingest::kAuditChannel) {
-    return cost[1];
-  }
-  return frame.channel == "markets" ? cost[2] : 1;
 }
 
 /// When each book was lost and came back, and what was sent for it.
@@ -69,9 +44,8 @@ class Watch final : public ingest::LiveSink {
     std::optional<SteadyClock::time_point> back_at;
   };
   struct Traffic {
-    int sent = 0;                                         // websocket messages
-    int asked = 0;                                        // weight of what was answered over REST
-    std::vector<SteadyClock::time_point> seeded_at = {};  // answers that seed a book
+    int sent = 0;      // websocket messages
+    int answered = 0;  // REST answers, polls of the fallback included
   };
 
   void on_event(MarketEvent event) override {
@@ -89,16 +63,13 @@ class Watch final : public ingest::LiveSink {
     const std::lock_guard lock(mutex_);
     Traffic& traffic = traffic_[venue];
     if (sent) ++traffic.sent;
-    if (frame.origin == Origin::kRest) {
-      traffic.asked += weight(venue, frame);
-      if (frame.channel == "orderbook") traffic.seeded_at.push_back(SteadyClock::now());
-    }
+    if (frame.origin == Origin::kRest && !sent) ++traffic.answered;
   }
 
   void mark() {
     const std::lock_guard lock(mutex_);
     for (auto& [key, book] : books_) book.lost_at.reset(), book.back_at.reset();
-    for (auto& [venue, traffic] : traffic_) traffic.sent = traffic.asked = 0;
+    traffic_.clear();
   }
   std::map<std::pair<VenueId, Instrument>, Book> books() const {
     const std::lock_guard lock(mutex_);
@@ -108,13 +79,6 @@ class Watch final : public ingest::LiveSink {
     const std::lock_guard lock(mutex_);
     const auto at = traffic_.find(venue);
     return at == traffic_.end() ? Traffic{} : at->second;
-  }
-  /// REST answers that have seeded a book in the last minute.
-  std::size_t seeded_lately(VenueId venue) const {
-    const auto now = SteadyClock::now();
-    const Traffic all = traffic(venue);
-    return static_cast<std::size_t>(std::ranges::count_if(
-        all.seeded_at, [&](auto at) { return now - at <= std::chrono::seconds{61}; }));
   }
   std::string missing() const {
     const std::lock_guard lock(mutex_);
@@ -205,31 +169,19 @@ TEST_CASE("nine exchanges with 100 assets each are back within 30 s of losing ev
   table << "All " << world.books() << " books were first synced after "
         << static_cast<int>(seconds_between(start, SteadyClock::now()) * 10) / 10.0 << " s.\n\n"
         << "| lost by | exchange | connections | books | first back | last back | messages sent | "
-           "REST weight |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n";
-  // Binance's limit (6,000 of weight a minute, of which we use 4,800, at 25 for a book) is good for
-  // 192 books a minute: not for a start and a loss of all 100. So the start's minute must be over.
-  REQUIRE(test::eventually(milliseconds{75'000},
-                           [&] { return world.watch().seeded_lately(VenueId::kBinance) < 20; }));
+           "REST answers |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n";
   for (const std::string fault : {"close", "reset"}) {
-    const std::size_t seeded = world.watch().seeded_lately(VenueId::kBinance);
-    // What the limit leaves of it for this time.
-    const auto allowed = [&](VenueId venue) {
-      if (venue != VenueId::kBinance) return world.books(venue);
-      constexpr std::size_t kSeedsAMinute = 185;  // of 192; the audit and the list take some
-      return std::min(world.books(venue), kSeedsAMinute - std::min(seeded, kSeedsAMinute));
-    };
     world.watch().mark();
     const auto lost = SteadyClock::now();
     world.venues().control("/v1/faults", "POST", Json{{"fault", fault}}.dump());
     const bool back = test::eventually(kAllBack, [&] {
       return std::ranges::all_of(world.settings().venues, [&](const auto& venue) {
-        return world.watch().synced(venue.id, true) >= allowed(venue.id);
+        return world.watch().synced(venue.id, true) == world.books(venue.id);
       });
     });
     INFO(fault, ": ", world.watch().synced(std::nullopt, true), " of ", world.books(),
          "; not: ", world.watch().missing());
     CHECK(back);
-    if (fault == "close") CHECK(world.watch().synced(std::nullopt, true) == world.books());
     const auto books = world.watch().books();
     for (const config::VenueSettings& venue : world.settings().venues) {
       std::optional<SteadyClock::time_point> first;
@@ -247,12 +199,12 @@ TEST_CASE("nine exchanges with 100 assets each are back within 30 s of losing ev
         return out.str();
       };
       const std::size_t again = world.watch().synced(venue.id, true);
-      CHECK(again >= allowed(venue.id));
+      CHECK(again == world.books(venue.id));
       const Watch::Traffic traffic = world.watch().traffic(venue.id);
       table << "| `" << fault << "` | " << to_string(venue.id) << " | "
             << world.metric("spreadwatch_ingest_connections", venue.id) << " | " << again << " of "
             << world.books(venue.id) << " | " << text(first) << " | " << text(last) << " | "
-            << traffic.sent << " | " << traffic.asked << " |\n";
+            << traffic.sent << " | " << traffic.answered << " |\n";
     }
   }
   CHECK(world.venues().violations() == "");

@@ -5,27 +5,22 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 #include <string>
-#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
 
-#include "config/loader.h"
 #include "ingest/live_feeds.h"
 #include "ingest/normalizer.h"
 #include "metrics/registry.h"
 #include "publish/encode.h"
-#include "sim/simulator.h"
 #include "tests/app/process.h"
+#include "tests/faults/simulated.h"
 
 namespace spreadwatch {
 namespace {
 
-using Json = nlohmann::json;
 using std::chrono::milliseconds;
 
 std::string text_of(const OrderBook& book) {
@@ -131,19 +126,8 @@ TEST_CASE("at every exchange a renewed connection takes its books along, and a r
   config.assets = {"BTC", "ETH"};
   config.seed = 5;
   config.base_port = 0;
-  sim::Simulator simulator(config);
-  simulator.start();
-  const std::jthread thread([&] { simulator.run(); });
-  const Json ready = Json::parse(simulator.ready_line());
-  std::ostringstream text;
-  text << "assets: [BTC, ETH]\nvenues:\n";
-  for (const auto& [venue, urls] : ready["venues"].items()) {
-    text << "  " << venue << ": { audit_interval_ms: 0, ws_url: " << urls["ws_url"]
-         << ", rest_url: " << urls["rest_url"] << " }\n";
-  }
-  const config::Loaded loaded = config::load_text(text.str(), "renewal.yaml");
-  for (const config::Finding& finding : loaded.errors) MESSAGE(finding.text());
-  REQUIRE(loaded.ok());
+  const test::SimulatedVenues simulated(config, "audit_interval_ms: 0", "");
+  const config::Loaded& loaded = simulated.loaded();
   std::vector<VenueId> venues;
   for (const config::VenueSettings& venue : loaded.settings.venues) venues.push_back(venue.id);
   metrics::Registry registry;
@@ -160,11 +144,7 @@ TEST_CASE("at every exchange a renewed connection takes its books along, and a r
   const std::size_t books = venues.size() * 2 + 5;
   CHECK(test::eventually(milliseconds{60'000}, [&] { return watch.renewals(books) >= 3; }));
   feeds.stop();
-  const test::HttpAnswer violations =
-      test::http_get(ready["control_url"].get<std::string>() + "/v1/violations");
-  CHECK(violations.body == "[]");
-  simulator.stop();
-
+  CHECK(simulated.violations() == "");
   CHECK(watch.lost() == 0);
   CHECK(watch.polled() == 0);
   CHECK(watch.backwards() == 0);

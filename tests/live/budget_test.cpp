@@ -65,19 +65,6 @@ TEST_CASE("what can wait leaves its share of the REST budget to what cannot") {
   CHECK(refused.take_rest(kStart, 1, 0.25) == 3s);
 }
 
-TEST_CASE("what the budget affords fits now, and within one window at all") {
-  VenueBudget budget(profile_with({}, {6000, std::chrono::minutes{1}}));
-  CHECK(budget.affords_rest(kStart, 4800));
-  CHECK_FALSE(budget.affords_rest(kStart, 4801));  // take_rest() would give it to an empty window
-  CHECK(budget.take_rest(kStart, 2500).count() == 0);
-  CHECK(budget.affords_rest(kStart + 1s, 2300));
-  CHECK_FALSE(budget.affords_rest(kStart + 1s, 2301));
-  CHECK(budget.affords_rest(kStart + 60s, 4800));
-  budget.refused_rest(kStart + 60s, 429, 5s);
-  CHECK_FALSE(budget.affords_rest(kStart + 61s, 1));
-  CHECK(budget.affords_rest(kStart + 66s, 1));
-}
-
 TEST_CASE("a window never holds more than its share, whatever the timing") {
   RateWindow window({10, 1'000ms});
   CHECK(window.limit().count == 8);
