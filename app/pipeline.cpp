@@ -161,6 +161,7 @@ void Pipeline::on_event(MarketEvent event) {
 void Pipeline::on_bank_quote(const BankQuote& quote) { on_event(quote); }
 
 void Pipeline::on_bank_error(const std::string& source, const Error& error) {
+  fx_metrics_.bank_error(error.code);
   spdlog::warn("bank source {}: {}: {}", source, to_string(error.code), error.detail);
 }
 

@@ -566,11 +566,7 @@ class VenueFeed final : private MarketSink, private BookObserver {
 
   void emit(MarketEvent event) {
     if (stopping_) return;
-    try {
-      context_.sink.on_event(std::move(event));
-    } catch (const std::exception& e) {
-      spdlog::error("a market event's handler threw: {}", e.what());
-    }
+    ingest::tell(context_.sink, std::move(event));
   }
 
   const config::VenueSettings settings_;

@@ -363,10 +363,9 @@ MaintainedBook::Outcome MaintainedBook::apply_kraken(const BookMessage& message,
   if (message.snapshot) {
     load(message);
     const int levels = static_cast<int>(std::max(book_.bids.size(), book_.asks.size()));
-    inferred_depth_ = kKrakenDepths.back();
-    for (auto depth = kKrakenDepths.rbegin(); depth != kKrakenDepths.rend(); ++depth) {
-      if (*depth >= levels) inferred_depth_ = *depth;
-    }
+    const auto enough =
+        std::ranges::find_if(kKrakenDepths, [levels](int depth) { return depth >= levels; });
+    inferred_depth_ = enough == kKrakenDepths.end() ? kKrakenDepths.back() : *enough;
   } else {
     if (!book_.synced()) return missing_snapshot();
     change(message);

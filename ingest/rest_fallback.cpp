@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <exception>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -465,11 +464,7 @@ void RestFallback::overlay(std::span<FeedStatus> statuses, Timestamp now) const 
 
 void RestFallback::emit(MarketEvent event) {
   if (stopping_) return;
-  try {
-    context_.sink.on_event(std::move(event));
-  } catch (const std::exception& e) {
-    spdlog::error("a market event's handler threw: {}", e.what());
-  }
+  tell(context_.sink, std::move(event));
 }
 
 }  // namespace spreadwatch::ingest

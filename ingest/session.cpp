@@ -26,7 +26,6 @@ constexpr milliseconds kInTransit{
     5'000};  // what was sent before a resubscription may still come in
 constexpr milliseconds kRateLimitHold{5'000};
 constexpr int kUnanswered = 2;           // requests in a row, after which a connection is hollow
-constexpr double kShareForSeeds = 0.75;  // of the REST weight that is left
 constexpr double kSpareForFaults = 0.5;  // of the message budget
 constexpr milliseconds kRenewSpread{1'000};
 
@@ -50,6 +49,16 @@ void count(metrics::VenueMetrics& metrics, ErrorCode code) {
 }
 
 }  // namespace
+
+void tell(LiveSink& sink, MarketEvent event) noexcept {
+  try {
+    sink.on_event(std::move(event));
+  } catch (const std::exception& e) {
+    spdlog::error("a market event's handler threw: {}", e.what());
+  } catch (...) {
+    spdlog::error("a market event's handler threw something unknown");
+  }
+}
 
 Session::Session(SessionContext context, SessionSettings settings)
     : context_(context),
@@ -640,13 +649,10 @@ bool Session::nothing_answers() const {
 
 void Session::fetch_snapshots(SteadyTime now) {
   if (!up()) return;
-  // Each of the books that are not there gets its share of what the budget has left, so that a
-  // shallow book now goes before a deep one in a minute. The rest is for second tries and polls.
-  const auto missing =
-      std::ranges::count_if(books_, [](const auto& entry) { return !entry.second->synced; });
-  const int weight =
-      static_cast<int>(kShareForSeeds * context_.budget.rest_left(context_.clock.now()) /
-                       static_cast<double>(std::max<std::ptrdiff_t>(1, missing)));
+  // As if every book needed one: a shallow book now goes before a deep one in a minute, and all of
+  // them may be lost once more within it.
+  const int weight = context_.budget.rest_left(context_.clock.now()) /
+                     static_cast<int>(std::max<std::size_t>(1, books_.size()));
   for (auto& [name, stream] : books_) {
     if (!stream->snapshot_at || now < *stream->snapshot_at || stream->snapshot_in_flight) continue;
     const RestCall call = context_.normalizer.adapter().seed_call(
@@ -730,11 +736,7 @@ void Session::tell_status(bool alive) {
 
 void Session::emit(MarketEvent event) {
   if (stopping_) return;
-  try {
-    context_.sink.on_event(std::move(event));
-  } catch (const std::exception& e) {
-    spdlog::error("a market event's handler threw: {}", e.what());
-  }
+  tell(context_.sink, std::move(event));
 }
 
 void Session::count_duplicates() {

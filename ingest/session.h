@@ -45,6 +45,9 @@ struct SessionContext {
   RestFallback* fallback = nullptr;  ///< told what the socket delivers; nullptr = nobody
 };
 
+/// Says it; an exception that leaves the sink is logged and goes no further.
+void tell(LiveSink& sink, MarketEvent event) noexcept;
+
 struct SessionSettings {
   VenueId venue{};
   std::uint32_t connection = 0;  ///< its Frame::connection, kept across reconnects

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 namespace spreadwatch::ingest {
@@ -104,11 +103,7 @@ void WalletFeed::failed(Route& route, const Error& error, std::string_view paylo
 
 void WalletFeed::emit(MarketEvent event) {
   if (stopping_) return;
-  try {
-    context_.sink.on_event(std::move(event));
-  } catch (const std::exception& e) {
-    spdlog::error("a market event's handler threw: {}", e.what());
-  }
+  tell(context_.sink, std::move(event));
 }
 
 }  // namespace spreadwatch::ingest

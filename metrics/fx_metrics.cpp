@@ -1,5 +1,6 @@
 #include "metrics/fx_metrics.h"
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,7 @@ void set_or_clear(OptionalGauge& gauge, std::optional<double> value) {
 
 struct FxMetrics::Impl {
   std::vector<std::unique_ptr<PairSeries>> pairs;
+  std::array<Counter*, kErrorCodeNames.size()> bank_errors{};
 };
 
 FxMetrics::FxMetrics(Registry& registry, std::span<const std::string_view> pairs,
@@ -65,6 +67,11 @@ FxMetrics::FxMetrics(Registry& registry, std::span<const std::string_view> pairs
     : impl_(std::make_unique<Impl>()) {
   for (const std::string_view pair : pairs) {
     impl_->pairs.push_back(std::make_unique<PairSeries>(registry, std::string{pair}, reasons));
+  }
+  auto& family = counters(registry, "spreadwatch_fx_bank_errors_total",
+                          "Bank rates that could not be fetched or read, by reason.");
+  for (std::size_t i = 0; i < kErrorCodeNames.size(); ++i) {
+    impl_->bank_errors[i] = &family.Add({{"reason", std::string{kErrorCodeNames[i]}}});
   }
 }
 
@@ -94,6 +101,10 @@ void FxMetrics::set_age(std::size_t pair, microseconds age) {
 
 void FxMetrics::set_sources_used(std::size_t pair, std::size_t count) {
   impl_->pairs.at(pair)->sources_used.Set(static_cast<double>(count));
+}
+
+void FxMetrics::bank_error(ErrorCode reason) {
+  impl_->bank_errors[static_cast<std::size_t>(reason)]->Increment();
 }
 
 void FxMetrics::source_excluded(std::size_t pair, std::size_t reason) {

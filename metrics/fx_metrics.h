@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/error.h"
 #include "core/time.h"
 #include "metrics/registry.h"
 
@@ -34,6 +35,8 @@ class FxMetrics {
   void set_sources_used(std::size_t pair, std::size_t count);
   /// A source was left out of the consensus for reason `reason`.
   void source_excluded(std::size_t pair, std::size_t reason);
+  /// A bank-rate source could not be asked, or its answer not be read.
+  void bank_error(ErrorCode reason);
 
  private:
   struct Impl;

@@ -68,6 +68,7 @@ TEST_CASE("series of closed lists exist at zero from the start") {
       R"(spreadwatch_ingest_rest_requests_total{reason="ok",venue="upbit"})",
       R"(spreadwatch_ingest_rest_requests_total{reason="rate_limited",venue="upbit"})",
       R"(spreadwatch_fx_sources_excluded_total{pair="USDT/KRW",reason="outlier"})",
+      R"(spreadwatch_fx_bank_errors_total{reason="timeout"})",
       R"(spreadwatch_fx_last_update_timestamp_seconds{pair="USD/KRW"})",
       R"(spreadwatch_spread_open_opportunities{asset="ETH"})",
       R"(spreadwatch_spread_opportunities_closed_total{reason="stale"})",
