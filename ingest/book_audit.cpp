@@ -219,18 +219,12 @@ void BookAudit::on_answer(std::uint64_t audit, const RestCall& call, const RestR
   if (stopping_ || audit != audits_) return;
   const Timestamp wall = context_.clock.now();
   const SteadyTime now = std::chrono::steady_clock::now();
+  settle(context_, result, wall);
   if (!result) {
-    const RestFailure& failure = result.error();
-    context_.metrics.rest_request(failure.error.code);
-    if (failure.used_weight) context_.budget.used_weight(wall, *failure.used_weight);
-    context_.budget.refused_rest(wall, failure.status, failure.retry_after);
     spdlog::debug("{} {}: no book to compare with: {}", to_string(settings_.venue),
-                  instrument_.name(), failure.error.detail);
+                  instrument_.name(), result.error().error.detail);
     return finish(AuditOutcome::kFailed, now);
   }
-  context_.metrics.rest_request(std::nullopt);
-  context_.budget.accepted_rest();
-  if (result->used_weight) context_.budget.used_weight(wall, *result->used_weight);
   context_.metrics.frame(metrics::Channel::kOrderBook, result->body.size());
   const Frame frame{Origin::kRest, result->body, call.channel, call.symbol, wall, 0};
   context_.sink.on_raw(settings_.venue, frame, false);

@@ -357,17 +357,13 @@ class VenueFeed final : private MarketSink, private BookObserver {
   void on_markets(const RestCall& call, RestResult result) {
     const Timestamp wall = context_.clock.now();
     const SteadyTime now = std::chrono::steady_clock::now();
+    settle(context_, result, wall);
     if (!result) {
-      const RestFailure& failure = result.error();
-      context_.metrics.rest_request(failure.error.code);
-      budget_.refused_rest(wall, failure.status, failure.retry_after);
-      emit(FeedError{settings_.id, {}, failure.error, wall, {}});
-      return markets_failed(failure.error.detail, now);
+      const Error& error = result.error().error;
+      emit(FeedError{settings_.id, {}, error, wall, {}});
+      return markets_failed(error.detail, now);
     }
-    context_.metrics.rest_request(std::nullopt);
     context_.metrics.frame(metrics::Channel::kOther, result->body.size());
-    budget_.accepted_rest();
-    if (result->used_weight) budget_.used_weight(wall, *result->used_weight);
     const Frame frame{Origin::kRest, result->body, call.channel, call.symbol, wall, 0};
     context_.sink.on_raw(settings_.id, frame, false);
     listing_.clear();

@@ -276,17 +276,9 @@ void RestFallback::poll_tickers(SteadyTime now) {
 
 void RestFallback::settle(const RestCall& call, const RestResult& result, Timestamp wall) {
   --in_flight_;
-  if (result) {
-    context_.metrics.rest_request(std::nullopt);
-    context_.budget.accepted_rest();
-    if (result->used_weight) context_.budget.used_weight(wall, *result->used_weight);
-    return;
-  }
-  const RestFailure& failure = result.error();
-  context_.metrics.rest_request(failure.error.code);
-  if (failure.used_weight) context_.budget.used_weight(wall, *failure.used_weight);
-  context_.budget.refused_rest(wall, failure.status, failure.retry_after);
-  Error error = error_of(failure, call, context_.normalizer.adapter());
+  ingest::settle(context_, result, wall);
+  if (result) return;
+  Error error = error_of(result.error(), call, context_.normalizer.adapter());
   if (error.code == ErrorCode::kUnknownSymbol) count_polled(context_.metrics, error.code);
   emit(FeedError{settings_.venue, call.symbol, std::move(error), wall, {}});
 }

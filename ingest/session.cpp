@@ -50,6 +50,19 @@ void count(metrics::VenueMetrics& metrics, ErrorCode code) {
 
 }  // namespace
 
+void settle(const SessionContext& context, const RestResult& result, Timestamp now) {
+  if (result) {
+    context.metrics.rest_request(std::nullopt);
+    context.budget.accepted_rest();
+    if (result->used_weight) context.budget.used_weight(now, *result->used_weight);
+    return;
+  }
+  const RestFailure& failure = result.error();
+  context.metrics.rest_request(failure.error.code);
+  if (failure.used_weight) context.budget.used_weight(now, *failure.used_weight);
+  context.budget.refused_rest(now, failure.status, failure.retry_after);
+}
+
 void tell(LiveSink& sink, MarketEvent event) noexcept {
   try {
     sink.on_event(std::move(event));
@@ -682,16 +695,7 @@ void Session::on_snapshot(const std::string& name, std::uint64_t generation, con
   if (stopping_) return;
   const Timestamp wall = context_.clock.now();
   const SteadyTime now = steady_now();
-  if (result) {
-    context_.metrics.rest_request(std::nullopt);
-    context_.budget.accepted_rest();
-    if (result->used_weight) context_.budget.used_weight(wall, *result->used_weight);
-  } else {
-    const RestFailure& failure = result.error();
-    context_.metrics.rest_request(failure.error.code);
-    if (failure.used_weight) context_.budget.used_weight(wall, *failure.used_weight);
-    context_.budget.refused_rest(wall, failure.status, failure.retry_after);
-  }
+  settle(context_, result, wall);
   Stream* const stream = book_stream(name);
   // The deltas that waited for this snapshot are gone with their connection.
   if (stream == nullptr || generation != generation_ || !up()) return;

@@ -45,6 +45,9 @@ struct SessionContext {
   RestFallback* fallback = nullptr;  ///< told what the socket delivers; nullptr = nobody
 };
 
+/// Counts how a REST request ended and tells the venue's budget.
+void settle(const SessionContext& context, const RestResult& result, Timestamp now);
+
 /// Says it; an exception that leaves the sink is logged and goes no further.
 void tell(LiveSink& sink, MarketEvent event) noexcept;
 

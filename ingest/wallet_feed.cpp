@@ -46,17 +46,9 @@ void WalletFeed::on_answer(Route& route, const RestResult& result) {
   in_flight_ = false;
   const Timestamp wall = context_.clock.now();
   const SteadyTime now = std::chrono::steady_clock::now();
-  if (!result) {
-    const RestFailure& failure = result.error();
-    context_.metrics.rest_request(failure.error.code);
-    if (failure.used_weight) context_.budget.used_weight(wall, *failure.used_weight);
-    context_.budget.refused_rest(wall, failure.status, failure.retry_after);
-    return failed(route, failure.error, {}, wall, now);
-  }
-  context_.metrics.rest_request(std::nullopt);
+  settle(context_, result, wall);
+  if (!result) return failed(route, result.error().error, {}, wall, now);
   context_.metrics.frame(metrics::Channel::kOther, result->body.size());
-  context_.budget.accepted_rest();
-  if (result->used_weight) context_.budget.used_weight(wall, *result->used_weight);
   if (const std::optional<Error> error = read(route, result->body, wall)) {
     context_.metrics.decode_error(error->code);
     return failed(route, *error, result->body, wall, now);
