@@ -375,7 +375,7 @@ void change_head(std::string& head, const Lines& lines, Random& random) {
       head = random.pick(lines).head;
       break;
     case 1:
-      if (head.size() > 1) head[1] = static_cast<char>('0' + random.below(4));
+      if (head.size() > 1) head[1] = "012367"[random.below(6)];
       break;
     case 2: {
       constexpr std::string_view kChannels = "orderbook|ticker|markets|polled|audit|-|x";

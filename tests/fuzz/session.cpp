@@ -39,7 +39,8 @@ Step step_of(std::string_view line) {
     default:
       return step;
   }
-  step.connection = static_cast<std::uint32_t>(line[1] - '0');
+  const auto digit = static_cast<std::uint32_t>(line[1] - '0');
+  step.connection = digit > 5 ? digit - 5 + ingest::kPlaces : digit;
   step.payload = rest;
   return step;
 }

@@ -9,12 +9,13 @@
 
 /// What a venue said on its connections and over REST, as lines of text.
 ///
-///   w1 {"type":"ticker",…}              a frame of connection 1
-///   r1 orderbook KRW-BTC {"market":…}   an answer over REST: what was asked for and for which
-///   symbol d1                                  connection 1 is gone y1 its streams are subscribed
-///   anew
+///   w1 {"type":"ticker",…}             a frame of connection 1
+///   r1 orderbook KRW-BTC {"market":…}  an answer over REST, with channel and symbol
+///   d1                                 connection 1 is gone
+///   y1                                 its streams are subscribed anew
 ///
-/// "-" stands for no channel or symbol. Any other line is a frame of connection 1 as it is.
+/// Connections 6 to 9 are opened to succeed 1 to 4. "-" stands for no channel or symbol. Any other
+/// line is a frame of connection 1 as it is.
 namespace spreadwatch::fuzz {
 
 struct Step {
