@@ -253,6 +253,9 @@ class VenueFeed final : private MarketSink, private BookObserver {
       (handover == handovers_.end() ? *sessions_[place] : *handover->second.old)
           .append_status(now, out);
     }
+    for (; duplicate_tickers_ < normalizer_.duplicate_tickers(); ++duplicate_tickers_) {
+      context_.metrics.duplicate();
+    }
     fallback_.overlay(std::span{out}.subspan(first), now);
     std::size_t tickers = 0;
     std::size_t books = 0;
@@ -595,6 +598,7 @@ class VenueFeed final : private MarketSink, private BookObserver {
   std::set<Instrument> unlisted_;                   // and reported as such
   std::vector<std::unique_ptr<Session>> sessions_;  // by place
   std::map<std::size_t, Handover> handovers_;       // by place
+  std::uint64_t duplicate_tickers_ = 0;             // counted so far
   std::vector<std::unique_ptr<Session>> retired_;   // until their connections are closed
   RestFallback fallback_;
   BookAudit audit_;

@@ -30,7 +30,11 @@ void Normalizer::note_connection(const Frame& frame) {
 }
 
 bool Normalizer::is_succeeded(const Ticker& ticker) {
-  if (leaving_) return place_->tickers.contains(ticker.instrument);
+  if (leaving_) {
+    const bool succeeded = place_->tickers.contains(ticker.instrument);
+    if (succeeded) ++duplicate_tickers_;
+    return succeeded;
+  }
   if (overlap_ && place_->tickers.size() < kMaxStreams) place_->tickers.insert(ticker.instrument);
   return false;
 }
@@ -79,10 +83,10 @@ void Normalizer::feed_book(const Frame& frame, const BookMessage& message, Marke
   const std::uint32_t connection = polled ? kPolledConnection : frame.connection;
   const bool from_other = place_ != nullptr && shown.connection != connection;
   // The successor carries it already.
-  if (from_other && leaving_ && shown.connection == place_->connection) return;
+  if (from_other && leaving_ && shown.connection == place_->connection) return book.pass_over();
   // The old connection carries it until this one can go on from there.
   const bool succeeds_now = from_other && was_synced && succeeds(connection, shown.connection);
-  if (succeeds_now && !book.is_continued_by(message)) return;
+  if (succeeds_now && !book.is_continued_by(message)) return book.pass_over();
   // A snapshot over REST seeds a stream that the websocket carries.
   if (frame.origin == Origin::kWs || message.rule == BookRule::kReplace) {
     if (message.rule == BookRule::kReplace && shown.connection != connection) {

@@ -98,6 +98,8 @@ class Normalizer {
   }
 
   VenueAdapter& adapter() { return *adapter_; }
+  /// Tickers dropped because a connection's successor delivers them.
+  std::uint64_t duplicate_tickers() const { return duplicate_tickers_; }
   /// Of the venue's clock, estimated from its order books.
   const ClockOffset& clock_offset() const { return clock_offset_; }
   const MaintainedBook* find(const std::string& stream) const;
@@ -130,6 +132,7 @@ class Normalizer {
   const VenueId venue_;
   std::unique_ptr<VenueAdapter> adapter_;
   ClockOffset clock_offset_;
+  std::uint64_t duplicate_tickers_ = 0;
   Decoded decoded_;
   std::unordered_map<std::string, MaintainedBook> books_;
   std::unordered_map<std::string, int> depths_;  ///< acknowledged, by stream

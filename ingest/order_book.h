@@ -60,6 +60,10 @@ class MaintainedBook {
   /// alike on all connections. REQUIRES: book() is synced.
   bool is_continued_by(const BookMessage& message) const;
 
+  /// A message of the stream that another connection brings as well: dropped, counted as a
+  /// duplicate.
+  void pass_over() { ++duplicates_; }
+
   /// The stream goes on over another connection, where the venue's numbering may start anew.
   void forget_sequence() { last_.reset(); }
 

@@ -98,6 +98,7 @@ TEST_CASE(
                kOld) == kNew);
   CHECK(s.memory.books.size() == shown);
   CHECK(s.feed(delta(72), kNew) == kNew);
+  CHECK(s.normalizer.find("orderbook.50.BTCUSDT")->duplicates() == 3);
   for (const OrderBook& book : s.memory.books) CHECK(book.synced());
   // The end of the old one takes nothing along, the end of the new one does.
   s.normalizer.invalidate(kOld, FeedState::kDown, std::nullopt, s.memory);
@@ -181,6 +182,7 @@ TEST_CASE("a ticker comes from one connection at a time") {
   std::vector<double> prices;
   for (const Ticker& t : s.memory.tickers) prices.push_back(t.trade_price.value_or(0));
   CHECK(prices == std::vector<double>{1, 2, 3, 5});
+  CHECK(s.normalizer.duplicate_tickers() == 1);
 }
 
 TEST_CASE("an older number long after its successor is another run of the program") {
