@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace spreadwatch::api {
 namespace {
 
 constexpr std::chrono::seconds kEvery{1};
+constexpr std::chrono::milliseconds kDrainLook{5};
 
 /// Owns a duplicate of a descriptor: the library may close its own at any moment, and a number that
 /// was closed and handed out again must not be shut down in its place.
@@ -78,6 +80,20 @@ std::vector<Connection> connections_to(std::uint16_t port) {
 }
 
 }  // namespace
+
+bool drain_connections(std::uint16_t port, std::chrono::milliseconds within) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (;;) {
+    const std::vector<Connection> connections = connections_to(port);
+    if (connections.empty()) return true;
+    const auto passed = std::chrono::steady_clock::now() - begin;
+    if (passed >= within) return false;
+    for (const Connection& connection : connections) {
+      ::shutdown(connection.socket.get(), passed < within / 2 ? SHUT_RD : SHUT_RDWR);
+    }
+    std::this_thread::sleep_for(kDrainLook);
+  }
+}
 
 ConnectionGuard::ConnectionGuard(std::uint16_t port, std::size_t max_connections,
                                  std::chrono::seconds idle)

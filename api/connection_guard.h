@@ -7,6 +7,12 @@
 
 namespace spreadwatch::api {
 
+/// Ends every connection to a listening port of this process: nothing is read from it any more,
+/// what is being answered is sent, and what is not over after half of `within` is cut. The library
+/// then closes each on the thread that serves it; closing the listener while there are connections
+/// would let it close sockets under the threads that use them. False when some are left.
+bool drain_connections(std::uint16_t port, std::chrono::milliseconds within);
+
 /// Keeps the connections to one listening port within limits that cpprest's http_listener does not
 /// enforce: how many there are, and how long one may go without being answered anything (a header
 /// or body that never ends, a stream client that stopped reading, an idle keep-alive).

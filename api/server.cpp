@@ -27,7 +27,8 @@ namespace http = web::http;
 using Listener = web::http::experimental::listener::http_listener;
 
 constexpr int kPortAttempts = 20;
-constexpr std::chrono::milliseconds kStopWithin{900};
+constexpr std::chrono::milliseconds kDrainWithin{600};
+constexpr std::chrono::milliseconds kCloseWithin{300};
 
 // What a browser needs to be told. The board loads nothing but its own files.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kSecurityHeaders = {{
@@ -143,6 +144,9 @@ class Server::Impl {
       shared_->broadcaster.close();
       guard_.reset();
       if (!listener_) return;
+      if (!drain_connections(port_, kDrainWithin)) {
+        spdlog::warn("http: some connections did not end in time");
+      }
       auto closed = std::make_shared<std::promise<void>>();
       auto listener = std::exchange(listener_, nullptr);
       std::future<void> done = closed->get_future();
@@ -154,7 +158,7 @@ class Server::Impl {
         }
         closed->set_value();
       });
-      if (done.wait_for(kStopWithin) != std::future_status::ready) {
+      if (done.wait_for(kCloseWithin) != std::future_status::ready) {
         spdlog::warn("http: the listener did not close in time");
       }
     } catch (const std::exception& error) {
