@@ -290,7 +290,7 @@ bool CaptureLine::about_books() const {
 Result<std::unique_ptr<CaptureReader>> CaptureReader::open(const std::filesystem::path& file) {
   std::unique_ptr<ByteSource> source;
   if (file == "-") {
-    const gzFile input = gzdopen(fileno(stdin), "rb");
+    gzFile input = gzdopen(fileno(stdin), "rb");
     if (input == nullptr) return Unexpected{cannot_open(file)};
     source = std::make_unique<GzipSource>(input);
   } else if (std::filesystem::is_directory(file)) {
@@ -300,7 +300,7 @@ Result<std::unique_ptr<CaptureReader>> CaptureReader::open(const std::filesystem
     if (input == nullptr) return Unexpected{cannot_open(file)};
     source = std::make_unique<ZstdSource>(input);
   } else {
-    const gzFile input = gzopen(file.c_str(), "rb");
+    gzFile input = gzopen(file.c_str(), "rb");
     if (input == nullptr) return Unexpected{cannot_open(file)};
     source = std::make_unique<GzipSource>(input);
   }

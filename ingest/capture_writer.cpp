@@ -122,7 +122,7 @@ bool is_capture_name(std::string_view name) {
 void append_capture_line(std::string& out, const CaptureEntry& entry) {
   out += "{\"exchange\":";
   append_quoted(out, entry.exchange);
-  out += ",\"kind\":\"";
+  out += R"(,"kind":")";
   out += to_string(entry.origin);
   out += '"';
   for (const auto& [key, value] :
@@ -133,7 +133,7 @@ void append_capture_line(std::string& out, const CaptureEntry& entry) {
     out += std::string{",\""} + key + "\":";
     append_quoted(out, *value);
   }
-  if (entry.sent) out += ",\"dir\":\"tx\"";
+  if (entry.sent) out += R"(,"dir":"tx")";
   if (entry.connection != 0) out += ",\"connection\":" + std::to_string(entry.connection);
   out += ",\"recv_ts\":";
   append_seconds(out, entry.receive_time);

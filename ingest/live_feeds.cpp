@@ -548,7 +548,7 @@ class VenueFeed final : private MarketSink, private BookObserver {
     s.quiet = quiet_;
     s.first_rejection = options_.first_rejection;
     s.transport.connect_timeout = options_.connect_timeout;
-    s.seed = seed_ + connection * 2;
+    s.seed = seed_ + std::uint64_t{connection} * 2;
     return std::make_unique<Session>(context_, std::move(s));
   }
 
@@ -611,7 +611,7 @@ class VenueFeed final : private MarketSink, private BookObserver {
 class LiveFeeds::Impl {
  public:
   Impl(const config::Settings& settings, const config::AssetRegistry& registry,
-       std::vector<VenueInstruments> wanted, const Clock& clock, LiveSink& sink,
+       const std::vector<VenueInstruments>& wanted, const Clock& clock, LiveSink& sink,
        metrics::IngestMetrics& metrics, LiveOptions options)
       : all_assets_(settings.all_assets),
         registry_(registry),
@@ -827,9 +827,9 @@ class LiveFeeds::Impl {
 };
 
 LiveFeeds::LiveFeeds(const config::Settings& settings, const config::AssetRegistry& registry,
-                     std::vector<VenueInstruments> wanted, const Clock& clock, LiveSink& sink,
-                     metrics::IngestMetrics& metrics, LiveOptions options)
-    : impl_(std::make_unique<Impl>(settings, registry, std::move(wanted), clock, sink, metrics,
+                     const std::vector<VenueInstruments>& wanted, const Clock& clock,
+                     LiveSink& sink, metrics::IngestMetrics& metrics, LiveOptions options)
+    : impl_(std::make_unique<Impl>(settings, registry, wanted, clock, sink, metrics,
                                    std::move(options))) {}
 LiveFeeds::~LiveFeeds() = default;
 

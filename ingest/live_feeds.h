@@ -115,7 +115,7 @@ class LiveFeeds {
   /// `wanted` lists watched venues only. `registry`, `clock`, `sink` and `metrics` must outlive the
   /// object. Nothing happens before start().
   LiveFeeds(const config::Settings& settings, const config::AssetRegistry& registry,
-            std::vector<VenueInstruments> wanted, const Clock& clock, LiveSink& sink,
+            const std::vector<VenueInstruments>& wanted, const Clock& clock, LiveSink& sink,
             metrics::IngestMetrics& metrics, LiveOptions options = {});
   ~LiveFeeds();  ///< stops
   LiveFeeds(const LiveFeeds&) = delete;

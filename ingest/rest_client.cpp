@@ -140,7 +140,7 @@ class Clients {
 /// Starts a request; `done` is called exactly once, on a thread of cpprestsdk's pool or from
 /// inside, and does not throw.
 void begin(Clients& clients, const RestRequest& request, const pplx::cancellation_token& token,
-           std::function<void(RestResult)> done) {
+           const std::function<void(RestResult)>& done) {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + request.timeout;
   try {
@@ -233,7 +233,7 @@ class RestClient::Impl : public std::enable_shared_from_this<Impl> {
   std::size_t waiting() const { return waiting_.size(); }
 
  private:
-  void launch(RestRequest request, Callback callback) {
+  void launch(const RestRequest& request, Callback callback) {
     ++in_flight_;
     begin(clients_, request, cancel_.get_token(),
           [self = shared_from_this(), callback = std::move(callback)](RestResult result) {
@@ -284,7 +284,8 @@ void RestClient::stop() noexcept { impl_->stop(); }
 std::size_t RestClient::in_flight() const { return impl_->in_flight(); }
 std::size_t RestClient::waiting() const { return impl_->waiting(); }
 
-RestResult rest_get(const RestRequest& request, const std::string& ca_file, std::stop_token stop) {
+RestResult rest_get(const RestRequest& request, const std::string& ca_file,
+                    const std::stop_token& stop) {
   struct Shared {
     std::mutex mutex;
     std::condition_variable_any changed;
@@ -310,12 +311,12 @@ RestResult rest_get(const RestRequest& request, const std::string& ca_file, std:
 }
 
 Result<std::string> http_get(const std::string& url, milliseconds timeout, std::size_t max_bytes,
-                             std::stop_token stop) {
+                             const std::stop_token& stop) {
   RestRequest request;
   request.url = url;
   request.timeout = timeout;
   request.max_bytes = max_bytes;
-  RestResult result = rest_get(request, {}, std::move(stop));
+  RestResult result = rest_get(request, {}, stop);
   if (!result) return Unexpected{result.error().error};
   return std::move(result->body);
 }

@@ -89,10 +89,10 @@ class RestClient {
 /// when `stop` is requested (as kTimeout). Not to be called on a thread of cpprestsdk's pool or of
 /// an io_context.
 RestResult rest_get(const RestRequest& request, const std::string& ca_file = {},
-                    std::stop_token stop = {});
+                    const std::stop_token& stop = {});
 
 /// rest_get() in the shape that fx::BankPoller takes.
 Result<std::string> http_get(const std::string& url, milliseconds timeout, std::size_t max_bytes,
-                             std::stop_token stop);
+                             const std::stop_token& stop);
 
 }  // namespace spreadwatch::ingest

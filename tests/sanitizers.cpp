@@ -1,15 +1,5 @@
 // What the sanitizers must not judge, in every test program.
 
-#if defined(__SANITIZE_ADDRESS__)
-extern "C" const char* __lsan_default_suppressions();
-extern "C" const char* __lsan_default_suppressions() {
-  // cpprestsdk's process-wide pool drops the continuations that are queued when the process exits.
-  return "leak:_ScheduleFuncWithAutoInline\n"
-         "leak:Concurrency::streams::details::streambuf_state_manager\n"
-         "leak:pplx::details::_Task_impl_base::_AsyncInit\n";
-}
-#endif
-
 #if defined(__SANITIZE_THREAD__)
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() {
