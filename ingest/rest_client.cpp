@@ -202,7 +202,7 @@ class RestClient::Impl : public std::enable_shared_from_this<Impl> {
 
   void get(RestRequest request, Callback callback) {
     if (stopped_) return;
-    if (in_flight_ < options_.max_in_flight) return launch(std::move(request), std::move(callback));
+    if (in_flight_ < options_.max_in_flight) return launch(request, std::move(callback));
     if (waiting_.size() < options_.max_waiting) {
       waiting_.emplace_back(std::move(request), std::move(callback));
       return;
@@ -253,7 +253,7 @@ class RestClient::Impl : public std::enable_shared_from_this<Impl> {
     if (!waiting_.empty()) {
       auto [request, next] = std::move(waiting_.front());
       waiting_.pop_front();
-      launch(std::move(request), std::move(next));
+      launch(request, std::move(next));
     }
     try {
       callback(std::move(result));
