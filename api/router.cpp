@@ -25,6 +25,7 @@ constexpr std::array<std::string_view, 3> kVerdicts = {"tradable", "not_tradable
 
 std::vector<std::string_view> venue_names() {
   std::vector<std::string_view> names;
+  names.reserve(kVenues.size());
   for (const VenueIdentity& v : kVenues) names.push_back(v.name);
   return names;
 }

@@ -6,14 +6,21 @@ target_compile_options(
                                  -Wno-missing-field-initializers # designated initialisers leave the rest at their defaults
                                  $<$<BOOL:${SPREADWATCH_WERROR}>:-Werror>)
 
-# spreadwatch_add_library(<folder> SOURCES <file>... [DEPENDS <target>...] [PRIVATE <target>...])
+# spreadwatch_add_library(<folder> [UNITY] SOURCES <file>... [DEPENDS <target>...] [PRIVATE <target>...])
 #
 # One static library `spreadwatch_<folder>` with the alias `spreadwatch::<folder>`. DEPENDS are visible to
-# users of the library's headers, PRIVATE targets are used by its sources only.
+# users of the library's headers, PRIVATE targets are used by its sources only. UNITY: no name of one file's
+# unnamed namespace stands in another's, so that SPREADWATCH_UNITY may compile several files as one.
 function(spreadwatch_add_library folder)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "UNITY" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
   add_library(spreadwatch_${folder} STATIC ${ARG_SOURCES})
   add_library(spreadwatch::${folder} ALIAS spreadwatch_${folder})
+  if(SPREADWATCH_UNITY AND ARG_UNITY)
+    set_target_properties(spreadwatch_${folder} PROPERTIES UNITY_BUILD ON)
+    # A class whose member is of an unnamed namespace looks like one in a header then.
+    target_compile_options(spreadwatch_${folder}
+                           PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
   target_include_directories(spreadwatch_${folder} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(spreadwatch_${folder} PUBLIC ${ARG_DEPENDS} PRIVATE ${ARG_PRIVATE}
                                                                             spreadwatch_warnings)
