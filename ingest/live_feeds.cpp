@@ -295,25 +295,20 @@ class VenueFeed final : private MarketSink, private BookObserver {
 
   // BookObserver
   void on_invalidated(const OrderBook& book) override {
-    tell({FeedNote::Kind::kInvalidated, settings_.id, book.instrument,
+    note({FeedNote::Kind::kInvalidated, settings_.id, book.instrument,
           book.connection == kPolledConnection, book.state, book.reason, context_.clock.now()});
   }
   void on_forgotten(const OrderBook& book) override {
-    tell({FeedNote::Kind::kForgotten, settings_.id, book.instrument,
+    note({FeedNote::Kind::kForgotten, settings_.id, book.instrument,
           book.connection == kPolledConnection, FeedState::kDown, std::nullopt,
           context_.clock.now()});
   }
   void note(FeedNote::Kind kind, const Instrument& instrument) {
-    tell({kind, settings_.id, instrument, false, FeedState::kDown, std::nullopt,
+    note({kind, settings_.id, instrument, false, FeedState::kDown, std::nullopt,
           context_.clock.now()});
   }
-  void tell(const FeedNote& note) {
-    if (stopping_) return;
-    try {
-      context_.sink.on_note(note);
-    } catch (const std::exception& e) {
-      spdlog::error("a feed note's handler threw: {}", e.what());
-    }
+  void note(const FeedNote& note) {
+    if (!stopping_) tell(context_.sink, note);
   }
 
   /// Fetches the market list sooner than it is due, but not sooner after a failure than that
@@ -565,7 +560,7 @@ class VenueFeed final : private MarketSink, private BookObserver {
 
   void emit(MarketEvent event) {
     if (stopping_) return;
-    ingest::tell(context_.sink, std::move(event));
+    tell(context_.sink, std::move(event));
   }
 
   const config::VenueSettings settings_;

@@ -169,8 +169,8 @@ void RestFallback::tick(SteadyTime now) {
     }
     if (!watched.ticker.active && due(watched.ticker, now)) {
       begin(watched.ticker, now);
-      context_.sink.on_note({FeedNote::Kind::kTickerPolled, settings_.venue, instrument, false,
-                             FeedState::kDown, std::nullopt, context_.clock.now()});
+      tell(context_.sink, FeedNote{FeedNote::Kind::kTickerPolled, settings_.venue, instrument,
+                                   false, FeedState::kDown, std::nullopt, context_.clock.now()});
       tickers_at_ = std::max(tickers_at_, now);
       changed = true;
     }

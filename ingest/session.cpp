@@ -35,6 +35,17 @@ milliseconds doubled(milliseconds first, int times, milliseconds cap) {
   return std::min(cap, first * (1 << std::clamp(times, 0, 20)));
 }
 
+template <class F>
+void guarded(F&& f) noexcept {
+  try {
+    f();
+  } catch (const std::exception& e) {
+    spdlog::error("a feeds' handler threw: {}", e.what());
+  } catch (...) {
+    spdlog::error("a feeds' handler threw something unknown");
+  }
+}
+
 void count(metrics::VenueMetrics& metrics, ErrorCode code) {
   switch (code) {
     case ErrorCode::kSequenceGap:
@@ -64,13 +75,10 @@ void settle(const SessionContext& context, const RestResult& result, Timestamp n
 }
 
 void tell(LiveSink& sink, MarketEvent event) noexcept {
-  try {
-    sink.on_event(std::move(event));
-  } catch (const std::exception& e) {
-    spdlog::error("a market event's handler threw: {}", e.what());
-  } catch (...) {
-    spdlog::error("a market event's handler threw something unknown");
-  }
+  guarded([&] { sink.on_event(std::move(event)); });
+}
+void tell(LiveSink& sink, const FeedNote& note) noexcept {
+  guarded([&] { sink.on_note(note); });
 }
 
 Session::Session(SessionContext context, SessionSettings settings)
@@ -662,12 +670,12 @@ bool Session::nothing_answers() const {
 
 void Session::fetch_snapshots(SteadyTime now) {
   if (!up()) return;
-  // As if every book needed one: a shallow book now goes before a deep one in a minute, and all of
-  // them may be lost once more within it.
-  const int weight = context_.budget.rest_left(context_.clock.now()) /
-                     static_cast<int>(std::max<std::size_t>(1, books_.size()));
   for (auto& [name, stream] : books_) {
     if (!stream->snapshot_at || now < *stream->snapshot_at || stream->snapshot_in_flight) continue;
+    // As if every book needed one: a shallow book now goes before a deep one in a minute, and all
+    // of them may be lost once more within it.
+    const int weight =
+        context_.budget.rest_left(context_.clock.now()) / static_cast<int>(books_.size());
     const RestCall call = context_.normalizer.adapter().seed_call(
         stream->subscription.instrument, stream->subscription.depth, weight);
     const microseconds wait = context_.budget.take_rest(context_.clock.now(), call.weight);

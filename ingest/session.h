@@ -50,6 +50,7 @@ void settle(const SessionContext& context, const RestResult& result, Timestamp n
 
 /// Says it; an exception that leaves the sink is logged and goes no further.
 void tell(LiveSink& sink, MarketEvent event) noexcept;
+void tell(LiveSink& sink, const FeedNote& note) noexcept;
 
 struct SessionSettings {
   VenueId venue{};

@@ -107,28 +107,29 @@ TEST_CASE(
   CHECK_FALSE(s.memory.books.back().synced());
 }
 
+std::string binance_change(int first, int last) {
+  return R"({"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1788376136014,"s":"BTCUSDT","U":)" +
+         std::to_string(first) + R"(,"u":)" + std::to_string(last) +
+         R"(,"b":[["0.0024","7"]],"a":[]}})";
+}
+
 TEST_CASE("where changes are numbered alike on all connections, a successor goes on with them") {
   Succession s{VenueId::kBinance};
-  const auto change = [](int first, int last) {
-    return R"({"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1788376136014,"s":"BTCUSDT","U":)" +
-           std::to_string(first) + R"(,"u":)" + std::to_string(last) +
-           R"(,"b":[["0.0024","7"]],"a":[]}})";
-  };
-  s.feed(change(158, 160), kOld);
+  s.feed(binance_change(158, 160), kOld);
   Frame snapshot =
       rest(R"({"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]})",
            "orderbook", "BTCUSDT");
   s.normalizer.feed(snapshot, s.memory);
   REQUIRE(s.memory.books.size() == 1);
-  CHECK(s.feed(change(161, 162), kOld) == kOld);
+  CHECK(s.feed(binance_change(161, 162), kOld) == kOld);
   // Ahead of the old one: taken over once there is no hole.
-  CHECK(s.feed(change(164, 165), kNew) == kOld);
-  CHECK(s.feed(change(163, 165), kOld) == kOld);
+  CHECK(s.feed(binance_change(164, 165), kNew) == kOld);
+  CHECK(s.feed(binance_change(163, 165), kOld) == kOld);
   const std::size_t shown = s.memory.books.size();
-  CHECK(s.feed(change(166, 167), kNew) == kNew);
+  CHECK(s.feed(binance_change(166, 167), kNew) == kNew);
   CHECK(s.memory.books.size() == shown + 1);
-  CHECK(s.feed(change(166, 167), kOld) == kNew);
-  CHECK(s.feed(change(168, 168), kNew) == kNew);
+  CHECK(s.feed(binance_change(166, 167), kOld) == kNew);
+  CHECK(s.feed(binance_change(168, 168), kNew) == kNew);
   CHECK(s.memory.books.back().sequence == 168);
   for (const OrderBook& book : s.memory.books) CHECK(book.synced());
   CHECK(s.memory.errors.empty());
@@ -136,18 +137,13 @@ TEST_CASE("where changes are numbered alike on all connections, a successor goes
 
 TEST_CASE("a change that the old connection has brought already makes the successor the carrier") {
   Succession s{VenueId::kBinance};
-  const auto change = [](int first, int last) {
-    return R"({"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1788376136014,"s":"BTCUSDT","U":)" +
-           std::to_string(first) + R"(,"u":)" + std::to_string(last) +
-           R"(,"b":[["0.0024","7"]],"a":[]}})";
-  };
-  s.feed(change(158, 160), kOld);
+  s.feed(binance_change(158, 160), kOld);
   s.normalizer.feed(
       rest(R"({"lastUpdateId":160,"bids":[["0.0024","10"]],"asks":[["0.0026","100"]]})",
            "orderbook", "BTCUSDT"),
       s.memory);
   const std::size_t shown = s.memory.books.size();
-  CHECK(s.feed(change(159, 160), kNew) == kNew);
+  CHECK(s.feed(binance_change(159, 160), kNew) == kNew);
   // It is told, since the book's liveness is now that of the successor.
   REQUIRE(s.memory.books.size() == shown + 1);
   CHECK(s.memory.books.back().connection == kNew);
