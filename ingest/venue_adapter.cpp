@@ -100,6 +100,12 @@ void VenueAdapter::decode(const Frame& frame, Decoded& out) {
     } else {
       parse(frame, out);
     }
+    for (const BookMessage& book : out.books) {
+      // Keys given twice, or an error beside data: what names the book may have gone missing.
+      if (book.symbol.empty() || book.stream.empty()) {
+        fail(ErrorCode::kSchemaMismatch, "an order book without symbol");
+      }
+    }
     finish_tickers(frame, out);
     learn(out.markets);
     return;

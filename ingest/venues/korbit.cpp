@@ -200,6 +200,7 @@ void KorbitAdapter::parse(const Frame& frame, Decoded& out) {
   });
 
   if (envelope.has_error) {
+    if (data_read) fail(ErrorCode::kSchemaMismatch, "an error beside data");
     read_reply(envelope, frame, out);
   } else if (envelope.has_data) {
     if (!data_read) {

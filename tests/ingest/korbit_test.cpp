@@ -186,6 +186,13 @@ TEST_CASE_FIXTURE(Korbit, "Korbit: wrong values and shapes, and v1") {
   check_error(ws(R"({"symbol":"btc_krw","type":"ticker","data":{"close":"0"}})"),
               ErrorCode::kValueOutOfRange);
   check_error(ws(R"({"symbol":"btc_krw","type":"news","data":{}})"), ErrorCode::kSchemaMismatch);
+  // A book that loses what names it after it was read.
+  check_error(
+      ws(R"({"symbol":"btc_krw","type":"orderbook","data":{"asks":[],"bids":[]},"error":{"code":1}})"),
+      ErrorCode::kSchemaMismatch);
+  check_error(
+      ws(R"({"symbol":"btc_krw","type":"orderbook","data":{"asks":[],"bids":[]},"type":""})"),
+      ErrorCode::kSchemaMismatch);
   check_error(
       ws(R"({"event":"korbit:push-ticker","timestamp":1,"data":{"currency_pair":"btc_krw"}})"),
       ErrorCode::kObsoleteProtocol);
