@@ -52,3 +52,12 @@ macro(spreadwatch_heavy_sources)
   set_source_files_properties(
     ${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<OR:$<CONFIG:Debug>,$<BOOL:${SPREADWATCH_FUZZ}>>:-O0>")
 endmacro()
+
+# spreadwatch_unfuzzed_sources(<file>...)
+#
+# No fuzz target runs these files: a build for them compiles them, as parts of their library, the quickest way.
+macro(spreadwatch_unfuzzed_sources)
+  if(SPREADWATCH_FUZZ)
+    set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "-O0;-g0;-fno-sanitize=all")
+  endif()
+endmacro()

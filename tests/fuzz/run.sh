@@ -15,7 +15,7 @@ export work build seconds
 printf '%s\n' "$@" | xargs -P "$(nproc)" -I TARGET sh -c '
   log=$work/TARGET.log
   mkdir -p "$work/TARGET"
-  if "$build/TARGET" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -len_control=0 -detect_leaks=1 \
+  if "$build/TARGET" -max_total_time="$seconds" -timeout=25 -rss_limit_mb=2048 -max_len=65536 -len_control=0 -detect_leaks=1 \
     -print_final_stats=1 -artifact_prefix="$work/TARGET-" "$work/TARGET" "$work/seeds/TARGET" >"$log" 2>&1; then
     printf "%-16s %s\n" TARGET "$(grep -E "DONE|INITED" "$log" | tail -n 1)"
   else
