@@ -19,7 +19,6 @@ constexpr std::array<std::int64_t, 19> kPow10 = [] {
   }
   return powers;
 }();
-constexpr std::int64_t kMaxMantissa = 999'999'999'999'999'999LL;
 
 enum class ParseStatus : std::uint8_t { kOk, kNotANumber, kDoesNotFit };
 
@@ -53,12 +52,12 @@ ParseStatus parse_slow(std::string_view text, Decimal& out) noexcept {
       continue;
     }
     for (; trailing_zeros > 0 && mantissa != 0 && fits; --trailing_zeros) {
-      fits = mantissa <= kMaxMantissa / 10;
+      fits = mantissa <= Decimal::kMaxMantissa / 10;
       if (fits) mantissa *= 10;
     }
     trailing_zeros = 0;
     const int digit = *p - '0';
-    fits = fits && mantissa <= (kMaxMantissa - digit) / 10;
+    fits = fits && mantissa <= (Decimal::kMaxMantissa - digit) / 10;
     if (fits) mantissa = mantissa * 10 + digit;
   }
   if (!any_digit) return ParseStatus::kNotANumber;
@@ -84,43 +83,15 @@ ParseStatus parse_slow(std::string_view text, Decimal& out) noexcept {
   }
   scale -= trailing_zeros;
   for (; trailing_zeros > 0 && scale < Decimal::kMaxScale; --trailing_zeros, ++scale) {
-    if (mantissa > kMaxMantissa / 10) break;
+    if (mantissa > Decimal::kMaxMantissa / 10) break;
     mantissa *= 10;
   }
   for (; scale < 0; ++scale) {
-    if (mantissa > kMaxMantissa / 10) return ParseStatus::kDoesNotFit;
+    if (mantissa > Decimal::kMaxMantissa / 10) return ParseStatus::kDoesNotFit;
     mantissa *= 10;
   }
   if (scale > Decimal::kMaxScale) return ParseStatus::kDoesNotFit;
   out = Decimal{negative ? -mantissa : mantissa, static_cast<int>(scale)};
-  return ParseStatus::kOk;
-}
-
-ParseStatus parse_decimal(std::string_view text, Decimal& out) noexcept {
-  // Up to 18 digits without an exponent need no overflow check; that is nearly every number on a
-  // wire.
-  const char* p = text.data();
-  const char* const end = p + text.size();
-  const bool negative = p != end && *p == '-';
-  if (negative) ++p;
-  if (p == end || end - p > 19) return parse_slow(text, out);
-  std::uint64_t mantissa = 0;
-  const char* point = nullptr;
-  const char* const first = p;
-  for (; p != end; ++p) {
-    const auto digit = static_cast<unsigned>(*p - '0');
-    if (digit < 10) {
-      mantissa = mantissa * 10 + digit;
-    } else if (*p == '.' && point == nullptr && p != first && p + 1 != end) {
-      point = p;
-    } else {
-      return parse_slow(text, out);
-    }
-  }
-  if (mantissa > static_cast<std::uint64_t>(kMaxMantissa)) return parse_slow(text, out);
-  const auto value = static_cast<std::int64_t>(mantissa);
-  out =
-      Decimal{negative ? -value : value, point == nullptr ? 0 : static_cast<int>(end - point - 1)};
   return ParseStatus::kOk;
 }
 
@@ -150,13 +121,14 @@ void append_digits(std::string& out, std::int64_t mantissa, int scale) {
 
 }  // namespace
 
-bool Decimal::try_parse(std::string_view text, Decimal& out) noexcept {
-  return parse_decimal(text, out) == ParseStatus::kOk;
+bool Decimal::parse_any(std::string_view text, Decimal& out) noexcept {
+  return parse_slow(text, out) == ParseStatus::kOk;
 }
 
 Result<Decimal> Decimal::parse(std::string_view text) {
   Decimal value;
-  switch (parse_decimal(text, value)) {
+  if (parse_plain(text, value)) return value;
+  switch (parse_slow(text, value)) {
     case ParseStatus::kOk:
       return value;
     case ParseStatus::kNotANumber:
@@ -215,11 +187,12 @@ Result<Decimal> subtract(const Decimal& a, const Decimal& b) {
   int scale = a.scale() > b.scale() ? a.scale() : b.scale();
   Wide value = Wide{a.mantissa()} * kPow10[static_cast<std::size_t>(scale - a.scale())] -
                Wide{b.mantissa()} * kPow10[static_cast<std::size_t>(scale - b.scale())];
-  while (scale > 0 && (value > kMaxMantissa || value < -kMaxMantissa) && value % 10 == 0) {
+  while (scale > 0 && (value > Decimal::kMaxMantissa || value < -Decimal::kMaxMantissa) &&
+         value % 10 == 0) {
     value /= 10;
     --scale;
   }
-  if (value > kMaxMantissa || value < -kMaxMantissa) {
+  if (value > Decimal::kMaxMantissa || value < -Decimal::kMaxMantissa) {
     return Unexpected{Error{ErrorCode::kValueOutOfRange, "difference has more than 18 digits"}};
   }
   return Decimal{static_cast<std::int64_t>(value), scale};

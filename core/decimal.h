@@ -19,6 +19,7 @@ namespace spreadwatch {
 class Decimal {
  public:
   static constexpr int kMaxScale = 18;
+  static constexpr std::int64_t kMaxMantissa = 999'999'999'999'999'999LL;
 
   constexpr Decimal() = default;
   /// REQUIRES: 0 <= scale <= kMaxScale.
@@ -33,7 +34,9 @@ class Decimal {
 
   /// As parse() without building an error text: false when the text is not a number or does not
   /// fit.
-  static bool try_parse(std::string_view text, Decimal& out) noexcept;
+  static bool try_parse(std::string_view text, Decimal& out) noexcept {
+    return parse_plain(text, out) || parse_any(text, out);
+  }
 
   constexpr std::int64_t mantissa() const { return mantissa_; }
   constexpr int scale() const { return scale_; }
@@ -60,6 +63,35 @@ class Decimal {
 
  private:
   static std::strong_ordering compare_scaled(const Decimal& a, const Decimal& b) noexcept;
+
+  /// Up to 18 digits without an exponent need no overflow check; that is nearly every number on a
+  /// wire. False says nothing of other texts.
+  static bool parse_plain(std::string_view text, Decimal& out) noexcept {
+    const char* p = text.data();
+    const char* const end = p + text.size();
+    const bool negative = p != end && *p == '-';
+    if (negative) ++p;
+    if (p == end || end - p > kMaxScale + 1) return false;
+    std::uint64_t mantissa = 0;
+    const char* point = nullptr;
+    const char* const first = p;
+    for (; p != end; ++p) {
+      const auto digit = static_cast<unsigned>(*p - '0');
+      if (digit < 10) {
+        mantissa = mantissa * 10 + digit;
+      } else if (*p == '.' && point == nullptr && p != first && p + 1 != end) {
+        point = p;
+      } else {
+        return false;
+      }
+    }
+    if (mantissa > static_cast<std::uint64_t>(kMaxMantissa)) return false;
+    const auto value = static_cast<std::int64_t>(mantissa);
+    out = Decimal{negative ? -value : value,
+                  point == nullptr ? 0 : static_cast<int>(end - point - 1)};
+    return true;
+  }
+  static bool parse_any(std::string_view text, Decimal& out) noexcept;
 
   std::int64_t mantissa_ = 0;
   std::int8_t scale_ = 0;

@@ -5,7 +5,7 @@ set -eu
 
 build="g++ cmake ninja-build ccache mold pkg-config
   libboost1.74-dev libboost-system1.74-dev libcpprest-dev libssl-dev librdkafka-dev nlohmann-json3-dev libsimdjson-dev
-  libyaml-cpp-dev libcli11-dev prometheus-cpp-dev libspdlog-dev libsqlite3-dev zlib1g-dev libzstd-dev
+  libyaml-cpp-dev libcli11-dev prometheus-cpp-dev libspdlog-dev libsqlite3-dev zlib1g-dev libdeflate-dev libzstd-dev
   doctest-dev libbenchmark-dev ca-certificates"
 tests="curl kcat prometheus chromium default-jre-headless maven clang clang-tidy clang-format libclang-rt-14-dev"
 

@@ -17,7 +17,7 @@ std::string quoted(std::string_view text) { return "\"" + std::string{text.subst
 constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 /// The token without the white space that separates it from the next one.
-std::string_view token_of(od::value& value) {
+inline std::string_view token_of(od::value& value) {
   std::string_view token = value.raw_json_token();
   while (!token.empty() && is_space(token.back())) token.remove_suffix(1);
   return token;
@@ -31,13 +31,18 @@ bool is_not_a_number(std::string_view text) {
   return lower == "nan" || lower == "inf" || lower == "infinity";
 }
 
-Decimal decimal_of(std::string_view text) {
+[[noreturn]] void refuse_decimal(std::string_view text);
+
+inline Decimal decimal_of(std::string_view text) {
   Decimal value;
-  if (Decimal::try_parse(text, value)) return value;
+  if (!Decimal::try_parse(text, value)) refuse_decimal(text);
+  return value;
+}
+
+void refuse_decimal(std::string_view text) {
   if (is_not_a_number(text)) fail(ErrorCode::kValueOutOfRange, "not finite: " + quoted(text));
-  const Result<Decimal> parsed = Decimal::parse(text);
-  if (parsed) return *parsed;
-  fail(parsed.error().code, parsed.error().detail);
+  const Error error = Decimal::parse(text).error();
+  fail(error.code, error.detail);
 }
 
 double double_of(std::string_view text) {

@@ -1,6 +1,6 @@
 #include "ingest/order_book.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <algorithm>
 #include <array>
@@ -118,11 +118,13 @@ void change_side(std::vector<Level>& side, const std::vector<Level>& changes, Be
   }
 }
 
-void append_mantissa(std::string& out, const Decimal& value, int scale) {
-  std::array<char, 24> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value.mantissa());
-  out.append(digits.data(), end.ptr);
-  if (value.scale() < scale) out.append(static_cast<std::size_t>(scale - value.scale()), '0');
+/// Writes the digits of `value` without its point, with at least `scale` decimals; returns the end.
+/// REQUIRES: room for kMantissaText characters.
+constexpr std::size_t kMantissaText = 20 + Decimal::kMaxScale;
+char* write_mantissa(char* out, const Decimal& value, int scale) {
+  out = std::to_chars(out, out + kMantissaText, value.mantissa()).ptr;
+  for (int zeros = scale - value.scale(); zeros > 0; --zeros) *out++ = '0';
+  return out;
 }
 
 /// Digits without point and leading zeros of the ten best levels, padded to at least the scales
@@ -130,16 +132,19 @@ void append_mantissa(std::string& out, const Decimal& value, int scale) {
 void append_kraken_side(std::string& out, const std::vector<Level>& side, int price_scale,
                         int size_scale) {
   const std::size_t levels = std::min(kKrakenChecksumLevels, side.size());
+  const std::size_t before = out.size();
+  out.resize(before + levels * 2 * kMantissaText);
+  char* end = out.data() + before;
   for (std::size_t i = 0; i < levels; ++i) {
-    append_mantissa(out, side[i].price, price_scale);
-    append_mantissa(out, side[i].size, size_scale);
+    end = write_mantissa(end, side[i].price, price_scale);
+    end = write_mantissa(end, side[i].size, size_scale);
   }
+  out.resize(static_cast<std::size_t>(end - out.data()));
 }
 
 /// The CRC32 of what `before` is the checksum of, followed by the text.
 std::uint32_t crc32_of(std::uint32_t before, const std::string& text) {
-  return static_cast<std::uint32_t>(
-      ::crc32_z(before, reinterpret_cast<const Bytef*>(text.data()), text.size()));
+  return ::libdeflate_crc32(before, text.data(), text.size());
 }
 
 }  // namespace
