@@ -40,12 +40,13 @@ namespace spreadwatch::app {
 /// are on disk before they leave.
 ///
 /// Threads, each with one owner:
-///   feeds, resolver           LiveFeeds: every socket, adapter, order book and wallet
-///   one per bank source       BankPoller
-///   engine_thread_            the Engine: rates, premiums, pairs, opportunities; owns them without
-///   a lock publish_thread_           writes events out: Kafka, Store, stream, metrics librdkafka's
-///   and a poller KafkaPublisher cpprestsdk's pool of 4    HTTP requests in and out exposer's
-///   /metrics
+///  - feeds, resolver: LiveFeeds; every socket, adapter, order book and wallet.
+///  - one per bank source: BankPoller.
+///  - engine_thread_: the Engine; rates, premiums, pairs, opportunities, without a lock.
+///  - publish_thread_: writes events out; Kafka, Store, stream, metrics.
+///  - librdkafka's and a poller: KafkaPublisher.
+///  - cpprestsdk's pool of 4: HTTP requests in and out.
+///  - the exposer's: /metrics.
 class Pipeline final : private ingest::LiveSink, private fx::BankSink, private spread::EventSink {
  public:
   /// `loaded` must outlive the pipeline.

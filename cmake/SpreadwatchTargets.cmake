@@ -26,22 +26,25 @@ function(spreadwatch_add_library folder)
                                                                             spreadwatch_warnings)
 endfunction()
 
-# spreadwatch_add_test(<folder> SOURCES <file>... DEPENDS <target>... [LABELS <label>...] [TIMEOUT <s>])
+# spreadwatch_add_test(<folder> SOURCES <file>... DEPENDS <target>... [LABELS <label>...] [TIMEOUT <s>] [COST <s>])
 #
-# One doctest program `<folder>_test`; every TEST_CASE becomes a ctest entry "<folder>: <name>".
+# One doctest program `<folder>_test`; every TEST_CASE becomes a ctest entry "<folder>: <name>". COST: about how long the
+# longest of them takes, so that a parallel run does not begin it last.
 function(spreadwatch_add_test folder)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;COST" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  if(NOT ARG_COST)
+    set(ARG_COST 1)
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 60)
   endif()
-  add_executable(${folder}_test ${PROJECT_SOURCE_DIR}/tests/main.cpp
-                                ${PROJECT_SOURCE_DIR}/tests/sanitizers.cpp ${ARG_SOURCES})
+  add_executable(${folder}_test ${ARG_SOURCES} $<TARGET_OBJECTS:test_main>)
   target_link_libraries(${folder}_test PRIVATE ${ARG_DEPENDS} doctest::doctest spreadwatch_warnings)
   target_compile_definitions(
     ${folder}_test PRIVATE SPREADWATCH_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                            SPREADWATCH_BINARY_DIR="${CMAKE_BINARY_DIR}")
   doctest_discover_tests(
-    ${folder}_test TEST_PREFIX "${folder}: " PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS
+    ${folder}_test TEST_PREFIX "${folder}: " PROPERTIES TIMEOUT ${ARG_TIMEOUT} COST ${ARG_COST} LABELS
     "${folder};${ARG_LABELS}" ENVIRONMENT "TSAN_OPTIONS=detect_deadlocks=0")
 endfunction()
 
@@ -51,6 +54,17 @@ endfunction()
 macro(spreadwatch_heavy_sources)
   set_source_files_properties(
     ${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<OR:$<CONFIG:Debug>,$<BOOL:${SPREADWATCH_FUZZ}>>:-O0>")
+endmacro()
+
+# spreadwatch_counterpart_sources(<file>...)
+#
+# As above, for the other end of a test's connections: the undefined-behaviour sanitizer, which nearly doubles the time to
+# compile these, has nothing to find there that matters.
+macro(spreadwatch_counterpart_sources)
+  set_source_files_properties(
+    ${ARGN}
+    PROPERTIES COMPILE_OPTIONS
+               "$<$<OR:$<CONFIG:Debug>,$<BOOL:${SPREADWATCH_FUZZ}>>:-O0;-fno-sanitize=undefined>")
 endmacro()
 
 # spreadwatch_unfuzzed_sources(<file>...)

@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "ingest/market_list.h"
 #include "ingest/rest_fallback.h"
 
 namespace spreadwatch::ingest {
@@ -133,9 +134,7 @@ void Session::remove(std::span<const Subscription> subscriptions, std::optional<
   if (asked.empty() || !up()) return;
   if (profile_.subscribe_replaces) return ask_again({}, steady_now());
   const VenueAdapter& adapter = context_.normalizer.adapter();
-  for (std::string& text : adapter.unsubscribe(asked, context_.clock.now())) {
-    if (outbox_.size() < kMaxOutbox) outbox_.push_back(std::move(text));
-  }
+  queue(adapter.unsubscribe(asked, context_.clock.now()));
 }
 
 bool Session::distrust(const Instrument& instrument, const std::string& detail) {
@@ -183,9 +182,7 @@ void Session::ask(const Streams& streams, SteadyTime now) {
     for (const Stream* stream : streams) list.push_back(stream->subscription);
   }
   if (list.empty()) return;
-  for (std::string& text : context_.normalizer.adapter().subscribe(list, context_.clock.now())) {
-    if (outbox_.size() < kMaxOutbox) outbox_.push_back(std::move(text));
-  }
+  queue(context_.normalizer.adapter().subscribe(list, context_.clock.now()));
   send_queued(now);
 }
 
@@ -274,6 +271,16 @@ void Session::on_open() {
     if (!stream.rejected_until) all.push_back(&stream);
   }
   ask(all, now);
+  // Once a venue, not once a connection.
+  if (context_.markets != nullptr && settings_.connection % kPlaces == 0) {
+    queue(context_.normalizer.adapter().watch_markets(context_.clock.now()));
+  }
+}
+
+void Session::queue(std::vector<std::string> texts) {
+  for (std::string& text : texts) {
+    if (outbox_.size() < kMaxOutbox) outbox_.push_back(std::move(text));
+  }
 }
 
 void Session::on_closed(const CloseInfo& info) {
@@ -565,6 +572,10 @@ void Session::on_control(const ControlMessage& control) {
     std::uniform_int_distribution<milliseconds::rep> wait(0, kRenewSpread.count());
     renew_at_ = steady_now() + milliseconds{wait(random_)};
   }
+}
+
+void Session::on_market(const MarketInfo& market) {
+  if (context_.markets != nullptr) context_.markets->update(market);
 }
 
 void Session::on_need(const std::string& name, const Instrument&, MaintainedBook::Need need) {

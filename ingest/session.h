@@ -30,6 +30,7 @@ namespace spreadwatch::ingest {
 /// Monotonic time, for everything that is a duration and must not follow the wall clock.
 using SteadyTime = std::chrono::steady_clock::time_point;
 
+class MarketList;
 class RestFallback;
 
 /// What the connections of one venue share. All of it must outlive them.
@@ -43,6 +44,7 @@ struct SessionContext {
   metrics::VenueMetrics& metrics;
   LiveSink& sink;
   RestFallback* fallback = nullptr;  ///< told what the socket delivers; nullptr = nobody
+  MarketList* markets = nullptr;     ///< told what the socket says of markets; nullptr = nobody
 };
 
 /// Counts how a REST request ended and tells the venue's budget.
@@ -166,6 +168,7 @@ class Session final : private WebsocketEvents, private MarketSink {
   void on_order_book(const std::string& stream, const OrderBook& book) override;
   void on_error(const FeedError& error) override;
   void on_control(const ControlMessage& control) override;
+  void on_market(const MarketInfo& market) override;
   void on_need(const std::string& stream, const Instrument& instrument,
                MaintainedBook::Need need) override;
 
@@ -176,6 +179,7 @@ class Session final : private WebsocketEvents, private MarketSink {
   void on_snapshot(const std::string& stream, std::uint64_t generation, const RestCall& call,
                    RestResult result);
   void snapshot_failed(Stream& stream, SteadyTime now);
+  void queue(std::vector<std::string> texts);
   void send_queued(SteadyTime now);
   void ask(const Streams& streams, SteadyTime now);
   void ask_again(const Streams& streams, SteadyTime now);

@@ -68,6 +68,8 @@ bool stands_alone(const Frame& frame) {
 VenueAdapter::VenueAdapter() = default;
 VenueAdapter::~VenueAdapter() = default;
 
+std::vector<std::string> VenueAdapter::watch_markets(Timestamp) const { return {}; }
+
 std::string VenueAdapter::ping(Timestamp) const { return {}; }
 
 RestCall VenueAdapter::polled_call(std::span<const Instrument> instruments, int depth) const {

@@ -107,6 +107,9 @@ class VenueAdapter {
   /// Text frames that unsubscribe; empty for a venue whose subscribe replaces.
   virtual std::vector<std::string> unsubscribe(std::span<const Subscription> subscriptions,
                                                Timestamp now) const = 0;
+  /// Text frames after which the socket tells when a market is listed, halted or delisted; empty
+  /// where the venue has no such channel.
+  virtual std::vector<std::string> watch_markets(Timestamp now) const;
   /// The text ping of a venue with Ping::kText.
   virtual std::string ping(Timestamp now) const;
 

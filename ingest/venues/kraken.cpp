@@ -104,6 +104,13 @@ class KrakenAdapter final : public VenueAdapter {
     return requests("unsubscribe", subscriptions, now);
   }
 
+  /// Without the snapshot: the list over REST has it all.
+  std::vector<std::string> watch_markets(Timestamp now) const override {
+    return {
+        R"({"method":"subscribe","params":{"channel":"instrument","snapshot":false},"req_id":)" +
+        std::to_string(to_ms(now)) + "}"};
+  }
+
   std::string ping(Timestamp now) const override {
     return R"({"method":"ping","req_id":)" + std::to_string(to_ms(now)) + "}";
   }

@@ -458,15 +458,15 @@ std::vector<Row> rows() {
             milliseconds{6000},
             milliseconds{30'000}})},
       // Streams that end are silent streams until the list says why, which is asked for again when
-      // the venue denies the market to those who ask about the silence.
+      // the venue denies the market to those who ask about the silence. Kraken tells.
       {"delist",
        {},
        false,
-       all({Effect::kBook,
-            {"down/unknown_symbol"},
-            {"unknown_symbol"},
-            {},
-            kQuiet + milliseconds{14'000}})},
+       [](VenueId venue) {
+         Expected e{Effect::kBook, {"down/unknown_symbol"}, {"unknown_symbol"}};
+         if (venue != VenueId::kKraken) e.noticed = kQuiet + milliseconds{14'000};
+         return e;
+       }},
       // A venue's clock that is wrong is no delay...
       {"clock_skew",
        {{"duration_ms", 3000}, {"ms", 10'000}},

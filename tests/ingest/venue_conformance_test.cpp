@@ -241,6 +241,9 @@ TEST_CASE("every venue: subscribe messages are JSON and within the limits") {
       const bool named = all.find(s.instrument.base) != std::string::npos;
       CHECK(named);
     }
+    for (const std::string& message : adapter.watch_markets(timestamp_from_ms(1))) {
+      CHECK(nlohmann::json::accept(message));
+    }
     CHECK(adapter.unsubscribe(wanted, timestamp_from_ms(1)).empty() ==
           adapter.profile().subscribe_replaces);
     CHECK(adapter.book_call(wanted[0].instrument, 0).path.starts_with("/"));
