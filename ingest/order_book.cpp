@@ -194,15 +194,18 @@ bool MaintainedBook::is_continued_by(const BookMessage& message) const {
   return false;
 }
 
-// Whole books. An older one is dropped by its number; a lower number with a later time is a venue
-// that began to count anew. Over REST the same number again confirms the book and is shown.
+// Whole books. An older one is dropped by its number. A lower number with a later time is a venue
+// that began to count anew, and so are several lower ones in a row on a socket, where the numbers
+// are made from a clock that was set back: what is only late does not come in such numbers. Over
+// REST the same number again confirms the book and is shown.
 MaintainedBook::Outcome MaintainedBook::apply_replace(const BookMessage& message, Origin origin) {
   if (message.sequence && last_ && *message.sequence <= *last_) {
     const bool renumbered = message.exchange_time && book_.exchange_time &&
                             *message.exchange_time > *book_.exchange_time;
     const bool confirmed = *message.sequence == *last_ && origin == Origin::kRest;
-    if (!renumbered && !confirmed) return duplicate();
+    if (!renumbered && !confirmed && !counts_anew(*message.sequence, origin)) return duplicate();
   }
+  older_in_a_row_ = 0;
   // Behind a REST address several machines may answer, one later than the other.
   if (book_.connection == kPolledConnection && !message.sequence && message.exchange_time &&
       book_.exchange_time && *message.exchange_time < *book_.exchange_time) {
@@ -210,6 +213,13 @@ MaintainedBook::Outcome MaintainedBook::apply_replace(const BookMessage& message
   }
   load(message);
   return settle(message, origin);
+}
+
+bool MaintainedBook::counts_anew(std::int64_t sequence, Origin origin) {
+  if (origin != Origin::kWs || sequence == *last_) return false;
+  older_in_a_row_ = older_in_a_row_ > 0 && sequence > older_ ? older_in_a_row_ + 1 : 1;
+  older_ = sequence;
+  return older_in_a_row_ >= kOlderInARow;
 }
 
 // Deltas over a REST snapshot: they wait for it, then must follow each other without a hole.
@@ -481,7 +491,7 @@ void MaintainedBook::empty(FeedState state, std::optional<ErrorCode> reason) {
   book_.sequence.reset();
   book_.exchange_time.reset();
   ++book_.epoch;
-  last_.reset();
+  forget_sequence();
 }
 
 bool MaintainedBook::checksum_of_okx_matches(std::uint32_t expected) {

@@ -28,6 +28,8 @@ class MaintainedBook {
  public:
   static constexpr std::size_t kMaxLevels = 20'000;
   static constexpr std::size_t kMaxBuffered = 1'000;
+  /// Whole books with lower, rising numbers, after which the venue counts anew.
+  static constexpr int kOlderInARow = 3;
 
   enum class Need : std::uint8_t {
     kNothing,
@@ -65,7 +67,10 @@ class MaintainedBook {
   void pass_over() { ++duplicates_; }
 
   /// The stream goes on over another connection, where the venue's numbering may start anew.
-  void forget_sequence() { last_.reset(); }
+  void forget_sequence() {
+    last_.reset();
+    older_in_a_row_ = 0;
+  }
 
   /// The depth the stream is cut to, from an ack or a setting; 0 = take it from the messages.
   void set_depth(int depth) { depth_ = depth; }
@@ -80,6 +85,8 @@ class MaintainedBook {
 
  private:
   Outcome apply_replace(const BookMessage& message, Origin origin);
+  /// Notes a whole book that is older by its number; true when it is one too many to be just late.
+  bool counts_anew(std::int64_t sequence, Origin origin);
   Outcome apply_buffered(const BookMessage& message, Origin origin);
   Outcome apply_okx(const BookMessage& message, Origin origin);
   Outcome apply_bybit(const BookMessage& message, Origin origin);
@@ -112,6 +119,8 @@ class MaintainedBook {
   bool reported_ = false;               ///< this episode's fault has been reported
   bool asked_ = false;                  ///< a REST snapshot has been asked for
   bool was_synced_ = false;
+  int older_in_a_row_ = 0;  ///< whole books with a lower number, since the last one taken
+  std::int64_t older_ = 0;  ///< the number of the last of them
   std::deque<BookMessage> buffered_;
   std::uint64_t overflowed_ = 0;  ///< deltas dropped from a full buffer
   SideScratch scratch_;

@@ -32,7 +32,8 @@ const VenueProfile& coinone_profile() {
     p.docs_url = "https://docs.coinone.co.kr/";
     p.protocol = "Public WebSocket 1.0, REST Public V2 (2026-09)";
     p.integrity =
-        "every message is a whole book with a rising id; an older or repeated id is dropped";
+        "every message is a whole book with a rising id; an older or repeated id is dropped, until "
+        "three lower ones in a row begin a new count";
     p.ping = VenueProfile::Ping::kText;
     p.ping_every = milliseconds{10'000};
     p.pong_within = milliseconds{10'000};

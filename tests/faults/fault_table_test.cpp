@@ -36,6 +36,8 @@ constexpr milliseconds kQuiet{6000};
 /// Of what a venue does not know; 60 s in earnest.
 constexpr milliseconds kFirstRejection{3000};
 /// How soon after a loss the metric and the pairs' reasons have to show it.
+// How long a book may stand still when its venue's clock jumps, which it does by more.
+constexpr milliseconds kClockSteps{5000};
 constexpr milliseconds kShownWithin{1000};
 /// How soon a venue's other markets are back when one of them is denied after a reconnect.
 constexpr milliseconds kOthersBack{5000};
@@ -60,6 +62,7 @@ bool names(std::string_view text, std::string_view asset) {
 struct MarketLog {
   bool synced = false;
   Origin origin = Origin::kWs;
+  SteadyClock::time_point shown_at{};  // the last time
   std::optional<std::int64_t> sequence;
   std::vector<Level> bids;
   std::vector<Level> asks;
@@ -70,6 +73,7 @@ struct MarketLog {
   std::optional<SteadyClock::time_point> one_sided_at;
   int crossed = 0;
   int shown_over_rest = 0;
+  SteadyClock::duration longest_pause{};  // between two books shown
   bool told_inactive = false;
 };
 
@@ -210,7 +214,9 @@ class Watch final : public ingest::LiveSink, private spread::EventSink {
       log.lost_at.reset(), log.back_at.reset(), log.one_sided_at.reset();
       log.lost_as.clear();
       log.crossed = log.shown_over_rest = 0;
+      log.longest_pause = {};
     }
+    marked_at_ = SteadyClock::now();
     errors_.clear();
     reasons_.clear();
     numbers_without_book_ = 0;
@@ -266,7 +272,11 @@ class Watch final : public ingest::LiveSink, private spread::EventSink {
     if (book.origin == Origin::kRest) ++log.shown_over_rest;
     if (log.lost_at && book.origin == Origin::kWs && log.origin == Origin::kRest && !log.back_at)
       log.back_at = now;
+    if (log.shown_at > marked_at_) {
+      log.longest_pause = std::max(log.longest_pause, now - log.shown_at);
+    }
     log.synced = true;
+    log.shown_at = now;
     log.origin = book.origin;
     log.sequence = book.sequence;
     log.bids = book.bids, log.asks = book.asks;
@@ -303,6 +313,7 @@ class Watch final : public ingest::LiveSink, private spread::EventSink {
   std::map<std::pair<VenueId, std::string>, MarketLog> logs_;
   std::map<VenueId, FirstSeen> errors_;
   std::map<VenueId, FirstSeen> reasons_;
+  SteadyClock::time_point marked_at_{};
   std::map<std::pair<VenueId, VenueId>, bool> stale_pairs_;
   std::vector<RawFrame> raw_;
   int numbers_without_book_ = 0;
@@ -788,6 +799,8 @@ void strike(World& world, const Row& row, const std::vector<VenueId>& venues,
     }
     if (clock_skew) {
       const bool ahead = row.parameters["ms"].get<int>() > 0;
+      const auto clock_right =
+          start[venue] + milliseconds{row.parameters["duration_ms"].get<int>()};
       const auto stale = [&]() -> std::optional<SteadyClock::time_point> {
         const FirstSeen reasons = world.watch().reasons(venue);
         const auto at = reasons.find("stale_leg");
@@ -796,12 +809,16 @@ void strike(World& world, const Row& row, const std::vector<VenueId>& venues,
       if (ahead) {
         // Stale only from when the clock comes back, which is a clock that is set back.
         CHECK(test::eventually(milliseconds{6000}, [&] { return stale().has_value(); }));
-        const auto end = start[venue] + milliseconds{row.parameters["duration_ms"].get<int>()};
-        CHECK((stale() && *stale() > end - milliseconds{200}));
+        CHECK((stale() && *stale() > clock_right - milliseconds{200}));
       } else {
         CHECK(test::eventually(milliseconds{6000},
                                [&] { return world.watch().has_fresh_pair(venue); }));
       }
+      // Numbers made from that clock fall with it, and the book goes on all the same.
+      CHECK(test::eventually(kClockSteps, [&] {
+        return world.watch().log(venue, symbol).shown_at > clock_right + milliseconds{500};
+      }));
+      CHECK(world.watch().log(venue, symbol).longest_pause < kClockSteps);
     }
   }
   // Nobody else has noticed.

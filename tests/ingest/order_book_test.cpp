@@ -95,6 +95,32 @@ TEST_CASE_FIXTURE(Book, "whole books: a lower number with a later time is a new 
   CHECK_FALSE(ws(m).show);
 }
 
+TEST_CASE_FIXTURE(
+    Book, "whole books: lower numbers that go on rising are a new count, a late one is not") {
+  const auto at = [](std::int64_t number) {
+    BookMessage m = whole(BookRule::kReplace, number);
+    m.exchange_time = timestamp_from_ms(number);
+    return m;
+  };
+  CHECK(ws(at(10'000)).show);
+  // Late ones come alone, and among newer ones.
+  CHECK_FALSE(ws(at(9'998)).show);
+  CHECK_FALSE(ws(at(9'999)).show);
+  CHECK(ws(at(10'001)).show);
+  CHECK_FALSE(ws(at(9'000)).show);
+  CHECK_FALSE(ws(at(8'000)).show);
+  CHECK_FALSE(ws(at(7'000)).show);
+  CHECK_FALSE(rest(at(7'001)).show);
+  CHECK(book.book().sequence == 10'001);
+  // A clock that was set back by three seconds.
+  CHECK_FALSE(ws(at(7'100)).show);
+  CHECK_FALSE(ws(at(7'100)).show);
+  CHECK_FALSE(ws(at(7'200)).show);
+  CHECK(ws(at(7'300)).show);
+  CHECK(book.book().sequence == 7'300);
+  CHECK(ws(at(7'301)).show);
+}
+
 TEST_CASE_FIXTURE(Book, "whole books: a crossed one is not shown, the next one is; one report") {
   BookMessage crossed = whole(BookRule::kReplace, std::nullopt);
   crossed.bids = levels({{"11", "1"}});
