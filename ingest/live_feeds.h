@@ -93,7 +93,9 @@ struct LiveOptions {
   milliseconds longest_handover{15'000};
   milliseconds max_age{0};  ///< a connection of about this age is renewed; 0 = as the venue asks
   milliseconds markets_wait{5000};  ///< how long the first subscription waits for the market list
-  milliseconds first_rejection{60'000};  ///< see SessionSettings
+  milliseconds first_rejection{60'000};  ///< see SessionSettings, as the next two
+  milliseconds first_data{10'000};
+  milliseconds least_patience{10'000};
   /// In `settings.state_dir`; a program that may run beside another one needs a file of its own.
   std::string budgets_file = "budgets.json";
 };

@@ -29,6 +29,9 @@ constexpr milliseconds kRateLimitHold{5'000};
 constexpr int kUnanswered = 2;           // requests in a row, after which a connection is hollow
 constexpr double kSpareForFaults = 0.5;  // of the message budget
 constexpr milliseconds kRenewSpread{1'000};
+// Between two connections opened for the sake of streams that the one before has stranded.
+constexpr milliseconds kFirstRescue{60'000};
+constexpr milliseconds kLongestRescue{3'600'000};
 
 SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
 
@@ -328,6 +331,8 @@ void Session::succeed(Session& old) {
     stream.rejected_until = known.rejected_until;
     stream.duplicates = known.duplicates;
   }
+  rescues_ = old.rescues_;
+  next_rescue_ = old.next_rescue_;
   reconnects_ = old.reconnects_ + 1;
   old.leaving_ = true;
 }
@@ -335,7 +340,7 @@ void Session::succeed(Session& old) {
 bool Session::covers(const Session& old) const {
   return std::ranges::all_of(old.streams_, [this, &old](const auto& entry) {
     const auto& [subscription, stream] = entry;
-    if (!old.delivers(stream)) return true;
+    if (!old.delivers(stream) || old.unanswered(stream)) return true;
     const auto mine = streams_.find(subscription);
     if (mine == streams_.end()) return true;
     if (stream.name.empty()) return mine->second.data;
@@ -611,6 +616,7 @@ void Session::watch_streams(SteadyTime now) {
   Streams again;
   Streams anew;
   Streams quiet;
+  bool stranded = false;
   for (auto& [subscription, stream] : streams_) {
     if (stream.rejected_until) {
       if (now >= *stream.rejected_until) anew.push_back(&stream);
@@ -627,15 +633,20 @@ void Session::watch_streams(SteadyTime now) {
       }
       continue;
     }
-    if (!delivers(stream)) {
+    if (!delivers(stream) || unanswered(stream)) {
       if (!outbox_.empty() || stream.snapshot_in_flight || stream.snapshot_at) continue;
-      const auto waited = now - std::max(stream.asked_at, outbox_empty_at_);
-      if (waited < doubled(settings_.first_data, stream.failures, kLongestWatch)) continue;
+      milliseconds limit = doubled(settings_.first_data, stream.failures, kLongestWatch);
+      if (delivers(stream)) limit = std::min(limit, patience(stream));
+      if (now - std::max(stream.asked_at, outbox_empty_at_) < limit) continue;
       ++stream.failures;
+      stranded = stranded || (stream.was_synced && stream.failures >= kUnanswered);
       spdlog::info("{} {}: no {}, asking again", to_string(settings_.venue),
                    subscription.instrument.name(), to_string(subscription.channel));
       again.push_back(&stream);
     } else if (now - std::max(stream.data_at, stream.asked_at) >= patience(stream)) {
+      // Whoever is seeded over REST need not answer: then only such a long silence tells.
+      stranded = stranded || (profile_.book_needs_rest && stream.was_synced && !stream.data &&
+                              stream.cadence.known() && stream.refreshes >= kUnanswered);
       quiet.push_back(&stream);
     }
   }
@@ -643,6 +654,7 @@ void Session::watch_streams(SteadyTime now) {
     link_->fail(ErrorCode::kTimeout, "pings are answered, but no stream is");
     return;
   }
+  if (stranded) seek_rescue(now);
   // Stalled or only quiet looks the same from here; asking again tells which. It must not use up
   // the messages that mending a broken book takes.
   if (!quiet.empty() && messages_.leaves(context_.clock.now(), 2, kSpareForFaults)) {
@@ -662,6 +674,19 @@ bool Session::delivers(const Stream& stream) {
   return stream.name.empty() ? stream.data : stream.synced;
 }
 
+bool Session::unanswered(const Stream& stream) const {
+  return !stream.name.empty() && !profile_.book_needs_rest && !stream.data;
+}
+
+void Session::seek_rescue(SteadyTime now) {
+  if (leaving_ || wants_successor(now) || now < next_rescue_) return;
+  spdlog::warn("{} connection {}: order books do not come back, opening another connection",
+               to_string(settings_.venue), settings_.connection);
+  if (now - next_rescue_ > kLongestRescue) rescues_ = 0;
+  next_rescue_ = now + doubled(kFirstRescue, rescues_++, kLongestRescue);
+  renew_at_ = now;
+}
+
 milliseconds Session::patience(const Stream& stream) const {
   // What is older than `quiet` is no longer believed; a ticker that waits for a trade is no harm.
   milliseconds limit = stream.cadence.patience(settings_.least_patience, settings_.quiet);
@@ -673,9 +698,10 @@ milliseconds Session::patience(const Stream& stream) const {
 }
 
 bool Session::nothing_answers() const {
-  return std::ranges::all_of(streams_, [](const auto& entry) {
+  return std::ranges::all_of(streams_, [this](const auto& entry) {
     const Stream& stream = entry.second;
-    return !stream.asked || (!delivers(stream) && stream.failures >= kUnanswered);
+    const bool mute = !delivers(stream) || unanswered(stream);
+    return !stream.asked || (mute && stream.failures >= kUnanswered);
   });
 }
 

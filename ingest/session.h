@@ -193,6 +193,11 @@ class Session final : private WebsocketEvents, private MarketSink {
   void count_message(Stream& stream, SteadyTime now);
   /// The stream has what it was asked for: a synced order book, a ticker.
   static bool delivers(const Stream& stream);
+  /// An order book that nothing has come of since it was last asked for, where something has to:
+  /// every request is answered with the whole book but for those that are seeded over REST.
+  bool unanswered(const Stream& stream) const;
+  /// Order books do not come back on this connection while others go on: a fresh one may have them.
+  void seek_rescue(SteadyTime now);
   /// How long it may say nothing before it is asked again.
   milliseconds patience(const Stream& stream) const;
   /// Every stream of the connection was asked for again and again in vain.
@@ -218,6 +223,8 @@ class Session final : private WebsocketEvents, private MarketSink {
   SteadyTime next_attempt_{};
   bool stopping_ = false;
   bool leaving_ = false;  // a successor has been opened
+  int rescues_ = 0;       // successors opened for what this place does not deliver
+  SteadyTime next_rescue_{};
 
   // Of the connection that is open:
   MessageBudget messages_;

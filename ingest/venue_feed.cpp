@@ -339,6 +339,8 @@ std::unique_ptr<Session> VenueFeed::make_session(std::uint32_t connection) {
   s.liveness = settings_.liveness;
   s.quiet = quiet_;
   s.first_rejection = options_.first_rejection;
+  s.first_data = options_.first_data;
+  s.least_patience = options_.least_patience;
   s.transport.connect_timeout = options_.connect_timeout;
   s.seed = seed_ + std::uint64_t{connection} * 2;
   return std::make_unique<Session>(context_, std::move(s));

@@ -66,6 +66,17 @@ void FakeBybit::withhold(const std::string& topic, bool withheld) {
   withheld ? void(withheld_.insert(topic)) : void(withheld_.erase(topic));
 }
 
+void FakeBybit::strand(const std::string& topic) {
+  const std::lock_guard lock(mutex_);
+  stranded_[topic] = upgrades_;
+}
+
+bool FakeBybit::withholds(const std::string& topic, const Client& client) const {
+  const auto stranded = stranded_.find(topic);
+  return withheld_.contains(topic) ||
+         (stranded != stranded_.end() && client.number <= stranded->second);
+}
+
 void FakeBybit::skip_one(const std::string& topic) {
   const std::lock_guard lock(mutex_);
   skipping_.insert(topic);
@@ -111,7 +122,7 @@ int FakeBybit::unsubscribed(const std::string& topic) const {
 
 void FakeBybit::serve(Peer& peer) {
   if (peer.header("Upgrade").empty()) return serve_rest(peer);
-  ++upgrades_;
+  const int number = ++upgrades_;
   std::string refusal;
   std::string headers;
   {
@@ -125,15 +136,15 @@ void FakeBybit::serve(Peer& peer) {
   }
   const int closes = closes_;
   if (!peer.accept()) return;
-  std::map<std::string, std::int64_t> books;
+  Client client{peer, number};
   for (;;) {
     if (closes != closes_) {
       peer.close(1001, "on purpose");
       return;
     }
-    if (const auto message = peer.read_for(10ms)) answer(peer, *message, books);
+    if (const auto message = peer.read_for(10ms)) answer(client, *message);
     if (peer.ended()) return;
-    push_updates(peer, books);
+    push_updates(client);
   }
 }
 
@@ -216,8 +227,8 @@ void FakeBybit::serve_rest(Peer& peer) {
        now_ms()}}.dump());
 }
 
-void FakeBybit::answer(Peer& peer, const std::string& message,
-                       std::map<std::string, std::int64_t>& books) {
+void FakeBybit::answer(Client& client, const std::string& message) {
+  auto& [peer, number, books] = client;
   const json request = json::parse(message);
   const std::string op = request.at("op");
   if (op == "ping") ++pings_;
@@ -231,7 +242,7 @@ void FakeBybit::answer(Peer& peer, const std::string& message,
     {
       const std::lock_guard lock(mutex_);
       ++(op == "subscribe" ? subscribed_ : unsubscribed_)[topic];
-      withheld = withheld_.contains(topic);
+      withheld = withholds(topic, client);
     }
     if (op == "unsubscribe") {
       books.erase(topic);
@@ -246,16 +257,16 @@ void FakeBybit::answer(Peer& peer, const std::string& message,
             "\"}");
 }
 
-void FakeBybit::push_updates(Peer& peer, std::map<std::string, std::int64_t>& books) {
+void FakeBybit::push_updates(Client& client) {
   if (silent_) return;
-  for (auto& [topic, u] : books) {
+  for (auto& [topic, u] : client.books) {
     {
       const std::lock_guard lock(mutex_);
-      if (withheld_.contains(topic)) continue;
+      if (withholds(topic, client)) continue;
       if (skipping_.erase(topic) > 0) ++u;
       latest_[symbol_of(topic)] = u + 1;
     }
-    peer.send(book(topic, false, ++u));
+    client.peer.send(book(topic, false, ++u));
   }
 }
 

@@ -33,6 +33,8 @@ class FakeBybit {
   void refuse(std::string status, std::string headers);
   /// Topics that are acknowledged but not served, from now on.
   void withhold(const std::string& topic, bool withheld);
+  /// From now on the topic is acknowledged but not served on the connections that are open.
+  void strand(const std::string& topic);
   /// The next update of this book skips an update id.
   void skip_one(const std::string& topic);
   /// Every open connection is closed by the server.
@@ -67,8 +69,15 @@ class FakeBybit {
   void serve(Peer& peer);
   void serve_rest(Peer& peer);
   void serve_rest_book(Peer& peer);
-  void answer(Peer& peer, const std::string& message, std::map<std::string, std::int64_t>& books);
-  void push_updates(Peer& peer, std::map<std::string, std::int64_t>& books);
+  /// One connection's; `number` counts upgrades.
+  struct Client {
+    Peer& peer;
+    int number = 0;
+    std::map<std::string, std::int64_t> books{};  // update id sent, by topic
+  };
+  void answer(Client& client, const std::string& message);
+  void push_updates(Client& client);
+  bool withholds(const std::string& topic, const Client& client) const;  // with mutex_
 
   std::atomic<bool> silent_{false};
   std::atomic<int> closes_{0};
@@ -82,6 +91,7 @@ class FakeBybit {
   std::string refusal_;
   std::string refusal_headers_;
   std::set<std::string> withheld_;
+  std::map<std::string, int> stranded_;  // up to which connection
   std::set<std::string> skipping_;
   std::set<std::string> listed_{"BTCUSDT", "ETHUSDT"};
   std::map<std::string, int> subscribed_;

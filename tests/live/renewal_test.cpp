@@ -142,6 +142,28 @@ TEST_CASE("what the successor does not deliver is lost when its time is up, the 
   CHECK(Feeds::eventually([&] { return f.sink.synced(kBtc) > before + 5; }));
 }
 
+TEST_CASE(
+    "a book that its connection no longer serves comes over a fresh one, and no other notices") {
+  Feeds f;
+  f.options.first_data = 300ms;
+  f.options.least_patience = 300ms;
+  f.start();
+  REQUIRE(Feeds::eventually([&] { return f.sink.synced(kBtc) > 20 && f.sink.synced(kEth) > 20; }));
+  f.venue.strand("orderbook.50.BTCUSDT");
+  REQUIRE(Feeds::eventually([&] { return f.sink.latest(kBtc) == kPlaces; }));
+  const int before = f.sink.synced(kBtc);
+  CHECK(Feeds::eventually([&] { return f.sink.synced(kBtc) > before + 5; }));
+  REQUIRE(Feeds::eventually([&] { return f.sink.latest(kEth) == kPlaces; }));
+  CHECK(f.sink.lost(kEth) == 0);
+  CHECK(f.sink.errors() == 0);
+  // Not for ever: what no connection serves opens no third one soon.
+  f.venue.withhold("orderbook.50.BTCUSDT", true);
+  const int asked = f.venue.subscribed("orderbook.50.BTCUSDT");
+  REQUIRE(
+      Feeds::eventually([&] { return f.venue.subscribed("orderbook.50.BTCUSDT") > asked + 3; }));
+  CHECK(f.venue.upgrades() == 2);
+}
+
 TEST_CASE("what is removed during a handover is not shown again") {
   Feeds f;
   f.options.max_age = 400ms;
