@@ -36,22 +36,7 @@ std::string snapshot(std::int64_t id) {
          R"(,"bids":[["10","1"],["9","2"]],"asks":[["11","1"]]})";
 }
 
-struct Binance {
-  Normalizer normalizer{VenueId::kBinance};
-  Memory memory;
-
-  void feed(const Frame& frame) {
-    memory.clear();
-    normalizer.feed(frame, memory);
-  }
-  void check_error(const Frame& frame, ErrorCode code) {
-    CAPTURE(frame.payload);
-    feed(frame);
-    CHECK(memory.records() == 0);
-    REQUIRE(memory.errors.size() == 1);
-    CHECK(to_string(memory.errors[0].error.code) == to_string(code));
-  }
-};
+using Binance = OneFrame<VenueId::kBinance>;
 
 TEST_CASE_FIXTURE(Binance, "Binance: ticker, raw and combined; the rate is a fraction") {
   for (const std::string& payload : {std::string{kTicker}, wrapped("btcusdt@ticker", kTicker)}) {

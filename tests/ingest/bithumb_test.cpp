@@ -22,14 +22,7 @@ constexpr const char* kBook =
     R"({"ask_price":3716000,"bid_price":3713000,"ask_size":3.3766,"bid_size":15.399}],"level":1,)"
     R"("timestamp":1790133505546514,"stream_type":"SNAPSHOT"})";
 
-struct Bithumb {
-  Normalizer normalizer{VenueId::kBithumb};
-  Memory memory;
-
-  void feed(const Frame& frame) {
-    memory.clear();
-    normalizer.feed(frame, memory);
-  }
+struct Bithumb : OneFrame<VenueId::kBithumb> {
   std::optional<Timestamp> rest_ticker_time(std::string_view fields,
                                             std::optional<Timestamp> receive_time) {
     const std::string payload =

@@ -18,11 +18,7 @@ std::string delta(std::int64_t u, const std::string& bids, const std::string& as
          R"(,"seq":47474967796},"cts":1731035685342})";
 }
 
-struct Bybit {
-  Normalizer normalizer{VenueId::kBybit};
-  Memory memory;
-  void feed(std::string_view payload) { normalizer.feed(ws(payload), memory); }
-};
+using Bybit = AllFrames<VenueId::kBybit>;
 
 TEST_CASE_FIXTURE(Bybit, "A11 Bybit: ticker change in quote units, exactly; rate a fraction") {
   feed(kTicker);
@@ -125,48 +121,35 @@ TEST_CASE_FIXTURE(Bybit, "Bybit: what is no market data") {
 }
 
 TEST_CASE_FIXTURE(Bybit, "Bybit: errors") {
-  struct Case {
-    const char* payload;
-    ErrorCode code;
-    const char* symbol;
-  };
-  const Case cases[] = {
-      {R"({"success":false,"ret_msg":"Invalid symbol :[orderbook.50.NOTREALUSDT]","conn_id":"d","req_id":"","op":"subscribe"})",
-       ErrorCode::kUnknownSymbol, "NOTREALUSDT"},
-      {R"({"success":false,"ret_msg":"error:handler not found,topic:liquidations:BTCUSDT","conn_id":"d","op":"subscribe"})",
-       ErrorCode::kVenueError, ""},
-      {R"({"topic":"orderBookL2_25.BTCUSD","type":"snapshot","data":[]})",
-       ErrorCode::kObsoleteProtocol, ""},
-      {R"({"topic":"depth","params":{"symbol":"BTCUSDT"},"data":{}})", ErrorCode::kObsoleteProtocol,
-       ""},
-      {R"({"ret_code":0,"ret_msg":"OK","result":[]})", ErrorCode::kObsoleteProtocol, ""},
-      {R"({"topic":"tickers.BTCUSD","type":"delta","ts":1,"data":{"symbol":"BTCUSD","markPrice":"61875.06"}})",
-       ErrorCode::kUnknownSymbol, "BTCUSD"},
-      {R"({"topic":"orderbook.50.BTC-26DEC26","type":"snapshot","ts":1,"data":{"s":"BTC-26DEC26","b":[],"a":[],"u":1}})",
-       ErrorCode::kUnknownSymbol, "BTC-26DEC26"},
-      {R"({"topic":"orderbook.x.BTCUSDT","type":"snapshot","ts":1,"data":{"s":"BTCUSDT","b":[],"a":[],"u":1}})",
-       ErrorCode::kSchemaMismatch, ""},
-      {R"({"topic":"orderbook.50.BTCUSDT","type":"snapshot","ts":1,"data":{"s":"BTCUSDT","b":[],"a":[]}})",
-       ErrorCode::kSchemaMismatch, "BTCUSDT"},
-      {R"({"topic":"orderbook.50.BTCUSDT","type":"snapshot","ts":1,"data":{"s":"BTCUSDT","b":[["2","1"]],"a":[["2","1"]],"u":1}})",
-       ErrorCode::kCrossedBook, "BTCUSDT"},
-      {R"({"retCode":10001,"retMsg":"Not supported symbols","result":{},"retExtInfo":{},"time":1716863719382})",
-       ErrorCode::kUnknownSymbol, ""},
-      {R"({"retCode":10006,"retMsg":"Too many visits!","result":{},"retExtInfo":{},"time":1})",
-       ErrorCode::kRateLimited, ""},
-      {R"({"retCode":0,"retMsg":"OK","result":{"category":"inverse","list":[{"symbol":"BTCUSD","lastPrice":"1"}]},"time":1})",
-       ErrorCode::kUnknownSymbol, ""},
-  };
-  for (const Case& c : cases) {
-    CAPTURE(c.payload);
-    Normalizer fresh{VenueId::kBybit};
-    memory.clear();
-    fresh.feed(ws(c.payload), memory);
-    REQUIRE(memory.errors.size() == 1);
-    CHECK(memory.errors[0].error.code == c.code);
-    CHECK(memory.errors[0].symbol == c.symbol);
-    CHECK(memory.records() == 0);
-  }
+  check_refused(
+      VenueId::kBybit,
+      {
+          {R"({"success":false,"ret_msg":"Invalid symbol :[orderbook.50.NOTREALUSDT]","conn_id":"d","req_id":"","op":"subscribe"})",
+           ErrorCode::kUnknownSymbol, "NOTREALUSDT"},
+          {R"({"success":false,"ret_msg":"error:handler not found,topic:liquidations:BTCUSDT","conn_id":"d","op":"subscribe"})",
+           ErrorCode::kVenueError, ""},
+          {R"({"topic":"orderBookL2_25.BTCUSD","type":"snapshot","data":[]})",
+           ErrorCode::kObsoleteProtocol, ""},
+          {R"({"topic":"depth","params":{"symbol":"BTCUSDT"},"data":{}})",
+           ErrorCode::kObsoleteProtocol, ""},
+          {R"({"ret_code":0,"ret_msg":"OK","result":[]})", ErrorCode::kObsoleteProtocol, ""},
+          {R"({"topic":"tickers.BTCUSD","type":"delta","ts":1,"data":{"symbol":"BTCUSD","markPrice":"61875.06"}})",
+           ErrorCode::kUnknownSymbol, "BTCUSD"},
+          {R"({"topic":"orderbook.50.BTC-26DEC26","type":"snapshot","ts":1,"data":{"s":"BTC-26DEC26","b":[],"a":[],"u":1}})",
+           ErrorCode::kUnknownSymbol, "BTC-26DEC26"},
+          {R"({"topic":"orderbook.x.BTCUSDT","type":"snapshot","ts":1,"data":{"s":"BTCUSDT","b":[],"a":[],"u":1}})",
+           ErrorCode::kSchemaMismatch, ""},
+          {R"({"topic":"orderbook.50.BTCUSDT","type":"snapshot","ts":1,"data":{"s":"BTCUSDT","b":[],"a":[]}})",
+           ErrorCode::kSchemaMismatch, "BTCUSDT"},
+          {R"({"topic":"orderbook.50.BTCUSDT","type":"snapshot","ts":1,"data":{"s":"BTCUSDT","b":[["2","1"]],"a":[["2","1"]],"u":1}})",
+           ErrorCode::kCrossedBook, "BTCUSDT"},
+          {R"({"retCode":10001,"retMsg":"Not supported symbols","result":{},"retExtInfo":{},"time":1716863719382})",
+           ErrorCode::kUnknownSymbol, ""},
+          {R"({"retCode":10006,"retMsg":"Too many visits!","result":{},"retExtInfo":{},"time":1})",
+           ErrorCode::kRateLimited, ""},
+          {R"({"retCode":0,"retMsg":"OK","result":{"category":"inverse","list":[{"symbol":"BTCUSD","lastPrice":"1"}]},"time":1})",
+           ErrorCode::kUnknownSymbol, ""},
+      });
 }
 
 TEST_CASE_FIXTURE(Bybit, "Bybit: REST ticker, book and market list") {

@@ -24,22 +24,7 @@ constexpr const char* kBook =
     R"({"price":"116640000","qty":"0.000657"},{"price":"116460000","qty":"0.0232"}],"bids":[)"
     R"({"price":"116450000","qty":"0.0118"},{"price":"116440000","qty":"0.04695328"}]}})";
 
-struct Coinone {
-  Normalizer normalizer{VenueId::kCoinone};
-  Memory memory;
-
-  void feed(const Frame& frame) {
-    memory.clear();
-    normalizer.feed(frame, memory);
-  }
-  void check_error(const Frame& frame, ErrorCode code) {
-    CAPTURE(frame.payload);
-    feed(frame);
-    CHECK(memory.records() == 0);
-    REQUIRE(memory.errors.size() == 1);
-    CHECK(to_string(memory.errors[0].error.code) == to_string(code));
-  }
-};
+using Coinone = OneFrame<VenueId::kCoinone>;
 
 std::string book_of(std::string_view id, std::string_view time, std::string_view sides) {
   return R"({"response_type":"DATA","channel":"ORDERBOOK","data":{"quote_currency":"KRW",)"

@@ -28,10 +28,7 @@ std::string base(std::int64_t id) {
          R"(,"current":1649769789574,"update":1649769789566,"asks":[["40486.86","0.1661"]],"bids":[["40486.85","0.0578"]]})";
 }
 
-struct Gate {
-  Normalizer normalizer{VenueId::kGateio};
-  Memory memory;
-  void feed(std::string_view payload) { normalizer.feed(ws(payload), memory); }
+struct Gate : AllFrames<VenueId::kGateio> {
   void feed_base(std::int64_t id) {
     const std::string payload = base(id);
     normalizer.feed(rest(payload, "orderbook", "BTC_USDT"), memory);
@@ -168,41 +165,30 @@ TEST_CASE_FIXTURE(Gate, "Gate: what is no market data") {
 }
 
 TEST_CASE_FIXTURE(Gate, "Gate: errors") {
-  struct Case {
-    const char* payload;
-    ErrorCode code;
-    const char* symbol;
-  };
-  const Case cases[] = {
-      {R"({"time":1747391482,"time_ms":1747391482960,"id":1,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.400"],)"
-       R"("error":{"code":2,"message":"Alert sub ob.BTC_USDT.400"},"result":{"status":"fail"}})",
-       ErrorCode::kVenueError, "BTC_USDT"},
-      {R"({"time":1,"channel":"spot.tickers","event":"subscribe","error":{"code":2,"message":"unknown currency pair: XXX_USDT"},"result":null})",
-       ErrorCode::kUnknownSymbol, "XXX_USDT"},
-      {R"({"label":"INVALID_CURRENCY_PAIR","message":"Invalid currency pair BTC_USDTT"})",
-       ErrorCode::kUnknownSymbol, ""},
-      {R"({"label":"TOO_MANY_REQUESTS","message":"slow down"})", ErrorCode::kRateLimited, ""},
-      {R"({"method":"ticker.update","params":["BTC_USDT",{}],"id":null})",
-       ErrorCode::kObsoleteProtocol, ""},
-      {R"({"error":null,"result":{"status":"success"},"id":1})", ErrorCode::kObsoleteProtocol, ""},
-      {R"({"time":1,"channel":"futures.tickers","event":"update","result":[]})",
-       ErrorCode::kUnknownSymbol, ""},
-      {R"({"channel":"spot.obu","result":{"t":1,"s":"ob.BTC_USDT.50","b":[]},"time_ms":1})",
-       ErrorCode::kSchemaMismatch, "BTC_USDT"},
-      {R"({"channel":"spot.obu","result":{"t":1,"s":"ob.BTC_USDT.50","full":true,"u":1,"b":[["-1","1"]]},"time_ms":1})",
-       ErrorCode::kValueOutOfRange, "BTC_USDT"},
-      {R"({"time":1,"channel":"spot.tickers","event":"update","result":{"currency_pair":"BTC_USDT","last":"0"}})",
-       ErrorCode::kValueOutOfRange, "BTC_USDT"},
-  };
-  for (const Case& c : cases) {
-    CAPTURE(c.payload);
-    memory.clear();
-    feed(c.payload);
-    REQUIRE(memory.errors.size() == 1);
-    CHECK(memory.errors[0].error.code == c.code);
-    CHECK(memory.errors[0].symbol == c.symbol);
-    CHECK(memory.records() == 0);
-  }
+  check_refused(
+      VenueId::kGateio,
+      {
+          {R"({"time":1747391482,"time_ms":1747391482960,"id":1,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.400"],)"
+           R"("error":{"code":2,"message":"Alert sub ob.BTC_USDT.400"},"result":{"status":"fail"}})",
+           ErrorCode::kVenueError, "BTC_USDT"},
+          {R"({"time":1,"channel":"spot.tickers","event":"subscribe","error":{"code":2,"message":"unknown currency pair: XXX_USDT"},"result":null})",
+           ErrorCode::kUnknownSymbol, "XXX_USDT"},
+          {R"({"label":"INVALID_CURRENCY_PAIR","message":"Invalid currency pair BTC_USDTT"})",
+           ErrorCode::kUnknownSymbol, ""},
+          {R"({"label":"TOO_MANY_REQUESTS","message":"slow down"})", ErrorCode::kRateLimited, ""},
+          {R"({"method":"ticker.update","params":["BTC_USDT",{}],"id":null})",
+           ErrorCode::kObsoleteProtocol, ""},
+          {R"({"error":null,"result":{"status":"success"},"id":1})", ErrorCode::kObsoleteProtocol,
+           ""},
+          {R"({"time":1,"channel":"futures.tickers","event":"update","result":[]})",
+           ErrorCode::kUnknownSymbol, ""},
+          {R"({"channel":"spot.obu","result":{"t":1,"s":"ob.BTC_USDT.50","b":[]},"time_ms":1})",
+           ErrorCode::kSchemaMismatch, "BTC_USDT"},
+          {R"({"channel":"spot.obu","result":{"t":1,"s":"ob.BTC_USDT.50","full":true,"u":1,"b":[["-1","1"]]},"time_ms":1})",
+           ErrorCode::kValueOutOfRange, "BTC_USDT"},
+          {R"({"time":1,"channel":"spot.tickers","event":"update","result":{"currency_pair":"BTC_USDT","last":"0"}})",
+           ErrorCode::kValueOutOfRange, "BTC_USDT"},
+      });
 }
 
 TEST_CASE_FIXTURE(Gate, "Gate: REST tickers, book without id, market list") {

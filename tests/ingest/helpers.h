@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <initializer_list>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -67,6 +68,54 @@ inline Frame rest(std::string_view payload, std::string_view channel,
   frame.channel = channel;
   frame.symbol = symbol;
   return frame;
+}
+
+/// A venue's normalizer, and what it made of one frame.
+template <VenueId kVenue>
+struct OneFrame {
+  Normalizer normalizer{kVenue};
+  Memory memory;
+
+  void feed(const Frame& frame) {
+    memory.clear();
+    normalizer.feed(frame, memory);
+  }
+  void check_error(const Frame& frame, ErrorCode code) {
+    CAPTURE(frame.payload);
+    feed(frame);
+    CHECK(memory.records() == 0);
+    REQUIRE(memory.errors.size() == 1);
+    CHECK(to_string(memory.errors[0].error.code) == to_string(code));
+  }
+};
+
+/// A venue's normalizer, and what it made of all that came over the socket.
+template <VenueId kVenue>
+struct AllFrames {
+  Normalizer normalizer{kVenue};
+  Memory memory;
+
+  void feed(std::string_view payload) { normalizer.feed(ws(payload), memory); }
+};
+
+/// A payload of the socket that gives an error and nothing else.
+struct Refused {
+  const char* payload;
+  ErrorCode code;
+  const char* symbol;  ///< that the error names
+};
+
+inline void check_refused(VenueId venue, std::initializer_list<Refused> cases) {
+  for (const Refused& c : cases) {
+    CAPTURE(c.payload);
+    Normalizer normalizer{venue};
+    Memory memory;
+    normalizer.feed(ws(c.payload), memory);
+    REQUIRE(memory.errors.size() == 1);
+    CHECK(memory.errors[0].error.code == c.code);
+    CHECK(memory.errors[0].symbol == c.symbol);
+    CHECK(memory.records() == 0);
+  }
 }
 
 /// Levels as "price@size price@size", in plain notation.

@@ -17,22 +17,7 @@ constexpr const char* kBook =
     R"("qty":"0.00665633"}],"bids":[{"price":"116455000","qty":"0.00499"},{"price":"116453000",)"
     R"("qty":"0.01919775"}]}})";
 
-struct Korbit {
-  Normalizer normalizer{VenueId::kKorbit};
-  Memory memory;
-
-  void feed(const Frame& frame) {
-    memory.clear();
-    normalizer.feed(frame, memory);
-  }
-  void check_error(const Frame& frame, ErrorCode code) {
-    CAPTURE(frame.payload);
-    feed(frame);
-    CHECK(memory.records() == 0);
-    REQUIRE(memory.errors.size() == 1);
-    CHECK(to_string(memory.errors[0].error.code) == to_string(code));
-  }
-};
+using Korbit = OneFrame<VenueId::kKorbit>;
 
 TEST_CASE_FIXTURE(Korbit, "Korbit: ticker; the rate is a fraction, not the venue's percentage") {
   feed(ws(kTicker));

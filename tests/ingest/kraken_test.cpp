@@ -24,11 +24,7 @@ constexpr const char* kMaticUpdate =
     R"({"channel":"book","type":"update","data":[{"symbol":"MATIC/USD","bids":[{"price":0.5657,"qty":1098.39475580}],)"
     R"("asks":[],"checksum":2114181697,"timestamp":"2023-10-06T17:35:55.440295Z"}]})";
 
-struct Kraken {
-  Normalizer normalizer{VenueId::kKraken};
-  Memory memory;
-  void feed(std::string_view payload) { normalizer.feed(ws(payload), memory); }
-};
+using Kraken = AllFrames<VenueId::kKraken>;
 
 TEST_CASE_FIXTURE(Kraken, "A10 Kraken: trade_price is last, not ask; times in milliseconds") {
   feed(kTicker);
@@ -139,43 +135,31 @@ TEST_CASE_FIXTURE(Kraken, "Kraken: acknowledged depth, heartbeat, pong, status")
 }
 
 TEST_CASE_FIXTURE(Kraken, "Kraken: errors") {
-  struct Case {
-    const char* payload;
-    ErrorCode code;
-    const char* symbol;
-  };
-  const Case cases[] = {
-      {R"({"error":"Currency pair not supported NOPE/USD","method":"subscribe","success":false,"symbol":"NOPE/USD","time_in":"x","time_out":"y"})",
-       ErrorCode::kUnknownSymbol, "NOPE/USD"},
-      {R"({"error":"Subscription depth not supported","method":"subscribe","success":false,"time_in":"x","time_out":"y"})",
-       ErrorCode::kVenueError, ""},
-      {R"({"error":"Exceeded msg rate","method":"subscribe","success":false})",
-       ErrorCode::kRateLimited, ""},
-      {R"({"error":["EQuery:Unknown asset pair"]})", ErrorCode::kUnknownSymbol, ""},
-      {R"({"error":["EGeneral:Too many requests"]})", ErrorCode::kRateLimited, ""},
-      {R"([320,{"b":[["39071.40000","7.26106570","1622714256.068601"]],"c":"2040672112"},"book-25","XBT/USD"])",
-       ErrorCode::kObsoleteProtocol, ""},
-      {R"({"event":"heartbeat"})", ErrorCode::kObsoleteProtocol, ""},
-      {R"({"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","last":-1}]})",
-       ErrorCode::kValueOutOfRange, "BTC/USD"},
-      {R"({"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD"}]})",
-       ErrorCode::kSchemaMismatch, "BTC/USD"},
-      {R"({"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[],"asks":[]}]})",
-       ErrorCode::kSchemaMismatch, "BTC/USD"},
-      {R"({"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[],"asks":[],"checksum":4294967296}]})",
-       ErrorCode::kValueOutOfRange, "BTC/USD"},
-      {R"({"channel":"book","type":"snapshot","data":[{"symbol":"BTC/USD","bids":[{"price":NaN,"qty":1}],"asks":[],"checksum":1}]})",
-       ErrorCode::kSchemaMismatch, "BTC/USD"},
-  };
-  for (const Case& c : cases) {
-    CAPTURE(c.payload);
-    memory.clear();
-    feed(c.payload);
-    REQUIRE(memory.errors.size() == 1);
-    CHECK(memory.errors[0].error.code == c.code);
-    CHECK(memory.errors[0].symbol == c.symbol);
-    CHECK(memory.records() == 0);
-  }
+  check_refused(
+      VenueId::kKraken,
+      {
+          {R"({"error":"Currency pair not supported NOPE/USD","method":"subscribe","success":false,"symbol":"NOPE/USD","time_in":"x","time_out":"y"})",
+           ErrorCode::kUnknownSymbol, "NOPE/USD"},
+          {R"({"error":"Subscription depth not supported","method":"subscribe","success":false,"time_in":"x","time_out":"y"})",
+           ErrorCode::kVenueError, ""},
+          {R"({"error":"Exceeded msg rate","method":"subscribe","success":false})",
+           ErrorCode::kRateLimited, ""},
+          {R"({"error":["EQuery:Unknown asset pair"]})", ErrorCode::kUnknownSymbol, ""},
+          {R"({"error":["EGeneral:Too many requests"]})", ErrorCode::kRateLimited, ""},
+          {R"([320,{"b":[["39071.40000","7.26106570","1622714256.068601"]],"c":"2040672112"},"book-25","XBT/USD"])",
+           ErrorCode::kObsoleteProtocol, ""},
+          {R"({"event":"heartbeat"})", ErrorCode::kObsoleteProtocol, ""},
+          {R"({"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","last":-1}]})",
+           ErrorCode::kValueOutOfRange, "BTC/USD"},
+          {R"({"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD"}]})",
+           ErrorCode::kSchemaMismatch, "BTC/USD"},
+          {R"({"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[],"asks":[]}]})",
+           ErrorCode::kSchemaMismatch, "BTC/USD"},
+          {R"({"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[],"asks":[],"checksum":4294967296}]})",
+           ErrorCode::kValueOutOfRange, "BTC/USD"},
+          {R"({"channel":"book","type":"snapshot","data":[{"symbol":"BTC/USD","bids":[{"price":NaN,"qty":1}],"asks":[],"checksum":1}]})",
+           ErrorCode::kSchemaMismatch, "BTC/USD"},
+      });
 }
 
 TEST_CASE_FIXTURE(Kraken, "Kraken: REST answers under its own key") {

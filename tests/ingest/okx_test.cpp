@@ -20,11 +20,7 @@ constexpr const char* kHeartbeat =
     R"({"arg":{"channel":"books","instId":"SOL-USDT"},"action":"update","data":[{"asks":[],"bids":[],)"
     R"("ts":"1790394937300","checksum":0,"seqId":32032594315,"prevSeqId":32032594315}]})";
 
-struct Okx {
-  Normalizer normalizer{VenueId::kOkx};
-  Memory memory;
-  void feed(std::string_view payload) { normalizer.feed(ws(payload), memory); }
-};
+using Okx = AllFrames<VenueId::kOkx>;
 
 TEST_CASE_FIXTURE(Okx, "OKX: ticker") {
   feed(kTicker);
@@ -160,55 +156,43 @@ TEST_CASE_FIXTURE(Okx, "OKX: what is no market data") {
 }
 
 TEST_CASE_FIXTURE(Okx, "OKX: errors by code") {
-  struct Case {
-    const char* payload;
-    ErrorCode code;
-    const char* symbol;
-  };
-  const Case cases[] = {
-      {R"({"event":"error","msg":"Wrong URL or channel:tickers,instId:NMR-USDT doesn't exist.","code":"60018","connId":"0"})",
-       ErrorCode::kUnknownSymbol, "NMR-USDT"},
-      {R"({"id":"1512","event":"error","code":"60012","msg":"Invalid request: {\"op\": \"subscribe\"}","connId":"a4d3ae55"})",
-       ErrorCode::kVenueError, ""},
-      {R"({"event":"error","code":"60014","msg":"Requests too frequent"})", ErrorCode::kRateLimited,
-       ""},
-      {R"({"code":"51001","data":[],"msg":"Instrument ID doesn't exist."})",
-       ErrorCode::kUnknownSymbol, ""},
-      {R"({"code":"50011","data":[],"msg":"Too Many Requests"})", ErrorCode::kRateLimited, ""},
-      {R"({"table":"spot/depth5","data":[{"asks":[],"bids":[]}]})", ErrorCode::kObsoleteProtocol,
-       ""},
-      {R"({"event":"subscribe","channel":"spot/ticker:ETH-USDT"})", ErrorCode::kObsoleteProtocol,
-       ""},
-      {R"({"arg":{"channel":"tickers","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP","instId":"BTC-USDT-SWAP","last":"1"}]})",
-       ErrorCode::kUnknownSymbol, "BTC-USDT-SWAP"},
-      {R"({"arg":{"channel":"books5","instId":"BTC-USD-220624-50000-C"},"data":[{"asks":[],"bids":[],"ts":"1"}]})",
-       ErrorCode::kUnknownSymbol, "BTC-USD-220624-50000-C"},
-      {R"({"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","last":"-1"}]})",
-       ErrorCode::kValueOutOfRange, "BTC-USDT"},
-      {R"({"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","last":"nan"}]})",
-       ErrorCode::kValueOutOfRange, "BTC-USDT"},
-      {R"({"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","last":{}}]})",
-       ErrorCode::kSchemaMismatch, "BTC-USDT"},
-      {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["0","1"]],"bids":[]}]})",
-       ErrorCode::kValueOutOfRange, "BTC-USDT"},
-      {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["1","-1"]],"bids":[]}]})",
-       ErrorCode::kValueOutOfRange, "BTC-USDT"},
-      {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["1.2345678901234567891","1"]],"bids":[]}]})",
-       ErrorCode::kValueOutOfRange, "BTC-USDT"},
-      {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["1e400","1"]],"bids":[]}]})",
-       ErrorCode::kValueOutOfRange, "BTC-USDT"},
-      {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"bids":[]}]})",
-       ErrorCode::kSchemaMismatch, "BTC-USDT"},
-  };
-  for (const Case& c : cases) {
-    CAPTURE(c.payload);
-    memory.clear();
-    feed(c.payload);
-    REQUIRE(memory.errors.size() == 1);
-    CHECK(memory.errors[0].error.code == c.code);
-    CHECK(memory.errors[0].symbol == c.symbol);
-    CHECK(memory.records() == 0);
-  }
+  check_refused(
+      VenueId::kOkx,
+      {
+          {R"({"event":"error","msg":"Wrong URL or channel:tickers,instId:NMR-USDT doesn't exist.","code":"60018","connId":"0"})",
+           ErrorCode::kUnknownSymbol, "NMR-USDT"},
+          {R"({"id":"1512","event":"error","code":"60012","msg":"Invalid request: {\"op\": \"subscribe\"}","connId":"a4d3ae55"})",
+           ErrorCode::kVenueError, ""},
+          {R"({"event":"error","code":"60014","msg":"Requests too frequent"})",
+           ErrorCode::kRateLimited, ""},
+          {R"({"code":"51001","data":[],"msg":"Instrument ID doesn't exist."})",
+           ErrorCode::kUnknownSymbol, ""},
+          {R"({"code":"50011","data":[],"msg":"Too Many Requests"})", ErrorCode::kRateLimited, ""},
+          {R"({"table":"spot/depth5","data":[{"asks":[],"bids":[]}]})",
+           ErrorCode::kObsoleteProtocol, ""},
+          {R"({"event":"subscribe","channel":"spot/ticker:ETH-USDT"})",
+           ErrorCode::kObsoleteProtocol, ""},
+          {R"({"arg":{"channel":"tickers","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP","instId":"BTC-USDT-SWAP","last":"1"}]})",
+           ErrorCode::kUnknownSymbol, "BTC-USDT-SWAP"},
+          {R"({"arg":{"channel":"books5","instId":"BTC-USD-220624-50000-C"},"data":[{"asks":[],"bids":[],"ts":"1"}]})",
+           ErrorCode::kUnknownSymbol, "BTC-USD-220624-50000-C"},
+          {R"({"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","last":"-1"}]})",
+           ErrorCode::kValueOutOfRange, "BTC-USDT"},
+          {R"({"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","last":"nan"}]})",
+           ErrorCode::kValueOutOfRange, "BTC-USDT"},
+          {R"({"arg":{"channel":"tickers","instId":"BTC-USDT"},"data":[{"instId":"BTC-USDT","last":{}}]})",
+           ErrorCode::kSchemaMismatch, "BTC-USDT"},
+          {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["0","1"]],"bids":[]}]})",
+           ErrorCode::kValueOutOfRange, "BTC-USDT"},
+          {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["1","-1"]],"bids":[]}]})",
+           ErrorCode::kValueOutOfRange, "BTC-USDT"},
+          {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["1.2345678901234567891","1"]],"bids":[]}]})",
+           ErrorCode::kValueOutOfRange, "BTC-USDT"},
+          {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["1e400","1"]],"bids":[]}]})",
+           ErrorCode::kValueOutOfRange, "BTC-USDT"},
+          {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"bids":[]}]})",
+           ErrorCode::kSchemaMismatch, "BTC-USDT"},
+      });
 }
 
 TEST_CASE_FIXTURE(Okx,

@@ -38,20 +38,9 @@ constexpr const char* kRestTicker =
     R"("acc_trade_price_24h":111690309851.79362,"acc_trade_volume":5871.4585559,)"
     R"("acc_trade_volume_24h":31689.60167858,"highest_52_week_price":5900000,"timestamp":1751606040373}])";
 
-struct Upbit {
-  Normalizer normalizer{VenueId::kUpbit};
-  Memory memory;
-
-  void feed(const Frame& frame) {
-    memory.clear();
-    normalizer.feed(frame, memory);
-  }
+struct Upbit : OneFrame<VenueId::kUpbit> {
   void check_error(std::string_view payload, ErrorCode code) {
-    CAPTURE(payload);
-    feed(ws(payload));
-    CHECK(memory.records() == 0);
-    REQUIRE(memory.errors.size() == 1);
-    CHECK(to_string(memory.errors[0].error.code) == to_string(code));
+    OneFrame::check_error(ws(payload), code);
   }
 };
 
