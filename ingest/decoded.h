@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -123,7 +124,11 @@ class Pool {
     if (size_ == values_.size()) values_.emplace_back();
     return values_[size_++];
   }
-  void pop() { --size_; }
+  /// REQUIRES: not empty.
+  void pop() {
+    assert(size_ > 0);
+    --size_;
+  }
   void clear() { size_ = 0; }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }

@@ -89,15 +89,17 @@ void for_each_item(Array&& array, Visit&& visit) {
 }
 
 /// Adds a ticker filled in by `read(TickerMessage&)`. Where that throws DecodeFailure the row
-/// becomes an error of its own and the rows beside it stay good.
+/// becomes an error of its own, there is no ticker, and the rows beside it stay good; false then.
 template <class Read>
-void add_ticker(Decoded& out, Read&& read) {
+bool add_ticker(Decoded& out, Read&& read) {
   TickerMessage& message = out.next_ticker();
   try {
     read(message);
+    return true;
   } catch (const DecodeFailure& failure) {
     out.add_error(failure.error().code, failure.error().detail, message.symbol);
     out.tickers.pop();
+    return false;
   }
 }
 

@@ -394,13 +394,12 @@ bool read_ticker(od::value& row, TickerMessage& message) {
 }
 
 void read_ticker_row(od::value& row, Decoded& out) {
-  const std::size_t errors = out.errors.size();
   bool is_ticker = false;
-  add_ticker(out, [&](TickerMessage& message) {
+  const bool good = add_ticker(out, [&](TickerMessage& message) {
     if (type_of(row) == JsonType::kArray) return;  // klines
     is_ticker = read_ticker(row, message);
   });
-  if (!is_ticker && out.errors.size() == errors) out.tickers.pop();
+  if (good && !is_ticker) out.tickers.pop();
 }
 
 // {"timezone":"UTC",…,"symbols":[{"symbol":"ETHBTC","status":"TRADING","baseAsset":"ETH","quoteAsset":"BTC",

@@ -365,9 +365,7 @@ void KorbitAdapter::read_rows(od::value& data, const Frame& frame, Decoded& out)
 void KorbitAdapter::read_row(od::value& row, Rows rows, Decoded& out) {
   MarketInfo market;
   bool is_ticker = false;
-  bool is_error = false;
-  add_ticker(out, [&](TickerMessage& message) {
-    is_error = true;  // unless the end is reached
+  const bool good = add_ticker(out, [&](TickerMessage& message) {
     if (type_of(row) != JsonType::kObject) fail(ErrorCode::kSchemaMismatch, "a row is no object");
     TickerFields fields;
     bool is_market = rows == Rows::kMarkets;
@@ -401,9 +399,8 @@ void KorbitAdapter::read_row(od::value& row, Rows rows, Decoded& out) {
     } else {
       market.symbol.clear();  // trades, currencies, candles
     }
-    is_error = false;
   });
-  if (is_error || is_ticker) return;
+  if (!good || is_ticker) return;
   out.tickers.pop();
   if (market.symbol.empty()) {
     out.controls.push_back({});

@@ -515,7 +515,7 @@ void KrakenAdapter::read_rest_member(std::string_view name, od::value& member, b
   bool has_asks = false;
   bool is_book = false;
   bool is_market = false;
-  add_ticker(out, [&](TickerMessage& message) {
+  const bool good = add_ticker(out, [&](TickerMessage& message) {
     message.symbol = symbol;
     Ticker& t = message.ticker;
     for_each_field(member, [&](std::string_view key, od::value value) {
@@ -551,7 +551,6 @@ void KrakenAdapter::read_rest_member(std::string_view name, od::value& member, b
     is_book = has_bids || has_asks;
     is_market = !altname.empty() || !wsname.empty();
     if (is_book && !(has_bids && has_asks)) {
-      is_book = false;
       fail(ErrorCode::kSchemaMismatch, "a book without bids or asks");
     }
     if (!is_book && !is_market && !last) fail(ErrorCode::kSchemaMismatch, "a ticker without c");
@@ -562,6 +561,7 @@ void KrakenAdapter::read_rest_member(std::string_view name, od::value& member, b
     t.prev_closing_price = t.opening_price;
     t.signed_change_price = difference(last, open);
   });
+  if (!good) return;
   if (is_book) {
     out.tickers.pop();
     book.symbol = symbol;

@@ -162,6 +162,20 @@ TEST_CASE_FIXTURE(Kraken, "Kraken: errors") {
       });
 }
 
+TEST_CASE_FIXTURE(Kraken,
+                  "Kraken: a REST pair that is half a book and half a market is one error") {
+  normalizer.feed(
+      rest(
+          R"({"error":[],"result":{"XXBTZUSD":{"bids":[],"altname":"XBTUSD","wsname":"XBT/USD"}}})",
+          "orderbook", "BTC/USD"),
+      memory);
+  REQUIRE(memory.errors.size() == 1);
+  CHECK(memory.errors[0].error.code == ErrorCode::kSchemaMismatch);
+  CHECK(memory.tickers.empty());
+  CHECK(memory.books.empty());
+  CHECK(memory.markets.empty());
+}
+
 TEST_CASE_FIXTURE(Kraken, "Kraken: REST answers under its own key") {
   const char* const ticker =
       R"({"error":[],"result":{"XXBTZUSD":{"a":["30300.10000","1","1.000"],"b":["30300.00000","1","1.000"],)"
