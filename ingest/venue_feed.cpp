@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <span>
+#include <utility>
 
 namespace spreadwatch::ingest {
 namespace {
@@ -93,13 +94,6 @@ void VenueFeed::stop() {
   wallets_.stop();
   for (const auto& session : sessions_) session->stop();
   for (auto& [place, handover] : handovers_) handover.old->stop();
-}
-
-bool VenueFeed::stopped() const {
-  const auto is_stopped = [](const auto& session) { return session->stopped(); };
-  return std::ranges::all_of(sessions_, is_stopped) && std::ranges::all_of(retired_, is_stopped) &&
-         std::ranges::all_of(handovers_,
-                             [](const auto& entry) { return entry.second.old->stopped(); });
 }
 
 void VenueFeed::want(const std::vector<Instrument>& instruments) {

@@ -46,7 +46,6 @@ class VenueFeed final : private LiveSink, private BookObserver {
   void start(SteadyTime now) { started_at_ = now; }
   void tick(SteadyTime now);
   void stop();
-  bool stopped() const;
 
   /// Adds to what is wanted, but for what was removed by request.
   void want(const std::vector<Instrument>& instruments);
