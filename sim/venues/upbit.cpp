@@ -165,11 +165,12 @@ class Upbit final : public UpbitFamily {
     UpbitFamily::fail(connection, JsonObject().text("message", message).text("name", name).str());
   }
 
-  /// Any request with an Origin header shares one slot in ten seconds.
+  /// Requests with an Origin header share one slot in ten seconds; the first of them is served.
   std::optional<HttpAnswer> check_origin(const HttpRequest& request) {
-    if (!request.header("origin")) return std::nullopt;
+    if (!request.header("origin") || origin_[request.remote].admit(request.now_ms)) {
+      return std::nullopt;
+    }
     violation("origin_header", request.now_ms);
-    if (origin_[request.remote].admit(request.now_ms)) return std::nullopt;
     return answer(429, R"({"error":{"name":"too_many_requests"}})");
   }
 

@@ -283,8 +283,10 @@ TEST_CASE("simulator: binance's diffs on a REST snapshot are the true book") {
 TEST_CASE("simulator: refusals and closes reach the client") {
   const Running sim({.assets = {"BTC"}, .venues = {"upbit", "binance"}});
   CHECK_THROWS_WITH(WebSocketClient(sim.venue_port("binance"), "/nope"), "upgrade refused: 404");
-  WebSocketClient client(sim.venue_port("upbit"), sim.ws_path("upbit"),
-                         {{"Origin", "http://example.org"}});
+  const Headers origin = {{"Origin", "http://example.org"}};
+  WebSocketClient client(sim.venue_port("upbit"), sim.ws_path("upbit"), origin);
+  CHECK_THROWS_WITH(WebSocketClient(sim.venue_port("upbit"), sim.ws_path("upbit"), origin),
+                    "upgrade refused: 429");
   client.send("nonsense");
   const auto error = client.read();
   REQUIRE(error);
