@@ -21,10 +21,11 @@ namespace spreadwatch::sim {
 
 /// What a request or an upgrade carried.
 struct HttpRequest {
-  std::string method;                                        ///< "GET"
-  std::string target;                                        ///< as sent, path and query
-  std::string path;                                          ///< percent-decoded, without the query
-  std::vector<std::pair<std::string, std::string>> query;    ///< decoded, in order, repeats kept
+  std::string method;  ///< "GET"
+  std::string target;  ///< as sent, path and query
+  std::string path;    ///< percent-decoded, without the query
+  /// Decoded, in order, repeats kept; those of a form in the body come last.
+  std::vector<std::pair<std::string, std::string>> query;
   std::vector<std::pair<std::string, std::string>> headers;  ///< names lower case
   std::string body;
   std::string remote;       ///< client address without port

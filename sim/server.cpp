@@ -44,6 +44,7 @@ constexpr auto kCloseTimeout = std::chrono::seconds(3);
 // A kernel buffer that swallows megabytes would hide a slow reader from the queue's bound.
 constexpr int kSendBufferBytes = 256 * 1024;
 constexpr auto kFrozenWatch = std::chrono::milliseconds(200);
+constexpr std::string_view kFormType = "application/x-www-form-urlencoded";
 constexpr std::size_t kDripPieces = 20;
 constexpr std::size_t kMaxWaitingForDrip = 16;  // above, messages go whole again
 
@@ -98,6 +99,21 @@ std::string percent_decoded(std::string_view text, bool query) {
   return result;
 }
 
+/// Adds the parameters of a query, or of a form, in order.
+void append_parameters(std::string_view text, HttpRequest& request) {
+  while (!text.empty()) {
+    const std::size_t end = text.find('&');
+    const std::string_view pair = text.substr(0, end);
+    const std::size_t equals = pair.find('=');
+    if (!pair.empty()) {
+      request.query.emplace_back(
+          percent_decoded(pair.substr(0, equals), true),
+          equals == std::string_view::npos ? "" : percent_decoded(pair.substr(equals + 1), true));
+    }
+    text = end == std::string_view::npos ? "" : text.substr(end + 1);
+  }
+}
+
 HttpRequest to_request(const http::request<http::string_body>& message, std::string remote) {
   HttpRequest request;
   request.method = std::string(message.method_string());
@@ -114,22 +130,15 @@ HttpRequest to_request(const http::request<http::string_body>& message, std::str
   }
   const std::size_t mark = target.find('?');
   request.path = percent_decoded(target.substr(0, mark), false);
-  std::string_view query = mark == std::string_view::npos ? "" : target.substr(mark + 1);
-  while (!query.empty()) {
-    const std::size_t end = query.find('&');
-    const std::string_view pair = query.substr(0, end);
-    const std::size_t equals = pair.find('=');
-    if (!pair.empty()) {
-      request.query.emplace_back(
-          percent_decoded(pair.substr(0, equals), true),
-          equals == std::string_view::npos ? "" : percent_decoded(pair.substr(equals + 1), true));
-    }
-    query = end == std::string_view::npos ? "" : query.substr(end + 1);
-  }
+  if (mark != std::string_view::npos) append_parameters(target.substr(mark + 1), request);
   for (const auto& field : message) {
     request.headers.emplace_back(
         to_lower(std::string_view(field.name_string().data(), field.name_string().size())),
         std::string(field.value()));
+  }
+  // Kraken's public routes may be POSTed, and some of its clients do nothing else.
+  if (to_lower(request.header("content-type").value_or("")).starts_with(kFormType)) {
+    append_parameters(request.body, request);
   }
   return request;
 }

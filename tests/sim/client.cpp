@@ -25,9 +25,10 @@ tcp::endpoint loopback(std::uint16_t port) { return {asio::ip::address_v4::loopb
 
 template <class Stream>
 HttpReply exchange(Stream& stream, const std::string& method, const std::string& target,
-                   const std::string& body) {
+                   const std::string& body, const std::string& content_type = {}) {
   http::request<http::string_body> request(http::string_to_verb(method), target, 11);
   request.set(http::field::host, "127.0.0.1");
+  if (!content_type.empty()) request.set(http::field::content_type, content_type);
   request.set(http::field::connection, "close");
   request.body() = body;
   request.prepare_payload();
@@ -39,16 +40,27 @@ HttpReply exchange(Stream& stream, const std::string& method, const std::string&
           std::string(response[http::field::content_type])};
 }
 
-}  // namespace
-
-HttpReply http_request(std::uint16_t port, const std::string& method, const std::string& target,
-                       const std::string& body, const std::string& ca_pem) {
-  asio::io_context io;
+tcp::socket connected(asio::io_context& io, std::uint16_t port) {
   tcp::socket socket(io);
   socket.connect(loopback(port));
   // A blocking call on loopback; the kernel ends it when the server is stuck.
   timeval limit{5, 0};
   setsockopt(socket.native_handle(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  return socket;
+}
+
+}  // namespace
+
+HttpReply http_post_form(std::uint16_t port, const std::string& target, const std::string& form) {
+  asio::io_context io;
+  tcp::socket socket = connected(io, port);
+  return exchange(socket, "POST", target, form, "application/x-www-form-urlencoded;charset=UTF-8");
+}
+
+HttpReply http_request(std::uint16_t port, const std::string& method, const std::string& target,
+                       const std::string& body, const std::string& ca_pem) {
+  asio::io_context io;
+  tcp::socket socket = connected(io, port);
   if (ca_pem.empty()) return exchange(socket, method, target, body);
   asio::ssl::context context(asio::ssl::context::tls_client);
   context.add_certificate_authority(asio::buffer(ca_pem));

@@ -24,6 +24,9 @@ struct HttpReply {
 HttpReply http_request(std::uint16_t port, const std::string& method, const std::string& target,
                        const std::string& body = {}, const std::string& ca_pem = {});
 
+/// A POST of a form, as web pages send it.
+HttpReply http_post_form(std::uint16_t port, const std::string& target, const std::string& form);
+
 class WebSocketClient {
  public:
   struct Message {

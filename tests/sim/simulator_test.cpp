@@ -196,6 +196,16 @@ TEST_CASE("simulator: bad configuration is refused") {
   CHECK_THROWS_AS(Simulator{config}, std::invalid_argument);
 }
 
+TEST_CASE("simulator: a form's parameters count like a query's") {
+  const Running sim({.assets = {"BTC"}, .venues = {"kraken"}});
+  const std::uint16_t port = sim.venue_port("kraken");
+  const json book =
+      json::parse(http_post_form(port, "/0/public/Depth", "pair=XBT%2FUSD&count=2").body);
+  CHECK(book["result"]["XXBTZUSD"]["asks"].size() == 2);
+  const json unknown = json::parse(http_post_form(port, "/0/public/Ticker", "pair=NOPE").body);
+  CHECK(unknown["error"][0] == "EQuery:Unknown asset pair");
+}
+
 TEST_CASE("simulator: TLS with a certificate of its own") {
   SimulatorConfig config;
   config.tls = true;
