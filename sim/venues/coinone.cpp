@@ -397,7 +397,7 @@ class Coinone final : public VenueProtocol {
                      const std::string& target) const {
     if (!target.empty() && find(quote, target) == nullptr)
       return rest_error("108", "Unknown CryptoCurrency");
-    const bool more = request.parameter("additional_data").value_or("false") == "true";
+    const bool more = to_lower(request.parameter("additional_data").value_or("false")) == "true";
     JsonArray rows;
     for (const Listing* listing : listings()) {
       const Instrument& instrument = listing->instrument;

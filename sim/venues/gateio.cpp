@@ -93,6 +93,12 @@ std::string text_of(const nlohmann::json& request, const char* key) {
   return at != request.end() && at->is_string() ? at->get<std::string>() : std::string{};
 }
 
+/// Whether a parameter says yes. Clients spell it as their language does: true, True, 1.
+bool is_true(std::string_view text) {
+  const std::string word = to_lower(text);
+  return word == "true" || word == "t" || word == "1";
+}
+
 /// Percent since the window opened.
 std::string change_percent(const Ticker& t) {
   const double percent =
@@ -602,9 +608,10 @@ class Gateio final : public VenueProtocol {
     const int limit = number ? std::stoi(limit_text) : 0;
     if (limit < 1 || limit > 1000) return error_answer(400, "INVALID_PARAM_VALUE", "Invalid limit");
     const Listing& listing = *found;
-    const std::string with_id = request.parameter("with_id").value_or("false");
     JsonObject object;
-    if (with_id == "true" || with_id == "1") object.raw("id", std::to_string(listing.book.last_id));
+    if (is_true(request.parameter("with_id").value_or("false"))) {
+      object.raw("id", std::to_string(listing.book.last_id));
+    }
     object.number("current", request.now_ms)
         .number("update", listing.book.ts_ms)
         .raw("asks",

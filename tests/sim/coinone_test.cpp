@@ -199,7 +199,7 @@ TEST_CASE_FIXTURE(Coinone, "Coinone REST: shapes and errors") {
     const std::string path = std::string("/public/v2/") + route + "/KRW";
     CHECK(get_json(path)["tickers"].size() == 4);
     CHECK_FALSE(get_json(path)["tickers"][0].contains("yesterday_last"));
-    const Json row = get_json(path + "/BTC?additional_data=true")["tickers"][0];
+    const Json row = get_json(path + "/BTC?additional_data=True")["tickers"][0];
     CHECK(row["quote_currency"] == "krw");
     CHECK(row["target_currency"] == "btc");
     CHECK(units(row["last"], 0) == truth.ticker.last);

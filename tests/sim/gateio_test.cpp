@@ -335,6 +335,12 @@ TEST_CASE_FIXTURE(Gate, "Gate REST: shapes") {
         Json::parse(R"({"label":"INVALID_CURRENCY_PAIR",
                         "message":"Invalid currency pair BTC_USDTT"})"));
   CHECK(get_json("/api/v4/spot/currencies/NOPE", 400)["label"] == "INVALID_CURRENCY");
+  for (const char* yes : {"true", "True", "1"}) {
+    CHECK(get_json(std::string("/api/v4/spot/order_book?currency_pair=BTC_USDT&with_id=") + yes)
+              .contains("id"));
+  }
+  CHECK_FALSE(
+      get_json("/api/v4/spot/order_book?currency_pair=BTC_USDT&with_id=False").contains("id"));
   CHECK(get_json("/api/v4/spot/order_book?currency_pair=BTC_USDT&limit=x", 400)["label"] ==
         "INVALID_PARAM_VALUE");
 }
