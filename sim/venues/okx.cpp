@@ -410,8 +410,9 @@ class Okx final : public VenueProtocol {
                                     [&](const ChannelName& one) { return one.name == channel; });
     const std::string symbol = text("instId");
     const Listing* const listing = by_id_.find(symbol);
-    const bool by_type = known != kChannels.end() && known->channel == Channel::kInstruments;
-    if (known == kChannels.end() || (!by_type && listing == nullptr)) {
+    const bool whole = known != kChannels.end() &&
+                       (known->channel == Channel::kInstruments || known->name == "status");
+    if (known == kChannels.end() || (!whole && listing == nullptr)) {
       error(connection, id, "60018",
             "Wrong URL or channel:" + channel + ",instId:" + symbol +
                 " doesn't exist. Please use the correct URL, channel and parameters referring to "
@@ -420,7 +421,7 @@ class Okx final : public VenueProtocol {
       return;
     }
     State& state = state_of(connection);
-    const Listing* const subject = by_type ? nullptr : listing;
+    const Listing* const subject = whole ? nullptr : listing;
     JsonObject echo;
     for (const auto& [key, value] : arg.items()) {
       if (value.is_string()) echo.text(key, value.get<std::string>());

@@ -44,6 +44,8 @@ TEST_CASE("OKX: one ack per argument, the snapshot after it, then a chain that i
   CHECK(messages[1]["data"][0]["checksum"] == 0);
   CHECK(messages[4]["code"] == "60018");
   CHECK_FALSE(messages[4].contains("arg"));
+  const std::string status = R"({"op":"subscribe","args":[{"channel":"status"}]})";
+  CHECK(bench.ask(c, status)[0]["event"] == "subscribe");  // the one channel of no instrument
   auto bids = side_of(messages[1]["data"][0]["bids"]);
   auto asks = side_of(messages[1]["data"][0]["asks"]);
   auto last = messages[1]["data"][0]["seqId"].get<std::int64_t>();
