@@ -19,6 +19,8 @@ constexpr std::int64_t kIdleMs = 600'000;
 constexpr std::int64_t kRepeatMs = 3'000;  // orderbook.1 without a change is sent again
 constexpr std::int64_t kBanMs = 600'000;
 constexpr std::int64_t kRestLimit = 600;
+constexpr std::string_view kStatusPath = "/v5/public/misc/status";
+constexpr std::string_view kStatusTopic = "system.status";
 
 struct Topic {
   enum Kind : std::uint8_t { kTicker, kBook, kFullBook, kQuiet } kind = kQuiet;
@@ -196,7 +198,9 @@ class Bybit final : public VenueProtocol {
   }
 
   UpgradeAnswer on_upgrade(const HttpRequest& request) override {
-    if (request.path != ws_path()) return {plain(404, "404 page not found")};
+    if (request.path != ws_path() && request.path != kStatusPath) {
+      return {plain(404, "404 page not found")};
+    }
     if (!connects_[request.remote].admit(request.now_ms)) {
       violation("connects_per_5m", request.now_ms);
       return {plain(403, "access too frequent")};
@@ -287,6 +291,17 @@ class Bybit final : public VenueProtocol {
     }
   }
 
+  void announce_maintenance(Connection& connection, bool, std::int64_t now_ms) override {
+    if (!state_of(connection).topics.contains(std::string(kStatusTopic))) return;
+    connection.send_text(JsonObject()
+                             .text("topic", kStatusTopic)
+                             .number("ts", clock(now_ms))
+                             .raw("data", "[" + maintenance_row(clock(now_ms)) + "]")
+                             .str());
+  }
+  [[nodiscard]] bool works_in_maintenance(const HttpRequest& request) const override {
+    return request.path == "/v5/system/status";
+  }
   [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(403); }
   [[nodiscard]] HttpAnswer refusal(int status) const override {
     return plain(status, status < 500 ? "access too frequent" : "service unavailable");
@@ -340,6 +355,23 @@ class Bybit final : public VenueProtocol {
                              .str());
   }
 
+  /// The announcement of planned work, which is on while the fault is.
+  [[nodiscard]] std::string maintenance_row(std::int64_t now_ms) const {
+    return JsonObject()
+        .text("id", "4d95b2a0-587f-11f0-bcc9-56f28c94d6ea")
+        .text("title", "System upgrade")
+        .text("state", market().maintenance() ? "ongoing" : "completed")
+        .text("begin", std::to_string(now_ms))
+        .text("end", std::to_string(now_ms + 600'000))
+        .text("href", "")
+        .raw("serviceTypes", "[2,3,4,5]")
+        .raw("product", "[2]")
+        .raw("uidSuffix", "[]")
+        .number("maintainType", 1)
+        .number("env", 1)
+        .str();
+  }
+
   /// Nothing for a topic nobody handles; a topic without a listing for an unknown symbol.
   std::optional<Topic> parse_topic(const std::string& text) const {
     const std::size_t last = text.rfind('.');
@@ -371,13 +403,15 @@ class Bybit final : public VenueProtocol {
     }
     std::size_t characters = state.characters;
     std::map<std::string, Topic> fresh;
+    const bool status = connection.upgrade().path == kStatusPath;
     for (const std::string& arg : args) {
-      const std::optional<Topic> topic = parse_topic(arg);
+      std::optional<Topic> topic = status ? std::nullopt : parse_topic(arg);
+      if (status && arg == kStatusTopic) topic.emplace();
       if (!topic) {
         reply(connection, false, "error:handler not found,topic:" + arg, req_id, "subscribe");
         return;
       }
-      if (topic->listing == nullptr) {
+      if (!status && topic->listing == nullptr) {
         reply(connection, false, "Invalid symbol :[" + arg + "]", req_id, "subscribe");
         return;
       }
@@ -480,6 +514,10 @@ class Bybit final : public VenueProtocol {
                                    .text("timeSecond", std::to_string(request.now_ms / 1000))
                                    .text("timeNano", std::to_string(request.now_ms) + "000000")
                                    .str());
+    }
+    if (path == "/v5/system/status") {
+      const std::string row = market().maintenance() ? maintenance_row(request.now_ms) : "";
+      return envelope(request, R"({"list":[)" + row + "]}", 0, "");
     }
     if (path == "/v5/market/instruments-info") {
       return rows(request, [](const Listing& l) { return instrument_row(l); });

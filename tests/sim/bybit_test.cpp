@@ -119,6 +119,26 @@ TEST_CASE("Bybit: a snapshot may overtake its ack") {
   CHECK(messages[1]["op"] == "subscribe");
 }
 
+TEST_CASE("Bybit: planned work is told on an address and a route of its own") {
+  Bench bench(VenueId::kBybit);
+  CHECK(bench.upgrade_status("/v5/public/misc/status") == 101);
+  FakeConnection& status = bench.connect("/v5/public/misc/status");
+  FakeConnection& spot = bench.connect();
+  const std::string subscribe = R"({"op":"subscribe","args":["system.status"]})";
+  CHECK(bench.ask(spot, subscribe)[0]["success"] == false);
+  CHECK(bench.ask(status, R"({"op":"subscribe","args":["tickers.BTCUSDT"]})")[0]["success"] ==
+        false);
+  CHECK(bench.ask(status, subscribe)[0]["success"] == true);
+  CHECK(bench.get_json("/v5/system/status")["result"]["list"].empty());
+  bench.order({.fault = "maintenance", .duration_ms = 5'000});
+  bench.wait(500);
+  const std::vector<Json> told = status.take_json();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0]["topic"] == "system.status");
+  CHECK(told[0]["data"][0]["state"] == "ongoing");
+  CHECK(bench.get_json("/v5/system/status")["result"]["list"][0]["state"] == "ongoing");
+}
+
 TEST_CASE("Bybit: REST envelopes, errors and the ban for more than 600 in five seconds") {
   Bench bench(VenueId::kBybit);
   CHECK(bench.get_json("/v5/market/instruments-info?category=spot")["result"]["list"].size() == 3);
