@@ -438,8 +438,9 @@ class Binance final : public VenueProtocol {
       fan_out(base + "@miniTicker", listing, FrameKind::kTicker,
               [&](bool micros) { return mini_ticker_text(*listing, ts_ms, micros); });
     }
-    if (any_mini) {
-      fan_out("!miniTicker@arr", nullptr, FrameKind::kTicker,
+    if (!any_mini) return;
+    for (const char* stream : {"!miniTicker@arr", "!miniTicker@arr@1000ms"}) {
+      fan_out(stream, nullptr, FrameKind::kTicker,
               [&](bool micros) { return micros ? minis_micros.str() : minis.str(); });
     }
   }
@@ -577,7 +578,7 @@ class Binance final : public VenueProtocol {
 
   /// Whether the name has a stream's form; its symbol need not exist.
   static bool is_stream(const std::string& name) {
-    if (name.starts_with("!")) return name.ends_with("@arr");
+    if (name.starts_with("!")) return name.ends_with("@arr") || name.ends_with("@arr@1000ms");
     const std::size_t at = name.find('@');
     if (at == std::string::npos || at == 0) return false;
     const std::string kind = name.substr(at + 1);
@@ -720,6 +721,7 @@ class Binance final : public VenueProtocol {
     if (path == "/api/v3/ticker/bookTicker" || path == "/api/v3/ticker/price") {
       return request.parameter("symbol") ? 2 : 4;
     }
+    if (path == "/api/v3/avgPrice") return 2;
     return 1;
   }
 
@@ -756,6 +758,7 @@ class Binance final : public VenueProtocol {
             .str();
       });
     }
+    if (path == "/api/v3/avgPrice") return average_price(request);
     if (path == "/sapi/v1/system/status")
       return answer(200, market().maintenance() ? R"({"status":1,"msg":"system_maintenance"})"
                                                 : R"({"status":0,"msg":"normal"})");
@@ -823,6 +826,18 @@ class Binance final : public VenueProtocol {
           "Illegal characters found in parameter 'limit'; legal range is '^[0-9]{1,20}$'.");
     }
     return answer(200, snapshot_text(*found, static_cast<std::size_t>(limit)));
+  }
+
+  HttpAnswer average_price(const HttpRequest& request) {
+    const std::optional<std::string> symbol = request.parameter("symbol");
+    if (!symbol || symbol->empty()) return missing_symbol();
+    const Listing* const found = by_symbol_.find(*symbol);
+    if (found == nullptr) return invalid_symbol();
+    return answer(200, JsonObject()
+                           .number("mins", 5)
+                           .text("price", price_text(found->ticker.last, found->instrument))
+                           .number("closeTime", found->ticker.ts_ms)
+                           .str());
   }
 
   static HttpAnswer missing_symbol() {

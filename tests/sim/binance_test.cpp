@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "tests/sim/protocol_fixture.h"
 
 namespace spreadwatch::sim::venue_test {
@@ -113,6 +115,13 @@ TEST_CASE("Binance: addresses, ids, methods and their errors") {
         R"({"result":null,"id":null})");
   CHECK(say(R"({"method":"SUBSCRIBE","params":["xrpusdt@miniTicker"]})") ==
         R"({"result":null,"id":null})");
+  CHECK(say(R"({"method":"SUBSCRIBE","params":["!miniTicker@arr@1000ms"],"id":"a"})") ==
+        R"({"result":null,"id":"a"})");
+  bench.run(2'000);
+  messages = c.take_json();
+  CHECK(std::ranges::any_of(messages, [](const Json& message) {
+    return message["stream"] == "!miniTicker@arr@1000ms" && message["data"].is_array();
+  }));
   CHECK(say(R"({"method":"GET_PROPERTY","params":["combined"],"id":-5})") ==
         R"({"result":true,"id":-5})");
   CHECK(Json::parse(say(R"({"id":1})"))["code"] == 2);
@@ -184,6 +193,8 @@ TEST_CASE("Binance: REST answers and errors") {
   CHECK(bench.get_json(R"(/api/v3/ticker/24hr?symbols=["BTCUSDT","XRPUSDT"])").size() == 2);
   CHECK_FALSE(bench.get_json("/api/v3/ticker/24hr?symbol=BTCUSDT&type=MINI").contains("bidPrice"));
   CHECK(bench.get_json("/api/v3/ticker/bookTicker?symbol=BTCUSDT").contains("bidQty"));
+  CHECK(bench.get_json("/api/v3/avgPrice?symbol=BTCUSDT")["mins"] == 5);
+  CHECK(bench.get_json("/api/v3/avgPrice", 400)["code"] == -1102);
   CHECK(bench.get_json("/api/v3/exchangeInfo?symbol=BTCUSDT&symbolStatus=HALT", 400)["code"] ==
         -1220);
 }
