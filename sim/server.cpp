@@ -669,9 +669,12 @@ TlsMaterial self_signed() {
                              reinterpret_cast<const unsigned char*>(common.data()),
                              static_cast<int>(common.size()), -1, 0);
   X509_set_issuer_name(certificate.get(), name);
-  const std::array<std::pair<int, const char*>, 3> extensions = {{
-      {NID_basic_constraints, "critical,CA:TRUE"},
-      {NID_key_usage, "critical,digitalSignature,keyCertSign"},
+  // A server's, not an authority's: some verifiers take none of the latter from a server, though
+  // they trust it.
+  const std::array<std::pair<int, const char*>, 4> extensions = {{
+      {NID_basic_constraints, "critical,CA:FALSE"},
+      {NID_key_usage, "critical,digitalSignature"},
+      {NID_ext_key_usage, "serverAuth"},
       {NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1"},
   }};
   for (const auto& [nid, value] : extensions) {

@@ -2,6 +2,8 @@
 #include "sim/simulator.h"
 
 #include <doctest/doctest.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <functional>
@@ -217,6 +219,14 @@ TEST_CASE("simulator: TLS with a certificate of its own") {
   CHECK(json::parse(reply.body)["code"] == "0");
   CHECK_THROWS(http_request(sim.venue_port("okx"), "GET", "/api/v5/public/time", {},
                             Running(config).certificate()));
+  // Some verifiers take no authority's certificate from a server.
+  const std::string& pem = sim.certificate();
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), X509_free);
+  REQUIRE(certificate);
+  CHECK(X509_check_ca(certificate.get()) == 0);
 }
 
 TEST_CASE("simulator: upbit's book is the true one") {
