@@ -20,6 +20,7 @@ constexpr std::int64_t kIdleMs = 30'500;  // without a subscription
 constexpr std::int64_t kPingPeriodMs = 15'000;
 constexpr std::int64_t kPongDeadlineMs = 60'000;
 constexpr double kTimeSkewS = 60;
+constexpr double kLeastMilliseconds = 1e11;  // no seconds of this millennium
 constexpr std::int64_t kTickerPeriodMs = 1'000;
 
 enum class Channel : std::uint8_t { kTickers, kObu, kUpdate, kBook, kBookTicker, kQuiet };
@@ -97,6 +98,13 @@ std::string text_of(const nlohmann::json& request, const char* key) {
 bool is_true(std::string_view text) {
   const std::string word = to_lower(text);
   return word == "true" || word == "t" || word == "1";
+}
+
+/// Whether a request's time is near enough. Documented in seconds; public clients that send
+/// milliseconds, or no time at all, are served as well.
+bool is_current(double time, std::int64_t now_ms) {
+  const double seconds = time >= kLeastMilliseconds ? time / 1000 : time;
+  return std::abs(seconds - static_cast<double>(now_ms) / 1000) <= kTimeSkewS;
 }
 
 /// Percent since the window opened.
@@ -247,15 +255,15 @@ class Gateio final : public VenueProtocol {
                        false, FrameKind::kHeartbeat, nullptr});
       return;
     }
-    const auto time = request.find("time");
-    if (time == request.end() || !time->is_number()) {
-      return respond(connection, request, 1, "invalid request body: time is required", now_ms);
-    }
-    const double skew_s = std::abs(time->get<double>() - static_cast<double>(now_ms) / 1000);
-    if (!(skew_s <= kTimeSkewS)) {
-      // A client cannot help it when the venue's own clock is wrong.
-      if (market().skew_ms() == 0) violation("time_skew", now_ms);
-      return respond(connection, request, 2, "invalid argument: request expired", now_ms);
+    if (const auto time = request.find("time"); time != request.end()) {
+      if (!time->is_number()) {
+        return respond(connection, request, 1, "invalid request body: time", now_ms);
+      }
+      if (!is_current(time->get<double>(), now_ms)) {
+        // A client cannot help it when the venue's own clock is wrong.
+        if (market().skew_ms() == 0) violation("time_skew", now_ms);
+        return respond(connection, request, 2, "invalid argument: request expired", now_ms);
+      }
     }
     const std::string event = text_of(request, "event");
     if (event != "subscribe" && event != "unsubscribe") {

@@ -258,6 +258,15 @@ TEST_CASE_FIXTURE(Gate, "Gate: a request's time may be off by a minute, its id b
   CHECK(at(-62)["result"]["status"] == "fail");
   CHECK(at(62)["result"]["status"] == "fail");
   CHECK(violations_of("time_skew") == 2);
+  const std::string rest =
+      R"("channel":"spot.tickers","event":"subscribe","payload":["BTC_USDT"]})";
+  CHECK(ask(connection, "{" + rest)[0]["result"]["status"] == "success");
+  const std::string milliseconds = std::to_string(now_ms - 1'000);
+  CHECK(ask(connection, R"({"time":)" + milliseconds + "," + rest)[0]["result"]["status"] ==
+        "success");
+  const std::string late = std::to_string(now_ms - 62'000);
+  CHECK(ask(connection, R"({"time":)" + late + "," + rest)[0]["result"]["status"] == "fail");
+  CHECK(violations_of("time_skew") == 3);
 }
 
 TEST_CASE_FIXTURE(Gate, "Gate: spot.ping, with or without id") {
