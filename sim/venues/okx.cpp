@@ -18,6 +18,7 @@ constexpr std::int64_t kSilenceMs = 30'000;    // no push, or no subscription, f
 constexpr std::int64_t kHeartbeatMs = 60'000;  // `books` without a change
 constexpr std::size_t kMaxRequestBytes = 64 * 1024;
 constexpr std::size_t kBooksDepth = 400;
+constexpr std::string_view kBusinessPath = "/ws/v5/business";
 
 enum class Channel : std::uint8_t {
   kTickers,
@@ -64,6 +65,18 @@ std::string_view channel_name(Channel channel) {
     if (one.channel == channel) return one.name;
   }
   return {};
+}
+
+/// Candles and all trades have a socket of their own, which has nothing else.
+std::optional<Channel> find_channel(std::string_view name, bool business) {
+  if (business) {
+    const bool known = name.starts_with("candle") || name == "trades-all";
+    return known ? std::optional(Channel::kQuiet) : std::nullopt;
+  }
+  for (const ChannelName& one : kChannels) {
+    if (one.name == name) return one.channel;
+  }
+  return std::nullopt;
 }
 
 std::string level_text(const LevelChange& change, const Instrument& instrument, bool rpi) {
@@ -194,7 +207,9 @@ class Okx final : public VenueProtocol {
   }
 
   UpgradeAnswer on_upgrade(const HttpRequest& request) override {
-    if (request.path != ws_path()) return {error_answer(404, "404", "Invalid URL")};
+    if (request.path != ws_path() && request.path != kBusinessPath) {
+      return {error_answer(404, "404", "Invalid URL")};
+    }
     if (!connects_[request.remote].admit(request.now_ms)) {
       violation("connects_per_second", request.now_ms);
       return {error_answer(429, "50011", "Too Many Requests")};
@@ -406,13 +421,12 @@ class Okx final : public VenueProtocol {
             "Your trading fee tier doesn't meet the requirement to access this channel", now_ms);
       return;
     }
-    const auto known = std::find_if(kChannels.begin(), kChannels.end(),
-                                    [&](const ChannelName& one) { return one.name == channel; });
+    const std::optional<Channel> known =
+        find_channel(channel, connection.upgrade().path == kBusinessPath);
     const std::string symbol = text("instId");
     const Listing* const listing = by_id_.find(symbol);
-    const bool whole = known != kChannels.end() &&
-                       (known->channel == Channel::kInstruments || known->name == "status");
-    if (known == kChannels.end() || (!whole && listing == nullptr)) {
+    const bool whole = known == Channel::kInstruments || channel == "status";
+    if (!known || (!whole && listing == nullptr)) {
       error(connection, id, "60018",
             "Wrong URL or channel:" + channel + ",instId:" + symbol +
                 " doesn't exist. Please use the correct URL, channel and parameters referring to "
@@ -434,12 +448,12 @@ class Okx final : public VenueProtocol {
     connection.send_text(ack.str());
     state.last_push_ms = now_ms;
     if (!subscribe) {
-      state.subscriptions.erase({known->channel, subject});
+      state.subscriptions.erase({*known, subject});
       return;
     }
     state.subscribed = true;
-    state.subscriptions.insert({known->channel, subject});
-    first_push(connection, known->channel, subject, echo.str());
+    state.subscriptions.insert({*known, subject});
+    first_push(connection, *known, subject, echo.str());
   }
 
   void first_push(Connection& connection, Channel channel, const Listing* listing,

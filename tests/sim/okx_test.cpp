@@ -96,6 +96,21 @@ TEST_CASE("OKX: text ping, errors by code, and 30 seconds") {
   CHECK(bench.violations_of("silence_30s") == 1);
 }
 
+TEST_CASE("OKX: the business socket has candles and nothing else") {
+  Bench bench(VenueId::kOkx);
+  CHECK(bench.upgrade_status("/ws/v5/business") == 101);
+  FakeConnection& business = bench.connect("/ws/v5/business");
+  FakeConnection& market = bench.connect();
+  const std::string candles =
+      R"({"op":"subscribe","args":[{"channel":"candle1m","instId":"BTC-USDT"}]})";
+  const std::string tickers =
+      R"({"op":"subscribe","args":[{"channel":"tickers","instId":"BTC-USDT"}]})";
+  CHECK(bench.ask(business, candles)[0]["event"] == "subscribe");
+  CHECK(bench.ask(business, tickers)[0]["code"] == "60018");
+  CHECK(bench.ask(market, candles)[0]["code"] == "60018");
+  CHECK(bench.ask(market, tickers)[0]["event"] == "subscribe");
+}
+
 TEST_CASE("OKX: rates of connects, subscriptions and REST") {
   Bench bench(VenueId::kOkx);
   FakeConnection& c = bench.connect();
