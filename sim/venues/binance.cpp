@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -495,7 +496,13 @@ class Binance final : public VenueProtocol {
       violation("request_while_banned", now);
       return limited(418, guard.banned_until_ms - now, guard);
     }
-    const std::int64_t weight = weight_of(request);
+    HttpRequest current = request;
+    // The first version's market data routes still answer as the third's.
+    constexpr std::string_view kFirst = "/api/v1/";
+    if (current.path.starts_with(kFirst)) {
+      current.path.replace(0, kFirst.size(), "/api/v3/");
+    }
+    const std::int64_t weight = weight_of(current);
     if (!guard.weight.admit(now, weight)) {
       violation("rest_weight_per_minute", now);
       // Going on after 429 is answered with a ban.
@@ -508,7 +515,7 @@ class Binance final : public VenueProtocol {
       return limited(429, guard.weight.frees_at(now) - now, guard);
     }
     guard.rejected = 0;
-    HttpAnswer result = route(at_venue_clock(request));
+    HttpAnswer result = route(at_venue_clock(current));
     const std::string used = std::to_string(guard.weight.used(now));
     result.headers.emplace_back("X-MBX-USED-WEIGHT", used);
     result.headers.emplace_back("X-MBX-USED-WEIGHT-1M", used);
@@ -538,6 +545,8 @@ class Binance final : public VenueProtocol {
 
   /// Integers of 64 bits, short strings and null; `text` is the id as it is echoed.
   static bool valid_id(const nlohmann::json& id, std::string& text) {
+    constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    if (id.is_number_unsigned() && id.get<std::uint64_t>() > kMost) return false;
     if (id.is_null() || id.is_number_integer()) {
       text = id.dump();
       return true;

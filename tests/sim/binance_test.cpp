@@ -125,6 +125,10 @@ TEST_CASE("Binance: addresses, ids, methods and their errors") {
   CHECK(say(R"({"method":"GET_PROPERTY","params":["combined"],"id":-5})") ==
         R"({"result":true,"id":-5})");
   CHECK(Json::parse(say(R"({"id":1})"))["code"] == 2);
+  CHECK(say(R"({"method":"LIST_SUBSCRIPTIONS","id":9223372036854775807})")
+            .ends_with(R"("id":9223372036854775807})"));
+  CHECK(Json::parse(say(R"({"method":"LIST_SUBSCRIPTIONS","id":9223372036854775808})"))["code"] ==
+        2);
   CHECK(Json::parse(say("{"))["code"] == 3);
   CHECK(Json::parse(say(R"({"method":"NOPE","id":1})"))["code"] == 2);
   CHECK(Json::parse(say(R"({"method":"SET_PROPERTY","params":["combined",3],"id":1})"))["code"] ==
@@ -193,6 +197,7 @@ TEST_CASE("Binance: REST answers and errors") {
   CHECK(bench.get_json(R"(/api/v3/ticker/24hr?symbols=["BTCUSDT","XRPUSDT"])").size() == 2);
   CHECK_FALSE(bench.get_json("/api/v3/ticker/24hr?symbol=BTCUSDT&type=MINI").contains("bidPrice"));
   CHECK(bench.get_json("/api/v3/ticker/bookTicker?symbol=BTCUSDT").contains("bidQty"));
+  CHECK(bench.get_json("/api/v1/depth?symbol=BTCUSDT&limit=5")["bids"].size() == 5);
   CHECK(bench.get_json("/api/v3/avgPrice?symbol=BTCUSDT")["mins"] == 5);
   CHECK(bench.get_json("/api/v3/avgPrice", 400)["code"] == -1102);
   CHECK(bench.get_json("/api/v3/exchangeInfo?symbol=BTCUSDT&symbolStatus=HALT", 400)["code"] ==
