@@ -9,27 +9,6 @@
 namespace spreadwatch::sim::venue_test {
 namespace {
 
-using Side = std::map<double, double>;
-
-Side side_of(const Json& levels) {
-  Side side;
-  for (const Json& level : levels) {
-    side[std::stod(level[0].get<std::string>())] = std::stod(level[1].get<std::string>());
-  }
-  return side;
-}
-
-/// As a client that never trims: a delete must name a level that is there.
-void apply_levels(Side& side, const Json& levels) {
-  for (const auto& [price, size] : side_of(levels)) {
-    if (size == 0) {
-      CHECK(side.erase(price) == 1);
-    } else {
-      side[price] = size;
-    }
-  }
-}
-
 TEST_CASE("Binance: diffs chain, and both rhythms meet the same book") {
   Bench bench(VenueId::kBinance);
   FakeConnection& c = bench.connect("/ws");

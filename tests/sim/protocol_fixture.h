@@ -248,4 +248,26 @@ struct Rebuilt {
   }
 };
 
+/// One side of a book as a client keeps it: sizes by price, of `[["price","size"],…]`.
+using Side = std::map<double, double>;
+
+inline Side side_of(const Json& levels) {
+  Side side;
+  for (const Json& level : levels) {
+    side[std::stod(level[0].get<std::string>())] = std::stod(level[1].get<std::string>());
+  }
+  return side;
+}
+
+/// As a client that never trims: a delete must name a level that is there.
+inline void apply_levels(Side& side, const Json& levels) {
+  for (const auto& [price, size] : side_of(levels)) {
+    if (size == 0) {
+      CHECK(side.erase(price) == 1);
+    } else {
+      side[price] = size;
+    }
+  }
+}
+
 }  // namespace spreadwatch::sim::venue_test
