@@ -700,7 +700,7 @@ class Binance final : public VenueProtocol {
     return text ? std::min(5000, std::atoi(text->c_str())) : 100;
   }
 
-  /// `symbols=["A","B"]`, or nothing.
+  /// `symbols=["A","B"]`, or nothing when there is none; empty for what is no list of texts.
   static std::optional<std::vector<std::string>> symbol_list(const HttpRequest& request) {
     const std::optional<std::string> text = request.parameter("symbols");
     if (!text) return std::nullopt;
@@ -712,6 +712,10 @@ class Binance final : public VenueProtocol {
       }
     }
     return symbols;
+  }
+
+  static HttpAnswer illegal_symbols() {
+    return error_answer(400, -1100, "Illegal characters found in parameter 'symbols'.");
   }
 
   static std::int64_t weight_of(const HttpRequest& request) {
@@ -797,6 +801,7 @@ class Binance final : public VenueProtocol {
                             "The symbol's status does not match the requested symbolStatus.");
       }
     } else if (const auto symbols = symbol_list(request)) {
+      if (symbols->empty()) return illegal_symbols();
       for (const std::string& name : *symbols) {
         const Listing* const found = by_symbol_.find(name);
         if (found == nullptr) return invalid_symbol();
@@ -869,6 +874,7 @@ class Binance final : public VenueProtocol {
     }
     JsonArray list;
     if (const auto symbols = symbol_list(request)) {
+      if (symbols->empty()) return illegal_symbols();
       for (const std::string& name : *symbols) {
         const Listing* const found = by_symbol_.find(name);
         if (found == nullptr) return invalid_symbol();

@@ -174,6 +174,7 @@ TEST_CASE("Binance: REST answers and errors") {
   CHECK(bench.get("/api/v3/depth?symbol=NOPE").status == 400);
   CHECK(bench.get_json("/api/v3/depth", 400)["code"] == -1102);
   CHECK(bench.get_json(R"(/api/v3/ticker/24hr?symbols=["BTCUSDT","XRPUSDT"])").size() == 2);
+  CHECK(bench.get_json("/api/v3/ticker/24hr?symbols=BTCUSDT", 400)["code"] == -1100);
   CHECK_FALSE(bench.get_json("/api/v3/ticker/24hr?symbol=BTCUSDT&type=MINI").contains("bidPrice"));
   CHECK(bench.get_json("/api/v3/ticker/bookTicker?symbol=BTCUSDT").contains("bidQty"));
   CHECK(bench.get_json("/api/v1/depth?symbol=BTCUSDT&limit=5")["bids"].size() == 5);
