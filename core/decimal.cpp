@@ -146,19 +146,19 @@ double Decimal::to_double() const noexcept {
   constexpr std::int64_t kExact = 1LL << 53;
   if (mantissa_ <= kExact && mantissa_ >= -kExact) {
     return static_cast<double>(mantissa_) /
-           static_cast<double>(kPow10[static_cast<std::size_t>(scale_)]);
+           static_cast<double>(kPow10[static_cast<std::size_t>(scale())]);
   }
   return static_cast<double>(to_long_double());
 }
 
 long double Decimal::to_long_double() const noexcept {
   return static_cast<long double>(mantissa_) /
-         static_cast<long double>(kPow10[static_cast<std::size_t>(scale_)]);
+         static_cast<long double>(kPow10[static_cast<std::size_t>(scale())]);
 }
 
 void Decimal::append_to(std::string& out) const {
   std::int64_t m = mantissa_;
-  int s = scale_;
+  int s = scale();
   while (s > 0 && m % 10 == 0) {
     m /= 10;
     --s;
@@ -175,7 +175,7 @@ std::string Decimal::to_string() const {
 void Decimal::append_as_written(std::string& out) const { append_digits(out, mantissa_, scale_); }
 
 std::strong_ordering Decimal::compare_scaled(const Decimal& a, const Decimal& b) noexcept {
-  const int scale = a.scale_ > b.scale_ ? a.scale_ : b.scale_;
+  const int scale = a.scale() > b.scale() ? a.scale() : b.scale();
   const Wide left = Wide{a.mantissa_} * kPow10[static_cast<std::size_t>(scale - a.scale_)];
   const Wide right = Wide{b.mantissa_} * kPow10[static_cast<std::size_t>(scale - b.scale_)];
   return left < right   ? std::strong_ordering::less

@@ -184,7 +184,8 @@ std::string_view read_string(od::value& value) {
   }
   const std::string_view text = token.substr(1, token.size() - 2);
   if (text.find('\\') == std::string_view::npos) return text;
-  return value.get_string();
+  const std::string_view unescaped = value.get_string();
+  return unescaped;
 }
 
 std::optional<std::string_view> read_optional_string(od::value& value) {

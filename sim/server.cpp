@@ -123,8 +123,7 @@ HttpRequest to_request(const http::request<http::string_body>& message, std::str
   request.now_ms = now_ms();
   std::string_view target = request.target;
   // A client that was told to use a proxy sends the absolute form.
-  if (const std::size_t scheme = target.find("://");
-      scheme != std::string_view::npos && scheme < 6) {
+  if (const std::size_t scheme = target.find("://"); scheme < std::string_view{"https:"}.size()) {
     const std::size_t slash = target.find('/', scheme + 3);
     target = slash == std::string_view::npos ? "/" : target.substr(slash);
   }

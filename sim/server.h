@@ -24,12 +24,12 @@ TlsMaterial self_signed();
 
 /// Bounds of everything a client can make grow.
 struct ServerLimits {
-  std::size_t max_connections = 2048;             ///< of all ports together
-  std::size_t max_queue_bytes = 8 * 1024 * 1024;  ///< unsent bytes of one websocket
+  std::size_t max_connections = 2048;       ///< of all ports together
+  std::size_t max_queue_bytes = 8U << 20U;  ///< unsent bytes of one websocket
   std::size_t max_queue_frames = 16'384;
-  std::size_t max_message_bytes = 1024 * 1024;  ///< one incoming websocket message
-  std::size_t max_header_bytes = 64 * 1024;
-  std::size_t max_body_bytes = 256 * 1024;
+  std::size_t max_message_bytes = 1U << 20U;  ///< one incoming websocket message
+  std::size_t max_header_bytes = 64U << 10U;
+  std::size_t max_body_bytes = 256U << 10U;
 };
 
 /// Listens on loopback and runs handlers and timers on the thread that calls run().

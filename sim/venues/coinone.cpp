@@ -17,9 +17,9 @@ namespace {
 constexpr std::size_t kDepth = 16;
 constexpr std::size_t kMaxConnections = 20;  // per address
 constexpr std::uint16_t kTooManyConnections = 4290;
-constexpr std::int64_t kNeverSpokeMs = 60'700;       // measured: a socket that never sent anything
-constexpr std::int64_t kPingPeriodMs = 30 * 60'000;  // documented: 30 min after the last PING
-constexpr std::int64_t kFirstBookAgeMs = 10'000;     // the first book's `timestamp` lags behind
+constexpr std::int64_t kNeverSpokeMs = 60'700;  // measured: a socket that never sent anything
+constexpr std::int64_t kPingPeriodMs = 30LL * 60'000;  // documented: 30 min after the last PING
+constexpr std::int64_t kFirstBookAgeMs = 10'000;       // the first book's `timestamp` lags behind
 
 struct Subscription {
   const Listing* listing;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t kSilenceMs = 30'000;    // no push, or no subscription, for that long: closed
 constexpr std::int64_t kHeartbeatMs = 60'000;  // `books` without a change
-constexpr std::size_t kMaxRequestBytes = 64 * 1024;
+constexpr std::size_t kMaxRequestBytes = 64U << 10U;
 constexpr std::size_t kBooksDepth = 400;
 constexpr std::string_view kBusinessPath = "/ws/v5/business";
 

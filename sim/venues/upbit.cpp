@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kDepth = 30;
 constexpr std::int64_t kIdleMs = 60'500;        // measured; the documentation says 120 s
 constexpr std::int64_t kFirstStatusMs = 6'500;  // to {"status":"UP"} after a text PING
-constexpr std::int64_t kKstOffsetMs = 9 * 3'600'000;
+constexpr std::int64_t kKstOffsetMs = 9LL * 3'600'000;
 
 enum class Format : std::uint8_t { kDefault, kSimple, kJsonList, kSimpleList };
 
