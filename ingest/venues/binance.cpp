@@ -602,7 +602,9 @@ void BinanceAdapter::read_book(od::value& payload, std::string_view stream, cons
       fail(ErrorCode::kUnknownSymbol, "not a spot instrument: a book of the futures market");
     }
   });
-  if (!has_bids || !has_asks) fail(ErrorCode::kSchemaMismatch, "a book without bids or asks");
+  if (!has_bids || !has_asks || !book.sequence) {
+    fail(ErrorCode::kSchemaMismatch, "a book without lastUpdateId, bids or asks");
+  }
   if (*book.sequence < 0) fail(ErrorCode::kValueOutOfRange, "a negative lastUpdateId");
 }
 

@@ -310,6 +310,10 @@ TEST_CASE_FIXTURE(Binance, "Binance: what the venue says besides") {
       ws(R"({"code":2,"msg":"Invalid request: missing field `method` at line 1 column 73"})"),
       ErrorCode::kVenueError);
   CHECK(memory.errors[0].error.detail.starts_with("2: Invalid request"));
+  // What told the kind stands in another part than what is read.
+  check_error(
+      ws(R"({"stream":"btcusdt@depth20","data":{"lastUpdateId":1,"bids":[],"asks":[]},"data":{"bids":[],"asks":[]}})"),
+      ErrorCode::kSchemaMismatch);
   check_error(ws(R"({"error":{"code":2,"msg":"Invalid request: invalid stream"},"id":1})"),
               ErrorCode::kVenueError);
   CHECK(memory.errors[0].error.detail == "2: Invalid request: invalid stream");
