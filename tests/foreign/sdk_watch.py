@@ -1,5 +1,5 @@
 """The venues' own and best known Python clients follow a ticker and an order book of a simulated venue each: python-binance
-over its depth cache, pybit, python-kraken-sdk, which verifies every checksum, Gate's REST SDK, and at Upbit the library and
+over its depth cache, python-kraken-sdk, which verifies every checksum, Gate's REST SDK, and at Upbit the library and
 the request that the venue's documentation shows. Every book is compared with the simulator's true books. Only addresses
 are overridden.
 
@@ -17,7 +17,6 @@ from decimal import Decimal
 import gate_api
 import kraken.base_api
 import kraken.spot.websocket
-import pybit.unified_trading
 import websocket
 from binance import AsyncClient, BinanceSocketManager
 from binance.ws.depthcache import DepthCacheManager
@@ -26,7 +25,7 @@ from kraken.spot import SpotOrderBookClient, SpotWSClient
 ready = json.load(open(sys.argv[1], encoding="utf-8"))
 seconds = float(sys.argv[2])
 end = time.time() + seconds
-PAIRS = {"upbit": "BTC-KRW", "bybit": "BTC-USDT", "gateio": "BTC-USDT", "binance": "BTC-USDT", "kraken": "BTC-USD"}
+PAIRS = {"upbit": "BTC-KRW", "gateio": "BTC-USDT", "binance": "BTC-USDT", "kraken": "BTC-USD"}
 LEVELS = 10
 truths = {venue: set() for venue in PAIRS}
 books = {venue: [] for venue in PAIRS}
@@ -107,23 +106,6 @@ async def watch_kraken():
     await book.close()
 
 
-def watch_bybit():
-    urls = ready["venues"]["bybit"]
-    pybit.unified_trading.PUBLIC_WSS = urls["ws_url"].removesuffix("spot") + "{CHANNEL_TYPE}"
-    socket = pybit.unified_trading.WebSocket(testnet=False, channel_type="spot")
-
-    def on_book(message):  # it leaves the levels in the order they came in
-        add("bybit", message["data"]["b"], message["data"]["a"])
-
-    def on_ticker(message):
-        tickers["bybit"] += float(message["data"]["lastPrice"]) > 0
-
-    socket.orderbook_stream(50, "BTCUSDT", on_book)
-    socket.ticker_stream("BTCUSDT", on_ticker)
-    time.sleep(end - time.time())
-    socket.exit()
-
-
 def watch_gateio():
     urls = ready["venues"]["gateio"]
     api = gate_api.SpotApi(gate_api.ApiClient(gate_api.Configuration(host=urls["rest_url"] + "/api/v4")))
@@ -168,7 +150,7 @@ def guarded(venue, watch):
 
 def main():
     logging.disable(logging.CRITICAL)  # the books tell
-    watches = {"upbit": watch_upbit, "bybit": watch_bybit, "gateio": watch_gateio, "binance": watch_binance,
+    watches = {"upbit": watch_upbit, "gateio": watch_gateio, "binance": watch_binance,
                "kraken": watch_kraken}
     threads = [threading.Thread(target=guarded, args=item, daemon=True) for item in watches.items()]
     threads.append(threading.Thread(target=poll, daemon=True))
