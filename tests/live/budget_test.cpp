@@ -195,6 +195,17 @@ TEST_CASE("any status pauses with Retry-After, and without it only a refusal doe
   CHECK(budget.take_rest(kStart) <= std::chrono::minutes{16});
 }
 
+TEST_CASE(
+    "connects stay under the limit where one is half a second longer under way than another") {
+  VenueProfile profile;
+  profile.connects = {3, 1s};
+  VenueBudget budget{profile};
+  CHECK(budget.take_connect(kStart).count() == 0);
+  CHECK(budget.take_connect(kStart).count() == 0);
+  CHECK(budget.take_connect(kStart) == 1500ms);
+  CHECK(budget.take_connect(kStart + 1500ms).count() == 0);
+}
+
 TEST_CASE("the venue's own count of used weight stops us") {
   VenueBudget budget(profile_with({300, 300'000ms}, {6'000, 60'000ms}));
   budget.used_weight(kStart, 1'000);
