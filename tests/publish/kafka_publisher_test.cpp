@@ -143,20 +143,26 @@ TEST_CASE("a broker outage loses nothing and keeps the order of every key") {
   REQUIRE(p.publisher.flush(seconds{40}));
   CHECK(eventually([&] { return p.publisher.state().status == Status::kReady; }, seconds{10}));
 
+  // The records that were acknowledged to nobody when the broker went away are sent again; unlike a
+  // real broker, this one does not know their sequence numbers and may hold them twice. So it is
+  // each record's first copy that must be there and in order; that there is no second one is
+  // checked with a real broker.
   Consumer consumer(broker.bootstraps(), partitions_of(p.publisher.topics()));
-  const std::vector<Consumed> got = consumer.read(kRecords, seconds{30});
-  CHECK(got.size() == kRecords);
   std::set<int> seen;
   std::map<std::string, int> last;
   int out_of_order = 0;
   int wrong_partition = 0;
-  for (const Consumed& c : got) {
-    const int i = std::stoi(c.value);
-    seen.insert(i);
-    const auto [entry, first] = last.try_emplace(c.topic + c.key, i);
-    if (!first && i <= entry->second) ++out_of_order;
-    entry->second = i;
-    if (c.topic == "spreadwatch.ticker.korea" && c.partition != i % 4) ++wrong_partition;
+  for (bool more = true; more && seen.size() < kRecords;) {
+    const std::vector<Consumed> got = consumer.read(kRecords - seen.size(), seconds{30});
+    more = !got.empty();
+    for (const Consumed& c : got) {
+      const int i = std::stoi(c.value);
+      if (c.topic == "spreadwatch.ticker.korea" && c.partition != i % 4) ++wrong_partition;
+      if (!seen.insert(i).second) continue;
+      const auto [entry, first] = last.try_emplace(c.topic + c.key, i);
+      if (!first && i <= entry->second) ++out_of_order;
+      entry->second = i;
+    }
   }
   CHECK(seen.size() == kRecords);
   CHECK(out_of_order == 0);
