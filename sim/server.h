@@ -8,19 +8,10 @@
 #include <string>
 
 #include "sim/protocol.h"
+#include "sim/tls_material.h"
 
 /// Sockets of the simulator: HTTP and websocket on the same port, plain or TLS, one thread.
 namespace spreadwatch::sim {
-
-/// Certificate and key, PEM. Both empty = no TLS.
-struct TlsMaterial {
-  std::string certificate_pem;
-  std::string key_pem;
-};
-
-/// A key of its own and a certificate for localhost, 127.0.0.1 and ::1, signed by itself, valid for
-/// a year. Throws std::runtime_error when OpenSSL fails.
-TlsMaterial self_signed();
 
 /// Bounds of everything a client can make grow.
 struct ServerLimits {
