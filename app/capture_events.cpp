@@ -80,9 +80,7 @@ void CaptureEvents::on_order_book(const std::string& /*stream*/, const OrderBook
 }
 
 void CaptureEvents::on_market(const ingest::MarketInfo& market) {
-  MarketStatus status{venue_, market.instrument, market.active, std::nullopt};
-  if (market.min_notional) status.min_notional = market.min_notional->to_double();
-  sink_.on_market(status, now_);
+  sink_.on_market(market.status(venue_), now_);
 }
 
 void CaptureEvents::on_error(const FeedError& error) {

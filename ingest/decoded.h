@@ -107,6 +107,11 @@ struct MarketInfo {
   Instrument instrument;  ///< canonical
   bool active = true;
   std::optional<Decimal> min_notional;  ///< in the quote currency
+
+  MarketStatus status(VenueId venue) const {
+    return {venue, instrument, active,
+            min_notional ? std::optional{min_notional->to_double()} : std::nullopt};
+  }
 };
 
 /// An error inside a payload that may hold others which are fine.

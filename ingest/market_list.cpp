@@ -88,19 +88,13 @@ void MarketList::on_error(const FeedError& error) {
   emit(error);
 }
 
-MarketStatus MarketList::status_of(const MarketInfo& market) const {
-  MarketStatus status{settings_.venue, market.instrument, market.active, std::nullopt};
-  if (market.min_notional) status.min_notional = market.min_notional->to_double();
-  return status;
-}
-
 void MarketList::learn(SteadyTime now) {
   listed_at_ = now;
   std::set<Instrument> active;
   const auto before = std::exchange(listed_, {});
   for (const MarketInfo& market : listing_) {
     if (market.active) active.insert(market.instrument);
-    const MarketStatus status = status_of(market);
+    const MarketStatus status = market.status(settings_.venue);
     listed_.insert_or_assign(market.instrument, status);
     on_status_(status);
   }
@@ -129,7 +123,7 @@ void MarketList::update(const MarketInfo& market) {
     context_.metrics.decode_error(ErrorCode::kVenueError);
     return;
   }
-  const MarketStatus status = status_of(market);
+  const MarketStatus status = market.status(settings_.venue);
   listed_.insert_or_assign(market.instrument, status);
   const bool changed = market.active ? active_.insert(market.instrument).second
                                      : active_.erase(market.instrument) > 0;

@@ -63,7 +63,6 @@ class MarketList final : private MarketSink {
   void on_answer(const RestCall& call, RestResult result);
   void failed(const std::string& why, SteadyTime now);
   void learn(SteadyTime now);
-  MarketStatus status_of(const MarketInfo& market) const;
   void emit(const FeedError& error);
 
   SessionContext context_;
