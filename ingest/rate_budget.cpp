@@ -12,20 +12,19 @@ constexpr milliseconds kLongestPause{
 constexpr milliseconds kLongestGuess{std::chrono::minutes{16}};
 constexpr milliseconds kPingWindow{60'000};
 constexpr milliseconds kShortWindow{10'000};
-constexpr milliseconds kConnectJitter{500};
+constexpr milliseconds kJitter{500};
 constexpr int kPersistent = 2;  // refusals in a row after which the next one is taken for a block
 
+/// Our share of a limit, in a window that is longer than the venue's: it counts when things come,
+/// and what left at one end of the window may have been longer under way than what left at the
+/// other.
 RateLimit with_margin(RateLimit limit) {
   if (limit.count <= 0 || limit.per.count() <= 0) return {};
   const double share = limit.count * kBudgetShare;
-  if (share >= 1.0) return {static_cast<int>(share), limit.per};
-  return {1, milliseconds{std::llround(static_cast<double>(limit.per.count()) / share)}};
-}
-
-/// Connects at both ends of a window may come closer together at the venue, which counts when they
-/// come: the first may have been longer under way.
-RateLimit with_jitter(RateLimit connects) {
-  return {connects.count, connects.per + std::min(connects.per / 2, kConnectJitter)};
+  const milliseconds per = limit.per + std::min(limit.per / 2, kJitter);
+  if (share >= 1.0) return {static_cast<int>(share), per};
+  const milliseconds apart{std::llround(static_cast<double>(limit.per.count()) / share)};
+  return {1, std::max(per, apart)};
 }
 
 bool is_refusal(int status, const std::optional<milliseconds>& retry_after) {
@@ -137,7 +136,7 @@ bool MessageBudget::leaves(Timestamp now, int messages, double spare) {
 }
 
 VenueBudget::VenueBudget(const VenueProfile& profile)
-    : connects_(with_jitter(profile.connects)), rest_(profile.rest), block_(profile.block) {}
+    : connects_(profile.connects), rest_(profile.rest), block_(profile.block) {}
 
 VenueBudget::State VenueBudget::state(Timestamp now) {
   return {still(connect_pause_, now), still(rest_pause_, now), connects_.kept(now),

@@ -11,7 +11,9 @@
 
 namespace spreadwatch::ingest {
 
-/// A sliding window: at most `count` (times kBudgetShare, at least 1) in any `per`.
+/// A sliding window: at most `count` (times kBudgetShare, at least 1) in any `per` and half a
+/// second (or half of `per`, if that is shorter) more, since not everything is equally long under
+/// way.
 ///
 /// Time is passed in; time that runs backwards moves the window with it. A limit with count 0 or
 /// per 0 allows everything. Threads: one at a time.
@@ -26,7 +28,7 @@ class RateWindow {
   /// What could be taken at once; the whole window of a limit that allows everything is INT_MAX.
   int left(Timestamp now);
 
-  const RateLimit& limit() const { return limit_; }  ///< after the share was taken
+  const RateLimit& limit() const { return limit_; }  ///< after the margins
 
   struct Taken {
     Timestamp time;
