@@ -112,26 +112,27 @@ void RateWindow::restore(const std::vector<Taken>& taken, Timestamp now) {
 }
 
 MessageBudget::MessageBudget(std::span<const RateLimit> limits) {
-  for (const RateLimit& limit : limits) windows_.emplace_back(limit);
+  for (const RateLimit& limit : limits) {
+    windows_.push_back({RateWindow{limit}, limit.per <= kPingWindow});
+  }
 }
 
 microseconds MessageBudget::take(Timestamp now, bool ping) {
-  const auto counts = [ping](const RateWindow& w) { return !ping || w.limit().per <= kPingWindow; };
   microseconds wait{0};
-  for (RateWindow& w : windows_) {
-    if (counts(w)) wait = std::max(wait, w.wait(now));
+  for (Window& w : windows_) {
+    if (!ping || w.counts_pings) wait = std::max(wait, w.rate.wait(now));
   }
   if (wait.count() > 0) return wait;
-  for (RateWindow& w : windows_) {
-    if (counts(w)) w.take(now);
+  for (Window& w : windows_) {
+    if (!ping || w.counts_pings) w.rate.take(now);
   }
   return wait;
 }
 
 bool MessageBudget::leaves(Timestamp now, int messages, double spare) {
-  return std::ranges::all_of(windows_, [&](RateWindow& w) {
-    const auto kept = static_cast<int>(std::ceil(spare * w.limit().count));
-    return w.wait(now, messages + kept).count() == 0;
+  return std::ranges::all_of(windows_, [&](Window& w) {
+    const auto kept = static_cast<int>(std::ceil(spare * w.rate.limit().count));
+    return w.rate.wait(now, messages + kept).count() == 0;
   });
 }
 

@@ -62,7 +62,11 @@ class MessageBudget {
   bool leaves(Timestamp now, int messages, double spare);
 
  private:
-  std::vector<RateWindow> windows_;
+  struct Window {
+    RateWindow rate;
+    bool counts_pings;
+  };
+  std::vector<Window> windows_;
 };
 
 /// What an address may still ask of one venue: connects and REST weight, and whether the venue has

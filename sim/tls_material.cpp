@@ -5,8 +5,8 @@
 #include <openssl/x509v3.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
-#include <ctime>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -36,8 +36,10 @@ TlsMaterial self_signed() {
   const Certificate certificate(X509_new());
   if (!key || !certificate) throw std::runtime_error("OpenSSL: no key or certificate");
   X509_set_version(certificate.get(), 2);
-  ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate.get()),
-                          static_cast<std::uint64_t>(std::time(nullptr)));
+  // Two of the same issuer must not share a number: some clients refuse the second.
+  const auto serial =
+      static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
+  ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate.get()), serial);
   X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -3600);
   X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 365L * 24 * 3600);
   X509_set_pubkey(certificate.get(), key.get());

@@ -29,6 +29,7 @@ void MetricWatch::run(const std::stop_token& stop) {
     wake.wait_for(lock, stop, kEvery, [] { return false; });
   }
 }
+
 void MetricWatch::sample(const std::string& text) {
   static const std::set<std::string> kWatched{"gaps_total",           "checksum_mismatches_total",
                                               "decode_errors_total",  "duplicates_total",

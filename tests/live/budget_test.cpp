@@ -147,6 +147,17 @@ TEST_CASE("pings do not use up an hourly budget of subscriptions") {
   CHECK(budget.take(kStart, true).count() == 0);
 }
 
+TEST_CASE("pings count in windows of up to a minute") {
+  for (const milliseconds per : {milliseconds{1'000}, milliseconds{60'000}}) {
+    CAPTURE(per.count());
+    const RateLimit limit{10, per};
+    MessageBudget budget(std::span{&limit, 1});
+    for (int i = 0; i < 8; ++i) CHECK(budget.take(kStart, true).count() == 0);
+    CHECK(budget.take(kStart, true).count() > 0);
+    CHECK(budget.take(kStart).count() > 0);
+  }
+}
+
 TEST_CASE("Retry-After pauses exactly what was refused") {
   VenueBudget budget(profile_with({300, 300'000ms}, {6'000, 60'000ms}));
   budget.refused_rest(kStart, 429, 7s);
