@@ -26,10 +26,18 @@ constexpr std::int64_t to_ms(microseconds d) { return std::chrono::floor<millise
 class Clock {
  public:
   virtual ~Clock() = default;
+  /// The time that ages, holds and deadlines are counted in.
   virtual Timestamp now() const = 0;
+  /// The time of day to tell the outside for a moment of now(): never falls from one moment to a
+  /// later one. Not for moments of another clock, as an exchange's.
+  virtual Timestamp shown(Timestamp moment) const { return moment; }
+  /// What the machine's wall clock says, or would have said had it always been set as it is now, at
+  /// a moment of now(): for what this program reads back itself after a restart. Back when the wall
+  /// clock is set back.
+  virtual Timestamp wall(Timestamp moment) const { return moment; }
 };
 
-/// The machine's wall clock.
+/// The machine's wall clock, with every jump it makes: a live service takes ServiceClock.
 class SystemClock final : public Clock {
  public:
   Timestamp now() const override {
