@@ -15,6 +15,7 @@
 #include "metrics/publish_metrics.h"
 #include "metrics/queue_metrics.h"
 #include "metrics/registry.h"
+#include "metrics/service_metrics.h"
 #include "metrics/spread_metrics.h"
 
 namespace spreadwatch::metrics {
@@ -38,6 +39,7 @@ struct FullRegistry {
   std::vector<std::string> assets;
   IngestMetrics ingest{registry, kAllVenues};
   CaptureMetrics capture{registry};
+  ServiceMetrics service{registry, kStages};
   FxMetrics fx{registry, kPairs, kExclusions};
   SpreadMetrics spread{registry, assets};
   PublishMetrics publish{registry, kTopics};
