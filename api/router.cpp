@@ -12,6 +12,7 @@
 #include "ingest/venue_adapter.h"
 #include "publish/encode.h"
 #include "publish/json_writer.h"
+#include "publish/time_of_day.h"
 
 namespace spreadwatch::api {
 namespace {
@@ -606,7 +607,7 @@ Response Router::list(std::string_view name, const Records& records, const Appen
   Response response;
   {
     publish::JsonObject object(response.body);
-    object.add("ts_ms", to_ms(clock_.now()));
+    object.add("ts_ms", to_ms(clock_.shown(clock_.now())));
     append_array(object.key(name), records, append);
   }
   return response;
@@ -644,8 +645,9 @@ Response Router::tickers(const Parameters& parameters) const {
   std::erase_if(tickers, [&](const auto& t) {
     return (venue && t->venue != *venue) || (!symbol.empty() && t->instrument.name() != symbol);
   });
-  return list("tickers", tickers, [](std::string& out, const std::shared_ptr<const Ticker>& t) {
-    publish::append_record(out, *t);
+  return list("tickers", tickers, [this](std::string& out, const std::shared_ptr<const Ticker>& t) {
+    const std::optional<Ticker> told = publish::told(*t, clock_);
+    publish::append_record(out, told ? *told : *t);
   });
 }
 
@@ -735,15 +737,18 @@ Response Router::order_book(const Parameters& parameters) const {
   }
   if (book && state == FeedState::kSynced) {
     const std::string* depth = parameters.find("depth");
-    publish::append_record(response.body, *book,
+    const std::optional<OrderBook> told = publish::told(*book, clock_);
+    publish::append_record(response.body, told ? *told : *book,
                            depth != nullptr ? std::stoi(*depth) : publish::kDefaultDepth);
   } else {
+    std::optional<Timestamp> received = book ? book->receive_time : std::nullopt;
+    if (received) received = clock_.shown(*received);
     append_hidden_book(response.body, venue, instrument,
                        {.state = state,
                         .reason = reason,
                         .origin = book ? book->origin : feed->origin,
                         .exchange_time = book ? book->exchange_time : feed->exchange_ts,
-                        .receive_time = book ? book->receive_time : std::nullopt});
+                        .receive_time = received});
   }
   return response;
 }

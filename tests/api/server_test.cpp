@@ -59,6 +59,13 @@ struct Fixture {
   Server server;
 };
 
+/// Whose times of day run a minute ahead.
+class AheadClock final : public Clock {
+ public:
+  Timestamp now() const override { return timestamp_from_ms(1'700'000'000'000); }
+  Timestamp shown(Timestamp moment) const override { return moment + 1min; }
+};
+
 std::string stream_request(const std::string& topics = "") {
   return "GET /api/v1/stream" + topics + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
 }
@@ -123,6 +130,35 @@ TEST_CASE("venues and feeds with their integrity contracts") {
   CHECK_FALSE(okx.at("integrity").get<std::string>().empty());
   CHECK(okx.at("limits").at("messages") == json::parse(R"([{"count":480,"per_ms":3600000}])"));
   CHECK(okx.at("max_age_ms").is_null());
+}
+
+TEST_CASE("our own times are told as times of day, an exchange's as they are") {
+  const AheadClock clock;
+  Store store;
+  Ticker ticker;
+  ticker.venue = VenueId::kUpbit;
+  ticker.instrument = {"BTC", "KRW"};
+  ticker.exchange_time = clock.now() - 2s;
+  ticker.receive_time = clock.now() - 1s;
+  store.update(ticker);
+  OrderBook book;
+  book.venue = VenueId::kUpbit;
+  book.instrument = {"BTC", "KRW"};
+  book.receive_time = clock.now() - 1s;
+  book.exchange_time = clock.now() - 2s;
+  book.state = FeedState::kSynced;
+  SUBCASE("of a book that is shown") {}
+  SUBCASE("of one that is not") { book.state = FeedState::kFaulted; }
+  store.update(book);
+  const Router router(test::sample_venues(), store, clock, {});
+  const json tickers = json::parse(router.answer({"GET", "/api/v1/tickers", ""}).body);
+  CHECK(tickers.at("ts_ms") == 1'700'000'060'000);
+  CHECK(tickers.at("tickers")[0].at("recv_ts_us") == 1'700'000'059'000'000);
+  CHECK(tickers.at("tickers")[0].at("exchange_ts_ms") == 1'699'999'998'000);
+  const json shown =
+      json::parse(router.answer({"GET", "/api/v1/orderbooks/upbit/BTC-KRW", ""}).body);
+  CHECK(shown.at("recv_ts_us") == 1'700'000'059'000'000);
+  CHECK(shown.at("exchange_ts_ms") == 1'699'999'998'000);
 }
 
 TEST_CASE("tickers are filtered by venue and symbol") {

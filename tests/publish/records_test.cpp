@@ -5,6 +5,7 @@
 #include <string>
 
 #include "publish/encode.h"
+#include "publish/time_of_day.h"
 #include "tests/publish/samples.h"
 
 namespace spreadwatch::publish {
@@ -100,6 +101,41 @@ TEST_CASE("a record's id leads back to the opportunity's event") {
   }
   CHECK_FALSE(opportunity_of("6f1e").has_value());
   CHECK_FALSE(opportunity_of("6f1e-else").has_value());
+}
+
+/// One whose times of day run a minute ahead.
+class AheadClock final : public Clock {
+ public:
+  Timestamp now() const override { return timestamp_from_ms(1'700'000'000'000); }
+  Timestamp shown(Timestamp moment) const override { return moment + std::chrono::minutes{1}; }
+};
+
+TEST_CASE("of a live clock the moments are told as times of day, an exchange's as they are") {
+  const AheadClock clock;
+  const auto ticker = told(sample_ticker(), clock);
+  REQUIRE(ticker);
+  CHECK(ticker->receive_time == timestamp_from_us(1'700'000'060'200'456));
+  CHECK(ticker->exchange_time == sample_ticker().exchange_time);
+  const auto book = told(spread::Event{sample_book()}, clock);
+  REQUIRE(book);
+  CHECK(std::get<OrderBook>(*book).receive_time == timestamp_from_us(1'700'000'060'200'456));
+  CHECK(std::get<OrderBook>(*book).exchange_time == sample_book().exchange_time);
+  CHECK(std::get<OrderBook>(*book).bids == sample_book().bids);
+  CHECK(told(sample_fx(), clock)->time == sample_fx().time + std::chrono::minutes{1});
+  CHECK(told(sample_error(), clock)->receive_time == timestamp_from_us(1'700'000'060'200'456));
+  const spread::OpportunityEvent event = sample_opportunity();
+  const auto opportunity = told(event, clock);
+  REQUIRE(opportunity);
+  CHECK(opportunity->opened == event.opened + std::chrono::minutes{1});
+  CHECK(opportunity->time == event.time + std::chrono::minutes{1});
+  CHECK(opportunity->peak_time == event.peak_time + std::chrono::minutes{1});
+  CHECK(opportunity->id == event.id);
+}
+
+TEST_CASE("while no clock was set, what is told is the value itself") {
+  const SystemClock clock;
+  CHECK_FALSE(told(sample_ticker(), clock));
+  CHECK_FALSE(told(spread::Event{sample_opportunity()}, clock));
 }
 
 TEST_CASE("a dead letter is keyed by its venue") {
