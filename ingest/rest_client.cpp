@@ -66,7 +66,8 @@ ErrorCode code_of_status(int status) {
 RestFailure refusal(int status, const http::http_headers& headers, const std::string& body) {
   RestFailure out = failure(code_of_status(status), "HTTP " + std::to_string(status));
   out.status = status;
-  out.retry_after = parse_retry_after(header(headers, "Retry-After"), SystemClock{}.now());
+  out.retry_after =
+      parse_retry_after(header(headers, "Retry-After"), time_of_answer(header(headers, "Date")));
   out.used_weight = used_weight(headers);
   out.body = body.substr(0, kKeptBodyBytes);
   if (!body.empty()) out.error.detail += ": " + body.substr(0, kDetailBytes);

@@ -61,6 +61,23 @@ void guarded(F&& f) noexcept {
 
 std::string_view user_agent() { return "spreadwatch/" SPREADWATCH_VERSION; }
 
+namespace {
+
+std::optional<Timestamp> parse_http_date(std::string_view text) {
+  std::tm when{};
+  const std::string copy{text};
+  const char* const rest = ::strptime(copy.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &when);
+  if (rest == nullptr || *rest != '\0') return std::nullopt;
+  return Timestamp{seconds{::timegm(&when)}};
+}
+
+}  // namespace
+
+Timestamp time_of_answer(std::string_view date) {
+  const std::optional<Timestamp> said = parse_http_date(date);
+  return said ? *said : SystemClock{}.now();
+}
+
 std::optional<milliseconds> parse_retry_after(std::string_view text, Timestamp now) {
   std::int64_t value = 0;
   const char* const end = text.data() + text.size();
@@ -68,12 +85,9 @@ std::optional<milliseconds> parse_retry_after(std::string_view text, Timestamp n
       ec == std::errc{} && ptr == end && value >= 0) {
     return milliseconds{std::min<std::int64_t>(value, 30 * 86'400) * 1000};
   }
-  std::tm when{};
-  const std::string copy{text};
-  const char* const rest = ::strptime(copy.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &when);
-  if (rest == nullptr || *rest != '\0') return std::nullopt;
-  const Timestamp at{seconds{::timegm(&when)}};
-  return std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(at - now));
+  const std::optional<Timestamp> at = parse_http_date(text);
+  if (!at) return std::nullopt;
+  return std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(*at - now));
 }
 
 std::string Url::authority() const {
@@ -356,7 +370,9 @@ class Link final : public WebsocketConnection::Impl {
       if (status == 429) info.code = ErrorCode::kRateLimited;
       if (status == 418 || status == 403) info.code = ErrorCode::kBanned;
       const auto field = response_[beast::http::field::retry_after];
-      info.retry_after = parse_retry_after({field.data(), field.size()}, SystemClock{}.now());
+      const auto date = response_[beast::http::field::date];
+      info.retry_after = parse_retry_after({field.data(), field.size()},
+                                           time_of_answer({date.data(), date.size()}));
       return finish(std::move(info));
     }
     if (ec) {

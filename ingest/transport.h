@@ -20,6 +20,10 @@ namespace spreadwatch::ingest {
 /// `spreadwatch/VERSION`, sent with every request and websocket upgrade.
 std::string_view user_agent();
 
+/// When an answer was sent: by its Date header, so that our own clock need not be right; the wall
+/// clock's time when there is none.
+Timestamp time_of_answer(std::string_view date);
+
 /// Seconds or an HTTP date as in a Retry-After header, counted from `now`; nullopt when it is
 /// neither.
 std::optional<milliseconds> parse_retry_after(std::string_view text, Timestamp now);

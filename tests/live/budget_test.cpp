@@ -320,6 +320,15 @@ TEST_CASE("Retry-After comes as seconds or as a date") {
   }
 }
 
+TEST_CASE("a Retry-After date counts from the answer's own date, whatever our clock says") {
+  const Timestamp sent = time_of_answer("Wed, 21 Oct 2015 07:28:00 GMT");
+  CHECK(sent == timestamp_from_ms(1'445'412'480'000));
+  CHECK(parse_retry_after("Wed, 21 Oct 2015 07:28:30 GMT", sent) == 30s);
+  for (const char* const none : {"", "yesterday"}) {
+    CHECK(std::chrono::abs(time_of_answer(none) - SystemClock{}.now()) < 10s);
+  }
+}
+
 TEST_CASE("addresses are taken apart") {
   const auto wss = Url::parse("wss://api.gateio.ws/ws/v4/");
   REQUIRE(wss);

@@ -99,6 +99,17 @@ TEST_CASE("statuses outside 2xx become error codes, with Retry-After") {
   }
 }
 
+TEST_CASE("a Retry-After date is a pause from the answer's date on") {
+  TestServer server([&](Peer& peer) {
+    peer.respond("why", "429 Too Many",
+                 "Date: Wed, 21 Oct 2015 07:28:00 GMT\r\n"
+                 "Retry-After: Wed, 21 Oct 2015 07:28:30 GMT\r\n");
+  });
+  const RestResult result = rest_get(request_to(server.url("http")));
+  CHECK(code_of(result) == ErrorCode::kRateLimited);
+  CHECK(result.error().retry_after == 30s);
+}
+
 TEST_CASE("a refused connect is no answer") {
   const auto url = "http://127.0.0.1:" + std::to_string(test::closed_port());
   CHECK(code_of(rest_get(request_to(url))) == ErrorCode::kConnectFailed);
