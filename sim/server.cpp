@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/service_clock.h"
 #include "sim/format.h"
 
 namespace spreadwatch::sim {
@@ -140,7 +141,7 @@ HttpRequest to_request(const http::request<http::string_body>& message, std::str
 }
 
 std::string http_date() {
-  const std::time_t time = std::time(nullptr);
+  const std::time_t time = now_ms() / 1000;
   std::tm parts{};
   gmtime_r(&time, &parts);
   std::array<char, 64> text{};
@@ -629,9 +630,9 @@ class Repeater {
 }  // namespace
 
 std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
+  // An exchange's clock is not this machine's: whoever sets that sets none of the market's.
+  static const ServiceClock kClock;
+  return to_ms(kClock.now());
 }
 
 class Server::Impl {

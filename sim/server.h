@@ -56,7 +56,7 @@ class Server {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Wall clock, Unix ms.
+/// The exchanges' time, Unix ms: the wall clock's of the start and what has passed since.
 std::int64_t now_ms();
 
 }  // namespace spreadwatch::sim
