@@ -87,10 +87,12 @@ void Broadcaster::run() {
   while (events_.pop_all(batch, wake)) {
     if (!batch.empty()) fan_out(batch);
     const auto now = std::chrono::steady_clock::now();
+    alive_.beat(now);
     if (now < next_heartbeat) continue;
     heartbeat();
     next_heartbeat = now + heartbeat_;
   }
+  alive_.rest();
 }
 
 void Broadcaster::fan_out(const std::vector<Event>& batch) {

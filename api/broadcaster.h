@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/bounded_queue.h"
+#include "core/heartbeat.h"
 
 namespace spreadwatch::api {
 
@@ -71,6 +72,8 @@ class Broadcaster {
   void close();
 
   std::size_t clients() const;
+  /// Of the thread that fans out.
+  const Heartbeat& alive() const { return alive_; }
   std::uint64_t cut() const {
     return cut_.load(std::memory_order_relaxed);
   }                                                            ///< clients cut as too slow
@@ -105,6 +108,7 @@ class Broadcaster {
   mutable std::mutex mutex_;
   std::vector<Client> clients_;  // guarded by mutex_
   bool closed_ = false;          // guarded by mutex_
+  Heartbeat alive_;
   std::jthread thread_;
 };
 

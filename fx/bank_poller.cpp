@@ -25,11 +25,18 @@ class BankPoller::Impl {
  public:
   Impl(std::vector<config::BankSettings> sources, const Clock& clock, BankSink& sink,
        HttpGet http_get)
-      : sources_(std::move(sources)), clock_(clock), sink_(sink), http_get_(std::move(http_get)) {}
+      : sources_(std::move(sources)),
+        clock_(clock),
+        sink_(sink),
+        http_get_(std::move(http_get)),
+        heartbeats_(sources_.size()) {}
 
   void start() {
-    for (const config::BankSettings& source : sources_) {
-      threads_.emplace_back([this, &source](std::stop_token stop) { poll(source, stop); });
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      threads_.emplace_back([this, i](const std::stop_token& stop) {
+        poll(sources_[i], heartbeats_[i], stop);
+        heartbeats_[i].rest();
+      });
     }
   }
 
@@ -38,13 +45,16 @@ class BankPoller::Impl {
     threads_.clear();  // joins
   }
 
+  const std::deque<Heartbeat>& heartbeats() const { return heartbeats_; }
+
  private:
-  void poll(const config::BankSettings& source, const std::stop_token& stop) {
+  void poll(const config::BankSettings& source, Heartbeat& heartbeat, const std::stop_token& stop) {
     std::mutex mutex;
     std::condition_variable_any
         sleep;  // nothing notifies it: it is the wait that a stop cuts short
     int failures = 0;
     while (!stop.stop_requested()) {
+      heartbeat.beat(std::chrono::steady_clock::now(), kTimeout + Heartbeat::kPass);
       const std::optional<Error> error = ask(source, stop);
       if (stop.stop_requested()) return;
       milliseconds wait = source.poll;
@@ -57,6 +67,7 @@ class BankPoller::Impl {
       } else {
         failures = 0;
       }
+      heartbeat.beat(std::chrono::steady_clock::now(), wait + Heartbeat::kPass);
       std::unique_lock lock(mutex);
       sleep.wait_for(lock, stop, wait, [] { return false; });
     }
@@ -95,6 +106,7 @@ class BankPoller::Impl {
   const Clock& clock_;
   BankSink& sink_;
   const HttpGet http_get_;
+  std::deque<Heartbeat> heartbeats_;  // by source
   std::vector<std::jthread> threads_;
 };
 
@@ -104,5 +116,6 @@ BankPoller::BankPoller(std::vector<config::BankSettings> sources, const Clock& c
 BankPoller::~BankPoller() { stop(); }
 void BankPoller::start() { impl_->start(); }
 void BankPoller::stop() noexcept { impl_->stop(); }
+const std::deque<Heartbeat>& BankPoller::heartbeats() const { return impl_->heartbeats(); }
 
 }  // namespace spreadwatch::fx

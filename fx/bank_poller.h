@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -10,6 +11,7 @@
 
 #include "config/settings.h"
 #include "core/error.h"
+#include "core/heartbeat.h"
 #include "core/market_data.h"
 #include "core/result.h"
 #include "core/time.h"
@@ -41,7 +43,8 @@ using HttpGet = std::function<Result<std::string>(const std::string& url, millis
 /// Asks every bank-rate source for its rate: at once, then every `poll`; after a failure sooner at
 /// first, then with a delay that doubles up to `poll` or ten minutes, whichever is longer.
 ///
-/// Threads: one std::jthread a source, named in `sources`. start() and stop() by the owner.
+/// Threads: one std::jthread a source, named in `sources`. start() and stop() by the owner,
+/// heartbeats() by any.
 class BankPoller {
  public:
   static constexpr std::size_t kMaxBodyBytes = 1U << 20U;
@@ -57,6 +60,8 @@ class BankPoller {
   void start();
   /// Joins. Idempotent, never throws; no sink call is made after it returns.
   void stop() noexcept;
+  /// One of each source's thread.
+  const std::deque<Heartbeat>& heartbeats() const;
 
  private:
   class Impl;

@@ -30,6 +30,17 @@ constexpr milliseconds kSnapshotEvery{250};
 constexpr milliseconds kStopWait{1'500};
 constexpr milliseconds kBudgetsEvery{5'000};
 
+// In the wall clock's time, which the next run begins with.
+KeptBudget by_wall_clock(KeptBudget kept, const Clock& clock) {
+  for (auto* const pause : {&kept.state.connect_pause, &kept.state.rest_pause}) {
+    if (*pause) *pause = clock.wall(**pause);
+  }
+  for (auto* const window : {&kept.state.connects, &kept.state.rest}) {
+    for (RateWindow::Taken& taken : *window) taken.time = clock.wall(taken.time);
+  }
+  return kept;
+}
+
 // How often wallets are asked for; 0 = nothing is made of them.
 milliseconds wallet_interval(const config::Settings& settings) {
   const auto& modes = settings.spread.modes;
@@ -141,6 +152,7 @@ class LiveFeeds::Impl {
     const std::lock_guard lock(status_mutex_);
     return status_;
   }
+  const Heartbeat& heartbeat() const { return heartbeat_; }
 
  private:
   void run() noexcept {
@@ -160,6 +172,7 @@ class LiveFeeds::Impl {
         spdlog::error("a feed handler threw something unknown");
       }
     }
+    heartbeat_.rest();
     const std::lock_guard lock(done_mutex_);
     done_ = true;
     done_changed_.notify_all();
@@ -173,6 +186,7 @@ class LiveFeeds::Impl {
       if (!ec) tick();
     });
     const SteadyTime now = std::chrono::steady_clock::now();
+    heartbeat_.beat(now);
     if (all_assets_) want_common_assets(now);
     for (const auto& feed : feeds_) feed->tick(now);
     if (now - status_at_ >= kSnapshotEvery) {
@@ -184,17 +198,19 @@ class LiveFeeds::Impl {
 
   // Pauses at once; what was used of the windows now and then.
   void keep_budgets(SteadyTime now) {
-    const Timestamp wall = clock_.now();
+    const Timestamp time = clock_.now();
     Pauses pauses;
-    for (const auto& feed : feeds_) pauses.push_back(feed->pauses(wall));
+    for (const auto& feed : feeds_) pauses.push_back(feed->pauses(time));
     if (pauses == pauses_ && now - budgets_at_ < kBudgetsEvery) return;
     pauses_ = std::move(pauses);
     budgets_at_ = now;
-    save_budgets(wall);
+    save_budgets(time);
   }
-  void save_budgets(Timestamp wall) {
+  void save_budgets(Timestamp now) {
     KeptBudgets budgets;
-    for (const auto& feed : feeds_) budgets[feed->settings().id] = feed->budget(wall);
+    for (const auto& feed : feeds_) {
+      budgets[feed->settings().id] = by_wall_clock(feed->budget(now), clock_);
+    }
     budgets_->save(budgets);
   }
 
@@ -253,6 +269,7 @@ class LiveFeeds::Impl {
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   TlsClient tls_;
   asio::steady_timer timer_;
+  Heartbeat heartbeat_;
   std::vector<std::unique_ptr<VenueFeed>> feeds_;
 
   // Of the feeds' thread:
@@ -290,5 +307,6 @@ bool LiveFeeds::remove(VenueId venue, const Instrument& instrument) {
   return impl_->remove(venue, instrument);
 }
 std::vector<FeedStatus> LiveFeeds::feeds() const { return impl_->feeds(); }
+const Heartbeat& LiveFeeds::heartbeat() const { return impl_->heartbeat(); }
 
 }  // namespace spreadwatch::ingest

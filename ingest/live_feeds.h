@@ -8,6 +8,7 @@
 
 #include "config/asset_registry.h"
 #include "config/settings.h"
+#include "core/heartbeat.h"
 #include "core/market_data.h"
 #include "core/time.h"
 #include "ingest/decoded.h"
@@ -110,8 +111,8 @@ struct LiveOptions {
 ///  - Asio's resolver thread of that io_context (name look-ups only).
 ///  - cpprestsdk's process-wide pool: HTTP requests. Answers are posted to `feeds`.
 ///  - `budgets`: writes the budgets' file, when `settings.state_dir` names a folder.
-/// Of the public members, add(), remove() and feeds() may be called by any thread; the others by
-/// the one that owns the object.
+/// Of the public members, add(), remove(), feeds() and heartbeat() may be called by any thread; the
+/// others by the one that owns the object.
 class LiveFeeds {
  public:
   /// `wanted` lists watched venues only. `registry`, `clock`, `sink` and `metrics` must outlive the
@@ -139,6 +140,8 @@ class LiveFeeds {
 
   /// Every subscribed channel, ordered by venue, symbol, channel; at most about 250 ms old.
   std::vector<FeedStatus> feeds() const;
+  /// Of the feeds' thread.
+  const Heartbeat& heartbeat() const;
 
  private:
   class Impl;

@@ -412,7 +412,9 @@ void RestFallback::on_order_book(const std::string&, const OrderBook& book) {
     track->shown_at = std::chrono::steady_clock::now();
     track->received = book.receive_time;
     track->exchange_time = book.exchange_time;
-    if (book.receive_time) context_.metrics.book_updated(*book.receive_time);
+    if (book.receive_time) {
+      context_.metrics.book_updated(context_.clock.shown(*book.receive_time));
+    }
   }
   if (!passed_on) return;
   track->reason = book.reason;

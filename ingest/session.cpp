@@ -512,7 +512,7 @@ void Session::on_order_book(const std::string& name, const OrderBook& book) {
     count_data();
     context_.metrics.book_latency(now - frame_at_);
     if (book.receive_time) {
-      context_.metrics.book_updated(*book.receive_time);
+      context_.metrics.book_updated(context_.clock.shown(*book.receive_time));
       if (book.exchange_time && book.origin == Origin::kWs) {
         context_.metrics.exchange_delay(*book.receive_time - *book.exchange_time);
         if (book.excess_delay) context_.metrics.excess_delay(*book.excess_delay);

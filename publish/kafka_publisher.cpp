@@ -29,6 +29,10 @@ constexpr std::size_t kMarketQuarters = 3;
 constexpr milliseconds kFirstContact{3000};
 constexpr milliseconds kRetryEvery{1000};
 constexpr milliseconds kReportEvery{250};
+/// How long a delivery report may wait for the thread that serves it.
+constexpr milliseconds kIdle{10};
+/// connect_again() may take so long: what the broker is asked for, topics that are made.
+constexpr milliseconds kLongestTry{15'000};
 constexpr milliseconds kStopWithin{5000};
 constexpr milliseconds kPurgeWithin{2000};
 /// Records that wait longer than this mean that the broker does not take them, whatever the sockets
@@ -227,6 +231,7 @@ class KafkaPublisher::Impl {
 
   std::string brokers() const { return embedded_ ? embedded_->bootstraps() : settings_.brokers; }
   const Topics& topics() const { return topics_; }
+  const Heartbeat& heartbeat() const { return heartbeat_; }
 
  private:
   /// A record that is accepted but not handed to librdkafka.
@@ -353,9 +358,11 @@ class KafkaPublisher::Impl {
     auto next_try = steady_clock::now() + kRetryEvery;
     auto next_report = steady_clock::now();
     while (!stop.stop_requested()) {
-      rd_kafka_poll(producer_.get(), 50);
+      serve_reports();
       const auto now = steady_clock::now();
+      heartbeat_.beat(now);
       if (now >= next_try) {
+        if (status() != Status::kReady) heartbeat_.beat(now, kLongestTry);
         connect_again();
         next_try = steady_clock::now() + kRetryEvery;
       }
@@ -365,6 +372,15 @@ class KafkaPublisher::Impl {
         next_report = now + kReportEvery;
       }
     }
+    heartbeat_.rest();
+  }
+
+  /// The wait is not rd_kafka_poll()'s own: that one is until a moment of the wall clock, and would
+  /// last an hour longer when somebody sets the clock back an hour.
+  void serve_reports() {
+    if (rd_kafka_poll(producer_.get(), 0) > 0) return;
+    std::unique_lock lock(mutex_);
+    room_.wait_for(lock, kIdle, [] { return false; });
   }
 
   /// While no broker answers: looks whether one does now.
@@ -433,6 +449,7 @@ class KafkaPublisher::Impl {
   metrics::PublishMetrics& metrics_;
   const Clock& clock_;
   const std::size_t max_records_;
+  Heartbeat heartbeat_;
   Acknowledged acknowledged_;
 
   mutable std::mutex mutex_;
@@ -475,6 +492,8 @@ bool KafkaPublisher::flush(milliseconds deadline) { return impl_->flush(deadline
 void KafkaPublisher::stop(milliseconds deadline) { impl_->stop(deadline); }
 
 KafkaPublisher::State KafkaPublisher::state() const { return impl_->state(); }
+
+const Heartbeat& KafkaPublisher::heartbeat() const { return impl_->heartbeat(); }
 
 std::string KafkaPublisher::brokers() const { return impl_->brokers(); }
 

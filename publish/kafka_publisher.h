@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "config/settings.h"
+#include "core/heartbeat.h"
 #include "core/time.h"
 #include "metrics/publish_metrics.h"
 #include "publish/topics.h"
@@ -31,8 +32,8 @@ struct KafkaRecord {
 /// What waits for the broker is bounded in records and bytes. Market data may use three quarters of
 /// the bound; past that the newest record is dropped and counted by topic. The rest is kept for
 /// records of topics that must be delivered, whose publish() waits for room. An outage within the
-/// bound loses nothing: records have no expiry. Threads: publish(), flush() and state() any;
-/// start() and stop() one.
+/// bound loses nothing: records have no expiry. Threads: publish(), flush(), state() and
+/// heartbeat() any; start() and stop() one.
 class KafkaPublisher {
  public:
   enum class Status : std::uint8_t {
@@ -82,6 +83,8 @@ class KafkaPublisher {
   void stop(milliseconds deadline);
 
   State state() const;
+  /// Of the thread that serves delivery reports.
+  const Heartbeat& heartbeat() const;
   /// The bootstrap list; for `embedded` the in-process broker's address once started.
   std::string brokers() const;
   const Topics& topics() const;

@@ -139,6 +139,33 @@ TEST_CASE("a failing source is asked again soon and does not disturb the other")
   poller.stop();
 }
 
+TEST_CASE("a source that is being waited for does not stand; one that never comes back does") {
+  std::atomic<bool> asked{false};
+  const HttpGet get = [&](const std::string&, milliseconds, std::size_t,
+                          std::stop_token stop) -> Result<std::string> {
+    asked = true;
+    asked.notify_all();
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    std::unique_lock lock(mutex);
+    stopped.wait(lock, stop, [] { return false; });
+    return Unexpected{Error{ErrorCode::kTimeout, "no answer"}};
+  };
+  Recorder recorder;
+  const SystemClock clock;
+  BankPoller poller({source("stuck", "stuck")}, clock, recorder, get);
+  REQUIRE(poller.heartbeats().size() == 1);
+  const Heartbeat& heartbeat = poller.heartbeats().front();
+  CHECK_FALSE(heartbeat.stands(Heartbeat::Steady::now()));
+  poller.start();
+  asked.wait(false);
+  const auto now = Heartbeat::Steady::now();
+  CHECK_FALSE(heartbeat.stands(now));
+  CHECK(heartbeat.stands(now + BankPoller::kTimeout + Heartbeat::kPass + 1ms));
+  poller.stop();
+  CHECK_FALSE(heartbeat.stands(now + 1h));
+}
+
 TEST_CASE("stopping does not wait for a silent source") {
   test::TestServer server([](test::Peer& peer) { peer.hold(); });
   Recorder recorder;

@@ -10,11 +10,13 @@
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <variant>
 #include <vector>
 
+#include "ingest/budget_store.h"
 #include "metrics/registry.h"
 #include "tests/live/fake_venue.h"
 
@@ -89,9 +91,9 @@ struct Setup {
     settings.assets = {"BTC", "ETH"};
   }
 
-  std::unique_ptr<LiveFeeds> make(LiveOptions options = {}) {
+  std::unique_ptr<LiveFeeds> make(LiveOptions options = {}, const Clock* other = nullptr) {
     return std::make_unique<LiveFeeds>(settings, assets, wanted_instruments(settings, assets),
-                                       clock, sink, metrics, options);
+                                       other != nullptr ? *other : clock, sink, metrics, options);
   }
 
   FakeBybit venue;
@@ -288,6 +290,36 @@ TEST_CASE("a ban is kept over a restart: nothing is asked of the venue before it
   CHECK(setup.venue.connections() == before);
   REQUIRE(setup.sink.until_synced(kBtc));
   CHECK(std::chrono::steady_clock::now() - banned >= 2900ms);
+}
+
+/// Whose wall clock was set back an hour since the start.
+class SetBackClock final : public Clock {
+ public:
+  Timestamp now() const override { return SystemClock{}.now(); }
+  Timestamp wall(Timestamp moment) const override { return moment - 1h; }
+};
+
+TEST_CASE("a ban is kept in the wall clock's time, with which the next run begins") {
+  const StateFolder folder;
+  const SetBackClock clock;
+  Setup setup;
+  setup.settings.state_dir = folder.path.string();
+  setup.venue.refuse("418 I'm a teapot", "Retry-After: 60\r\n");
+  const auto feeds = setup.make({}, &clock);
+  feeds->start();
+  std::optional<Timestamp> until;
+  REQUIRE(eventually(*feeds, [&](const auto&) {
+    std::ifstream in(folder.path / "budgets.json");
+    const std::string text{std::istreambuf_iterator<char>{in}, {}};
+    const Result<KeptBudgets> kept = decode_budgets(text);
+    if (kept && kept->contains(VenueId::kBybit)) {
+      until = kept->at(VenueId::kBybit).state.connect_pause;
+    }
+    return until.has_value();
+  }));
+  CHECK(*until < SystemClock{}.now() - 1h + 61s);
+  CHECK(*until > SystemClock{}.now() - 1h);
+  CHECK_FALSE(feeds->heartbeat().stands(std::chrono::steady_clock::now()));
 }
 
 TEST_CASE("kept budgets that cannot be read or written are counted, and the feeds come up") {
