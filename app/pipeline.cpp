@@ -1,5 +1,6 @@
 #include "app/pipeline.h"
 
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "ingest/rest_client.h"
 #include "publish/encode.h"
 #include "publish/records.h"
+#include "publish/time_of_day.h"
 
 namespace spreadwatch::app {
 namespace {
@@ -25,6 +27,11 @@ constexpr milliseconds kProfitDeadline{500};
 constexpr std::array<std::string_view, 2> kStages = {"spread", "publish"};
 constexpr std::size_t kSpreadStage = 0;
 constexpr std::size_t kPublishStage = 1;
+
+Heartbeat::Time steady_now() { return Heartbeat::Steady::now(); }
+
+/// What `top -H` and a debugger call this thread. At most 15 characters.
+void name_thread(const char* name) { pthread_setname_np(pthread_self(), name); }
 
 std::vector<VenueId> venue_ids(const config::Settings& settings) {
   std::vector<VenueId> ids;
@@ -93,6 +100,8 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       publish_metrics_(registry_, publish::kTopicNames),
       history_metrics_(registry_),
       queue_metrics_(registry_, kStages),
+      service_metrics_(registry_, kStageNames),
+      clock_watch_(clock_, service_metrics_),
       market_queue_(kQueueCapacity),
       event_queue_(kQueueCapacity),
       profit_queue_(kProfitCapacity),
@@ -105,7 +114,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
              clock_, *this, ingest_metrics_),
       bank_poller_(settings_.fx.bank, clock_, *this, ingest::http_get),
       server_(settings_.http, settings_.venues, store_, clock_,
-              {.readiness = [this] { return readiness(); },
+              {.readiness = [this] { return readiness_.ask(); },
                .feeds = [this] { return feeds_.feeds(); },
                .profit = [this](const api::ProfitQuery& query) { return ask_profit(query); }}) {
   queue_metrics_.set_capacity(kSpreadStage, kQueueCapacity);
@@ -115,6 +124,38 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       opportunities_.delivered(event->id, event->kind);
     }
   });
+  describe_readiness();
+}
+
+void Pipeline::describe_readiness() {
+  stages_.add(Stage::kFeeds, feeds_.heartbeat());
+  for (const Heartbeat& source : bank_poller_.heartbeats()) stages_.add(Stage::kBank, source);
+  stages_.add(Stage::kEngine, engine_alive_);
+  stages_.add(Stage::kPublish, publish_alive_);
+  stages_.add(Stage::kStore, store_alive_);
+  stages_.add(Stage::kKafka, kafka_.heartbeat());
+  stages_.add(Stage::kStream, server_.broadcaster().alive());
+  registry_.on_scrape([this] {
+    for (std::size_t i = 0; i < kStageNames.size(); ++i) {
+      const auto stage = static_cast<Stage>(i);
+      const Heartbeat::Time now = steady_now();
+      std::optional<Timestamp> last;
+      if (const auto beat = stages_.last(stage)) {
+        last = clock_.shown(clock_.now() - std::chrono::floor<microseconds>(now - *beat));
+      }
+      service_metrics_.set_stage(i, last, stages_.stands(stage, now));
+    }
+  });
+
+  using api::Readiness;
+  readiness_.add([this](Readiness& r) { add_stages(r, stages_, steady_now()); });
+  readiness_.add([this](Readiness& r) { add_venues(r, settings_, feeds_.feeds()); });
+  readiness_.add([this](Readiness& r) {
+    add_rates(r, settings_, [this](std::size_t pair) { return rate_ok_[pair].load(); });
+  });
+  readiness_.add([this](Readiness& r) { add_kafka(r, kafka_); });
+  readiness_.add([this](Readiness& r) { add_opportunities(r, opportunities_, moved_aside_); });
+  readiness_.add([this](Readiness& r) { add_clock(r, clock_watch_); });
 }
 
 Pipeline::~Pipeline() { stop(); }
@@ -179,10 +220,11 @@ void Pipeline::answer_profits() {
   profit_queue_.pop_all(requests, microseconds{0});
   for (ProfitRequest& request : requests) {
     const api::ProfitQuery& query = request.query;
-    const auto pair = engine_.evaluate(query.asset, query.buy, query.sell, query.mode,
-                                       std::array{query.size_usdt}, clock_.now());
+    auto pair = engine_.evaluate(query.asset, query.buy, query.sell, query.mode,
+                                 std::array{query.size_usdt}, clock_.now());
     api::ProfitAnswer answer{.status = api::ProfitAnswer::Status::kUnknownPair};
     if (pair) {
+      pair->time = clock_.shown(pair->time);
       answer.status = api::ProfitAnswer::Status::kOk;
       publish::append_profit(answer.record, *pair);
     }
@@ -191,9 +233,12 @@ void Pipeline::answer_profits() {
 }
 
 void Pipeline::run_engine() {
+  name_thread("engine");
   std::vector<MarketEvent> batch;
   while (market_queue_.pop_all(batch, kEngineTick)) {
+    engine_alive_.beat(steady_now());
     for (MarketEvent& event : batch) {
+      engine_alive_.beat(steady_now());
       engine_.on(event, clock_.now());
       // Market data goes on as it came, behind what the engine made of everything before it.
       if (auto* ticker = std::get_if<Ticker>(&event))
@@ -208,6 +253,7 @@ void Pipeline::run_engine() {
     set_pair_gauges();
     queue_metrics_.set_depth(kSpreadStage, market_queue_.size());
   }
+  engine_alive_.rest();
   // With a store the next run goes on where this one ends; without, it ends here.
   if (opportunities_.keeps()) {
     engine_.suspend(clock_.now());
@@ -230,12 +276,20 @@ void Pipeline::set_pair_gauges() {
 void Pipeline::restore_opportunities() {
   const Timestamp now = clock_.now();
   const bool goes_on = opportunities_.recent(now);
-  for (const spread::OpportunityEvent& last : opportunities_.open()) {
-    engine_.restore(last, now, goes_on);
+  const std::optional<Timestamp> latest = opportunities_.latest();
+  const microseconds lead = latest ? clock_.go_on_from(*latest) : microseconds{0};
+  if (lead > microseconds{0}) {
+    spdlog::warn(
+        "the wall clock is {:.1f} s behind what the run before told: times of day go on from there",
+        std::chrono::duration<double>(lead).count());
+  }
+  for (spread::OpportunityEvent& last : opportunities_.open()) {
     std::string text;
     publish::append_record(text, last);
     store_.update_opportunity(last.id, true, std::make_shared<const std::string>(std::move(text)));
     spread_metrics_.set_open_opportunities(last.asset, ++publish_state_->open[last.asset]);
+    publish::for_each_moment(last, [lead](Timestamp& told) { told -= lead; });
+    engine_.restore(last, now, goes_on);
   }
   opportunities_.resend([this](const spread::OpportunityEvent& event) {
     kafka_.publish(publish::make_record(event));
@@ -261,20 +315,34 @@ void Pipeline::on_opportunity(const spread::OpportunityEvent& event) {
 }
 
 void Pipeline::run_publish() {
+  name_thread("publish");
   std::vector<spread::Event> batch;
   while (event_queue_.pop_all(batch, milliseconds{200})) {
-    for (const spread::Event& event : batch) write_out(event);
-    opportunities_.tick(clock_.now());
+    clock_watch_.look();
+    for (const spread::Event& event : batch) {
+      publish_alive_.beat(steady_now());
+      write_out(event);
+    }
+    publish_alive_.beat(steady_now());
+    store_alive_.beat(steady_now());
+    opportunities_.tick(clock_.shown(clock_.now()));
+    store_alive_.rest();
     history_metrics_.set_writable(!opportunities_.failing());
     queue_metrics_.set_depth(kPublishStage, event_queue_.size());
   }
+  publish_alive_.rest();
 }
 
 void Pipeline::write_out(const spread::Event& event) {
   const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event);
   if (opportunity == nullptr) return send_out(event);
   const std::uint64_t not_kept = opportunities_.not_kept();
-  opportunities_.on(*opportunity, [this, &event](const auto&) { send_out(event); });
+  store_alive_.beat(steady_now());
+  const auto told = publish::told(*opportunity, clock_);
+  opportunities_.on(told ? *told : *opportunity, [this, &event](const auto&) {
+    store_alive_.rest();
+    send_out(event);
+  });
   const bool must_last = opportunity->kind != spread::OpportunityEvent::Kind::kUpdate;
   if (opportunities_.keeps() && must_last) {
     history_metrics_.event(opportunities_.not_kept() == not_kept);
@@ -287,8 +355,9 @@ void Pipeline::send_out(const spread::Event& event) {
     store_.update(*book);
     return;
   }
+  const std::optional<spread::Event> told = publish::told(event, clock_);
   publish::KafkaRecord message =
-      publish::make_record(topics_, event, settings_.publish.orderbook_levels);
+      publish::make_record(topics_, told ? *told : event, settings_.publish.orderbook_levels);
   // Of an error this is the dead letter, which goes to Kafka only.
   const auto record = std::make_shared<const std::string>(message.value);
   if (const std::optional<api::Topic> topic = topic_of(event))
@@ -319,7 +388,8 @@ void Pipeline::send_out(const spread::Event& event) {
       p.store_.update_rate(to_string(event.rate.pair), record);
       p.rate_ok_[pair] = event.rate.ok();
       if (event.rate.ok()) {
-        p.fx_metrics_.set_rate(pair, event.rate.bid, event.rate.ask, *event.rate.mid, event.time);
+        p.fx_metrics_.set_rate(pair, event.rate.bid, event.rate.ask, *event.rate.mid,
+                               p.clock_.shown(event.time));
         p.fx_metrics_.set_age(pair, event.rate.age.value_or(microseconds{0}));
       } else {
         p.fx_metrics_.clear_rate(pair);
@@ -338,7 +408,7 @@ void Pipeline::send_out(const spread::Event& event) {
                                std::string{to_string(event.basis)}},
                               record);
       p.spread_metrics_.set_premium(event.asset, to_string(event.region), over,
-                                    to_string(event.basis), event.premium, now);
+                                    to_string(event.basis), event.premium, p.clock_.shown(now));
     }
     void operator()(const spread::SpreadEvent& event) {
       p.store_.update_spread({event.asset, event.buy, event.sell, event.mode},
@@ -347,7 +417,7 @@ void Pipeline::send_out(const spread::Event& event) {
       if (event.received && event.time >= *event.received) {
         p.spread_metrics_.latency(event.time - *event.received);
       }
-      p.update_best(event, now);
+      p.update_best(event, p.clock_.shown(now));
     }
     void operator()(const spread::OpportunityEvent& event) {
       using Kind = spread::OpportunityEvent::Kind;
@@ -388,34 +458,6 @@ void Pipeline::update_best(const spread::SpreadEvent& event, Timestamp now) {
     best->net_profit_usdt = std::max(best->net_profit_usdt, it->second.best->net_profit_usdt);
   }
   spread_metrics_.set_best(event.asset, best, now);
-}
-
-api::Readiness Pipeline::readiness() const {
-  api::Readiness readiness;
-  std::map<VenueId, bool> live;
-  for (const config::VenueSettings& venue : settings_.venues) live[venue.id] = false;
-  for (const ingest::FeedStatus& feed : feeds_.feeds()) {
-    if (feed.channel == ingest::Channel::kOrderBook && feed.state == FeedState::kSynced)
-      live[feed.venue] = true;
-  }
-  for (const auto& [venue, alive] : live) {
-    if (!alive) readiness.reasons.push_back("venue_down:" + std::string{to_string(venue)});
-  }
-  for (std::size_t i = 0; i < fx::kPairCount; ++i) {
-    const bool needed =
-        i != static_cast<std::size_t>(fx::Pair::kUsdKrw) || !settings_.fx.bank.empty();
-    if (needed && !rate_ok_[i])
-      readiness.reasons.push_back("fx_unavailable:" + std::string{fx::kPairNames[i]});
-  }
-  const publish::KafkaPublisher::State kafka = kafka_.state();
-  using Status = publish::KafkaPublisher::Status;
-  if (kafka.status != Status::kReady) readiness.reasons.push_back("kafka: " + kafka.detail);
-  if (opportunities_.failing()) readiness.reasons.emplace_back("state_dir: cannot be written");
-  if (!moved_aside_.empty()) {
-    readiness.notices.push_back("state_dir: damaged opportunities moved to " + moved_aside_);
-  }
-  if (kafka.embedded) readiness.notices.push_back("broker_embedded: " + kafka_.brokers());
-  return readiness;
 }
 
 }  // namespace spreadwatch::app

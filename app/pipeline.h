@@ -10,9 +10,14 @@
 
 #include "api/server.h"
 #include "api/store.h"
+#include "app/clock_watch.h"
+#include "app/readiness.h"
+#include "app/stages.h"
 #include "config/loader.h"
 #include "core/bounded_queue.h"
+#include "core/heartbeat.h"
 #include "core/market_data.h"
+#include "core/service_clock.h"
 #include "core/time.h"
 #include "fx/bank_poller.h"
 #include "history/opportunity_log.h"
@@ -24,6 +29,7 @@
 #include "metrics/publish_metrics.h"
 #include "metrics/queue_metrics.h"
 #include "metrics/registry.h"
+#include "metrics/service_metrics.h"
 #include "metrics/spread_metrics.h"
 #include "publish/kafka_publisher.h"
 #include "spread/engine.h"
@@ -47,6 +53,10 @@ namespace spreadwatch::app {
 ///  - librdkafka's and a poller: KafkaPublisher.
 ///  - cpprestsdk's pool of 4: HTTP requests in and out.
 ///  - the exposer's: /metrics.
+///
+/// Each of the stages says when it works (Heartbeat); one that stands is a reason in /readyz. All
+/// times inside are the ServiceClock's; where a record leaves, its moments become times of day
+/// (publish::told()).
 class Pipeline final : private ingest::LiveSink, private fx::BankSink, private spread::EventSink {
  public:
   /// `loaded` must outlive the pipeline.
@@ -89,11 +99,11 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   void write_out(const spread::Event& event);
   void send_out(const spread::Event& event);
   void update_best(const spread::SpreadEvent& event, Timestamp now);
-  api::Readiness readiness() const;
+  void describe_readiness();
 
   const config::Loaded& loaded_;
   const config::Settings& settings_;
-  SystemClock clock_;
+  ServiceClock clock_;
   metrics::Registry registry_;
   metrics::IngestMetrics ingest_metrics_;
   metrics::FxMetrics fx_metrics_;
@@ -101,6 +111,8 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   metrics::PublishMetrics publish_metrics_;
   metrics::HistoryMetrics history_metrics_;
   metrics::QueueMetrics queue_metrics_;
+  metrics::ServiceMetrics service_metrics_;
+  ClockWatch clock_watch_;
 
   BoundedQueue<MarketEvent> market_queue_;
   BoundedQueue<spread::Event> event_queue_;
@@ -119,6 +131,11 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   struct PublishState;
   std::unique_ptr<PublishState> publish_state_;  // publish thread only
   std::array<std::atomic<bool>, 3> rate_ok_{};   // by fx::Pair, for readiness
+  Heartbeat engine_alive_;
+  Heartbeat publish_alive_;
+  Heartbeat store_alive_;  // of the publish thread while it waits for the disk
+  Stages stages_;
+  ReadinessParts readiness_;
 
   ingest::LiveFeeds feeds_;
   fx::BankPoller bank_poller_;

@@ -10,10 +10,12 @@
 #include <stdexcept>
 #include <vector>
 
+#include "app/clock_watch.h"
 #include "app/commands.h"
 #include "app/load_config.h"
 #include "app/recorder.h"
 #include "app/signals.h"
+#include "core/service_clock.h"
 #include "ingest/rest_client.h"
 #include "metrics/exposer.h"
 
@@ -55,8 +57,11 @@ int record(const RecordOptions& options) {
   try {
     std::vector<VenueId> venues;
     for (const config::VenueSettings& venue : settings.venues) venues.push_back(venue.id);
-    const SystemClock clock;
+    // A capture's time is the time that passed: its reader takes a jump for silence.
+    ServiceClock clock;
     metrics::Registry registry;
+    metrics::ServiceMetrics service_metrics(registry, {});
+    ClockWatch clock_watch(clock, service_metrics);
     metrics::IngestMetrics ingest_metrics(registry, venues);
     metrics::CaptureMetrics capture_metrics(registry);
     const metrics::Exposer exposer(registry, settings.metrics.address,
@@ -75,7 +80,12 @@ int record(const RecordOptions& options) {
     feeds.start();
     spdlog::info("metrics: http://{}:{}/metrics", settings.metrics.address, exposer.port());
     spdlog::info("recording into {}", options.folder.string());
-    spdlog::info("signal {}, ending", signals.wait());
+    std::optional<int> signal;
+    while (!signal) {
+      signal = signals.wait_for(ClockWatch::kEvery);
+      clock_watch.look();
+    }
+    spdlog::info("signal {}, ending", *signal);
     // In the direction of the flow, so that the tail is written.
     feeds.stop();
     bank_poller.stop();

@@ -32,4 +32,13 @@ int TerminationSignals::wait() const {
   return number;
 }
 
+std::optional<int> TerminationSignals::wait_for(microseconds longest) const {
+  const sigset_t set = termination_set();
+  const auto whole = std::chrono::floor<seconds>(longest);
+  const timespec wait{.tv_sec = whole.count(),
+                      .tv_nsec = std::chrono::nanoseconds{longest - whole}.count()};
+  const int number = sigtimedwait(&set, nullptr, &wait);
+  return number > 0 ? std::optional{number} : std::nullopt;
+}
+
 }  // namespace spreadwatch::app

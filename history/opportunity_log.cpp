@@ -8,9 +8,13 @@ std::vector<spread::OpportunityEvent> OpportunityLog::open() const {
   return store_ ? store_->open() : std::vector<spread::OpportunityEvent>{};
 }
 
+std::optional<Timestamp> OpportunityLog::latest() const {
+  return store_ ? store_->latest() : std::nullopt;
+}
+
 bool OpportunityLog::recent(Timestamp now) const {
-  const std::optional<Timestamp> latest = store_ ? store_->latest() : std::nullopt;
-  return latest && now - *latest <= kLongestAbsence;
+  const std::optional<Timestamp> last = latest();
+  return last && now - *last <= kLongestAbsence;
 }
 
 void OpportunityLog::resend(const Send& send) {

@@ -40,6 +40,8 @@ class OpportunityLog {
   /// absence nobody knows what happened in between.
   static constexpr microseconds kLongestAbsence = std::chrono::minutes{10};
   bool recent(Timestamp now) const;
+  /// When the latest event that is kept happened.
+  std::optional<Timestamp> latest() const;
   /// Sends what the run before may not have delivered. Before the first on().
   void resend(const Send& send);
   void on(const spread::OpportunityEvent& event, const Send& send);

@@ -33,6 +33,7 @@ class Process {
   /// The exit code (128 + signal when killed); nullopt when it still runs at the deadline.
   std::optional<int> wait(std::chrono::milliseconds deadline);
   bool running();
+  pid_t pid() const { return pid_; }
 
  private:
   pid_t pid_ = -1;

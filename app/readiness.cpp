@@ -1,0 +1,69 @@
+#include "app/readiness.h"
+
+#include <map>
+#include <optional>
+
+#include "fx/rate.h"
+
+namespace spreadwatch::app {
+
+api::Readiness ReadinessParts::ask() const {
+  api::Readiness readiness;
+  for (const Part& part : parts_) part(readiness);
+  return readiness;
+}
+
+void add_venues(api::Readiness& readiness, const config::Settings& settings,
+                const std::vector<ingest::FeedStatus>& feeds) {
+  std::map<VenueId, bool> live;
+  for (const config::VenueSettings& venue : settings.venues) live[venue.id] = false;
+  for (const ingest::FeedStatus& feed : feeds) {
+    if (feed.channel == ingest::Channel::kOrderBook && feed.state == FeedState::kSynced)
+      live[feed.venue] = true;
+  }
+  for (const auto& [venue, alive] : live) {
+    if (!alive) readiness.reasons.push_back("venue_down:" + std::string{to_string(venue)});
+  }
+}
+
+void add_rates(api::Readiness& readiness, const config::Settings& settings,
+               const std::function<bool(std::size_t)>& ok) {
+  for (std::size_t i = 0; i < fx::kPairCount; ++i) {
+    const bool needed =
+        i != static_cast<std::size_t>(fx::Pair::kUsdKrw) || !settings.fx.bank.empty();
+    if (needed && !ok(i))
+      readiness.reasons.push_back("fx_unavailable:" + std::string{fx::kPairNames[i]});
+  }
+}
+
+void add_kafka(api::Readiness& readiness, const publish::KafkaPublisher& kafka) {
+  const publish::KafkaPublisher::State state = kafka.state();
+  using Status = publish::KafkaPublisher::Status;
+  if (state.status != Status::kReady) readiness.reasons.push_back("kafka: " + state.detail);
+  if (state.embedded) readiness.notices.push_back("broker_embedded: " + kafka.brokers());
+}
+
+void add_opportunities(api::Readiness& readiness, const history::OpportunityLog& opportunities,
+                       std::string_view moved_aside) {
+  if (opportunities.failing()) readiness.reasons.emplace_back("state_dir: cannot be written");
+  if (!moved_aside.empty()) {
+    readiness.notices.push_back("state_dir: damaged opportunities moved to " +
+                                std::string{moved_aside});
+  }
+}
+
+void add_stages(api::Readiness& readiness, const Stages& stages, Heartbeat::Time now) {
+  for (std::size_t i = 0; i < kStageNames.size(); ++i) {
+    if (stages.stands(static_cast<Stage>(i), now)) {
+      readiness.reasons.push_back("stalled:" + std::string{kStageNames[i]});
+    }
+  }
+}
+
+void add_clock(api::Readiness& readiness, ClockWatch& watch) {
+  if (std::optional<std::string> notice = watch.notice()) {
+    readiness.notices.push_back(std::move(*notice));
+  }
+}
+
+}  // namespace spreadwatch::app
