@@ -108,9 +108,12 @@ class Router {
   Response spreads(const Parameters& parameters) const;
   Response opportunities() const;
   Response profit(const Parameters& parameters) const;
-  /// `{"ts_ms":…,"<name>":[…]}` around the records.
+  /// Empty when nobody knows.
+  std::vector<ingest::FeedStatus> feed_statuses() const;
+  /// `{"ts_ms":…,"<name>":[…]}` around the records as they are at `now`.
   template <class Records, class Append>
-  Response list(std::string_view name, const Records& records, const Append& append) const;
+  static Response list(std::string_view name, const Records& records, Timestamp now,
+                       const Append& append);
 
   const std::vector<config::VenueSettings> venues_;
   const Store& store_;

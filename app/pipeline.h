@@ -10,6 +10,7 @@
 
 #include "api/server.h"
 #include "api/store.h"
+#include "app/event_metrics.h"
 #include "config/loader.h"
 #include "core/bounded_queue.h"
 #include "core/market_data.h"
@@ -80,7 +81,6 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   /// From the server's threads: asks the engine thread and waits for it, at most half a second.
   api::ProfitAnswer ask_profit(const api::ProfitQuery& query);
   void answer_profits();
-  void set_pair_gauges();
 
   void run_engine();
   void run_publish();
@@ -88,7 +88,6 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   void restore_opportunities();
   void write_out(const spread::Event& event);
   void send_out(const spread::Event& event);
-  void update_best(const spread::SpreadEvent& event, Timestamp now);
   api::Readiness readiness() const;
 
   const config::Loaded& loaded_;
@@ -101,6 +100,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   metrics::PublishMetrics publish_metrics_;
   metrics::HistoryMetrics history_metrics_;
   metrics::QueueMetrics queue_metrics_;
+  EventMetrics event_metrics_;
 
   BoundedQueue<MarketEvent> market_queue_;
   BoundedQueue<spread::Event> event_queue_;
@@ -116,9 +116,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   publish::Topics topics_;
   api::Store store_;
 
-  struct PublishState;
-  std::unique_ptr<PublishState> publish_state_;  // publish thread only
-  std::array<std::atomic<bool>, 3> rate_ok_{};   // by fx::Pair, for readiness
+  std::array<std::atomic<bool>, 3> rate_ok_{};  // by fx::Pair, for readiness
 
   ingest::LiveFeeds feeds_;
   fx::BankPoller bank_poller_;

@@ -807,7 +807,7 @@ void Session::append_status(Timestamp now, std::vector<FeedStatus>& out) const {
     status.origin = stream.origin;
     status.exchange_ts = stream.exchange_time;
     status.reconnects = reconnects_;
-    std::optional<Timestamp> received = stream.received;
+    status.updated = stream.received;
     status.state = stream.data ? FeedState::kSynced : FeedState::kSyncing;
     if (!stream.name.empty()) {
       const MaintainedBook* const book = context_.normalizer.find(stream.name);
@@ -815,16 +815,16 @@ void Session::append_status(Timestamp now, std::vector<FeedStatus>& out) const {
       if (book != nullptr) {
         status.state = book->book().state;
         status.reason = book->book().reason;
-        if (book->book().synced()) received = book->book().receive_time;
+        if (book->book().synced()) status.updated = book->book().receive_time;
         status.gaps = book->gaps();
         status.checksum_mismatches = book->checksum_mismatches();
         status.resyncs = book->resyncs();
       }
     }
-    if (received) status.age_ms = std::max<std::int64_t>(0, to_ms(now - *received));
-    if (status.state == FeedState::kSynced && !stream.name.empty() &&
-        status.age_ms > settings_.quiet.count()) {
+    if (status.state == FeedState::kSynced && !stream.name.empty() && status.updated &&
+        now - *status.updated > settings_.quiet) {
       status.state = FeedState::kStale;
+      status.reason = ErrorCode::kTimeout;
     }
     if (stream.rejected_until) {
       status.state = FeedState::kFaulted;

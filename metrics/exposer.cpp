@@ -25,7 +25,7 @@ Exposer::Exposer(const Registry& registry, const std::string& address, std::uint
     throw std::runtime_error("cannot serve metrics on " + endpoint +
                              ": the port is taken or the address is not this machine's");
   }
-  exposer_->RegisterCollectable(registry.shared());
+  exposer_->RegisterCollectable(registry.scraped());
 }
 
 Exposer::~Exposer() = default;

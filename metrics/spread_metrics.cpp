@@ -57,11 +57,11 @@ struct AssetFamilies {
         premium_update(gauges(registry, "spreadwatch_spread_premium_last_update_timestamp_seconds",
                               "Time of the last available premium; 0 = never.")),
         best_ratio(gauges(registry, "spreadwatch_spread_best_net_ratio",
-                          "Best net ratio over all pairs of the asset, a fraction; absent while no "
-                          "pair has one.")),
+                          "Best net ratio over the tradable pairs of the asset, a fraction; absent "
+                          "while there is none.")),
         best_profit(gauges(registry, "spreadwatch_spread_best_net_profit_usdt",
-                           "Best net profit over all pairs of the asset, in USDT; absent while no "
-                           "pair has one.")),
+                           "Best net profit over the tradable pairs of the asset, in USDT; absent "
+                           "while there is none.")),
         best_update(gauges(registry, "spreadwatch_spread_best_last_update_timestamp_seconds",
                            "Time of the last best ratio and profit; 0 = never.")),
         open(gauges(registry, "spreadwatch_spread_open_opportunities", "Open opportunities.")),
