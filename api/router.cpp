@@ -13,6 +13,7 @@
 #include "publish/encode.h"
 #include "publish/json_writer.h"
 #include "publish/time_of_day.h"
+#include "spread/market_view.h"
 
 namespace spreadwatch::api {
 namespace {
@@ -22,7 +23,6 @@ constexpr std::string_view kMarketPattern = "^[A-Za-z0-9]{1,20}-[A-Za-z0-9]{1,20
 constexpr std::string_view kAssetPattern = "^[A-Za-z0-9]{1,20}$";
 constexpr std::string_view kDepthPattern = "^[1-9][0-9]{0,3}$";
 constexpr std::string_view kAmountPattern = "^[0-9]{1,9}([.][0-9]{1,8})?$";
-constexpr std::array<std::string_view, 3> kVerdicts = {"tradable", "not_tradable", "unknown"};
 
 std::vector<std::string_view> venue_names() {
   std::vector<std::string_view> names;
@@ -139,7 +139,7 @@ std::vector<Route> make_routes() {
          .values = {config::kModeNames.begin(), config::kModeNames.end()}},
         {.name = "verdict",
          .description = "only this verdict",
-         .values = {kVerdicts.begin(), kVerdicts.end()}}}},
+         .values = {spread::kVerdictNames.begin(), spread::kVerdictNames.end()}}}},
       {Id::kOpportunities,
        "/api/v1/opportunities",
        "listOpportunities",
@@ -312,13 +312,11 @@ void append_strings(std::string& out, std::span<const std::string> values) {
   append_array(out, values, publish::append_json_string);
 }
 
-void append_text(std::string& out, const Record& record) { out += *record; }
-
 std::optional<std::string_view> name_of(std::optional<ErrorCode> code) {
   return code ? std::optional{to_string(*code)} : std::nullopt;
 }
 
-void append_feed(std::string& out, const ingest::FeedStatus& feed) {
+void append_feed(std::string& out, const ingest::FeedStatus& feed, Timestamp now) {
   publish::JsonObject object(out);
   object.add("venue", to_string(feed.venue));
   object.add("symbol", feed.symbol);
@@ -326,7 +324,8 @@ void append_feed(std::string& out, const ingest::FeedStatus& feed) {
   object.add("state", to_string(feed.state));
   object.add("reason", name_of(feed.reason));
   object.add("origin", to_string(feed.origin));
-  object.add("age_ms", feed.age_ms);
+  const auto age = spread::age_of(feed.updated, now);
+  object.add("age_ms", age ? std::optional{to_ms(*age)} : std::nullopt);
   object.add_ms("exchange_ts_ms", feed.exchange_ts);
   object.add("gaps", feed.gaps);
   object.add("checksum_mismatches", feed.checksum_mismatches);
@@ -602,12 +601,20 @@ Response Router::dispatch(const Route& route, const Parameters& parameters) cons
   return problem(500, "internal_error", "a route without an answer");
 }
 
+/// Moments of our own clock leave as times of day.
+template <class Event, class... More>
+void Router::append_told(std::string& out, const Event& event, const More&... more) const {
+  const std::optional<Event> told = publish::told(event, clock_);
+  publish::append_record(out, told ? *told : event, more...);
+}
+
 template <class Records, class Append>
-Response Router::list(std::string_view name, const Records& records, const Append& append) const {
+Response Router::list(std::string_view name, const Records& records, Timestamp now,
+                      const Append& append) const {
   Response response;
   {
     publish::JsonObject object(response.body);
-    object.add("ts_ms", to_ms(clock_.shown(clock_.now())));
+    object.add("ts_ms", to_ms(clock_.shown(now)));
     append_array(object.key(name), records, append);
   }
   return response;
@@ -625,14 +632,21 @@ Response Router::ready() const {
   return response;
 }
 
-Response Router::venue_list() const { return list("venues", venues_, append_venue); }
+Response Router::venue_list() const { return list("venues", venues_, clock_.now(), append_venue); }
+
+std::vector<ingest::FeedStatus> Router::feed_statuses() const {
+  return providers_.feeds ? providers_.feeds() : std::vector<ingest::FeedStatus>{};
+}
 
 Response Router::feeds() const {
-  const auto feeds = providers_.feeds ? providers_.feeds() : std::vector<ingest::FeedStatus>{};
+  const auto feeds = feed_statuses();
   Response response;
   {
     publish::JsonObject object(response.body);
-    append_array(object.key("feeds"), feeds, append_feed);
+    const Timestamp now = clock_.now();
+    append_array(
+        object.key("feeds"), feeds,
+        [now](std::string& out, const ingest::FeedStatus& feed) { append_feed(out, feed, now); });
     object.key("contracts") += contracts_;
   }
   return response;
@@ -641,20 +655,48 @@ Response Router::feeds() const {
 Response Router::tickers(const Parameters& parameters) const {
   const auto venue = parameters.venue("venue");
   const std::string symbol = parameters.name("symbol");
-  auto tickers = store_.tickers();
-  std::erase_if(tickers, [&](const auto& t) {
-    return (venue && t->venue != *venue) || (!symbol.empty() && t->instrument.name() != symbol);
+  const Timestamp now = clock_.now();
+  struct Row {
+    std::shared_ptr<const Ticker> ticker;
+    publish::Standing standing{};
+  };
+  std::map<std::pair<VenueId, Instrument>, Row> rows;
+  for (auto& ticker : store_.tickers()) {
+    const std::pair market{ticker->venue, ticker->instrument};
+    rows.emplace(market, Row{std::move(ticker)});
+  }
+  // The feed says what may be believed now; of a market without one nobody says anything any more.
+  for (const ingest::FeedStatus& feed : feed_statuses()) {
+    if (feed.channel != ingest::Channel::kTicker) continue;
+    Row& row = rows[{feed.venue, instrument_from_name(feed.symbol)}];
+    row.standing = {feed.state, feed.reason, spread::age_of(feed.updated, now)};
+    if (row.ticker) continue;
+    Ticker none;
+    none.venue = feed.venue;
+    none.instrument = instrument_from_name(feed.symbol);
+    none.origin = feed.origin;
+    row.ticker = std::make_shared<const Ticker>(std::move(none));
+  }
+  std::erase_if(rows, [&](const auto& row) {
+    return (venue && row.first.first != *venue) ||
+           (!symbol.empty() && row.first.second.name() != symbol);
   });
-  return list("tickers", tickers, [this](std::string& out, const std::shared_ptr<const Ticker>& t) {
-    const std::optional<Ticker> told = publish::told(*t, clock_);
-    publish::append_record(out, told ? *told : *t);
+  return list("tickers", rows, now, [this](std::string& out, const auto& row) {
+    append_told(out, *row.second.ticker, row.second.standing);
   });
 }
 
-Response Router::fx() const { return list("fx", store_.rates(), append_text); }
+Response Router::fx() const {
+  const Timestamp now = clock_.now();
+  return list("fx", store_.rates(now), now,
+              [this](std::string& out, const fx::FxEvent& rate) { append_told(out, rate); });
+}
 
 Response Router::premiums(const Parameters& parameters) const {
-  return list("premiums", store_.premiums(parameters.name("asset")), append_text);
+  const Timestamp now = clock_.now();
+  return list(
+      "premiums", store_.premiums(parameters.name("asset"), now), now,
+      [this](std::string& out, const spread::PremiumEvent& premium) { append_told(out, premium); });
 }
 
 Response Router::spreads(const Parameters& parameters) const {
@@ -665,12 +707,26 @@ Response Router::spreads(const Parameters& parameters) const {
     filter.mode = *mode == config::to_string(config::Mode::kTransfer) ? config::Mode::kTransfer
                                                                       : config::Mode::kInventory;
   }
-  if (const std::string* verdict = parameters.find("verdict")) filter.verdict = *verdict;
-  return list("spreads", store_.spreads(filter), append_text);
+  if (const std::string* verdict = parameters.find("verdict")) {
+    const auto found = std::ranges::find(spread::kVerdictNames, *verdict);
+    filter.verdict = static_cast<spread::Verdict>(found - spread::kVerdictNames.begin());
+  }
+  const Timestamp now = clock_.now();
+  spread::SpreadEvent row;  // one for all, so that its memory is used again
+  return list("spreads", store_.spreads(filter), now,
+              [this, now, &row](std::string& out, const Store::PairRow& pair) {
+                pair.copy_to(row, now);
+                append_told(out, row);
+              });
 }
 
 Response Router::opportunities() const {
-  return list("opportunities", store_.opportunities(), append_text);
+  const Timestamp now = clock_.now();
+  return list("opportunities", store_.opportunities(now), now,
+              [this, now](std::string& out, const spread::OpportunityEvent& event) {
+                const bool open = event.kind != spread::OpportunityEvent::Kind::kClose;
+                append_told(out, event, open ? std::optional{clock_.shown(now)} : std::nullopt);
+              });
 }
 
 Response Router::profit(const Parameters& parameters) const {
@@ -712,11 +768,9 @@ Response Router::order_book(const Parameters& parameters) const {
 
   // The feed's state is newer than the last book when the stream fell silent: it decides.
   std::optional<ingest::FeedStatus> feed;
-  if (providers_.feeds) {
-    for (const ingest::FeedStatus& f : providers_.feeds()) {
-      if (f.venue == venue && f.channel == ingest::Channel::kOrderBook && f.symbol == symbol) {
-        feed = f;
-      }
+  for (const ingest::FeedStatus& f : feed_statuses()) {
+    if (f.venue == venue && f.channel == ingest::Channel::kOrderBook && f.symbol == symbol) {
+      feed = f;
     }
   }
   if (!book && !feed) {
@@ -737,9 +791,8 @@ Response Router::order_book(const Parameters& parameters) const {
   }
   if (book && state == FeedState::kSynced) {
     const std::string* depth = parameters.find("depth");
-    const std::optional<OrderBook> told = publish::told(*book, clock_);
-    publish::append_record(response.body, told ? *told : *book,
-                           depth != nullptr ? std::stoi(*depth) : publish::kDefaultDepth);
+    append_told(response.body, *book,
+                depth != nullptr ? std::stoi(*depth) : publish::kDefaultDepth);
   } else {
     std::optional<Timestamp> received = book ? book->receive_time : std::nullopt;
     if (received) received = clock_.shown(*received);

@@ -108,9 +108,14 @@ class Router {
   Response spreads(const Parameters& parameters) const;
   Response opportunities() const;
   Response profit(const Parameters& parameters) const;
-  /// `{"ts_ms":…,"<name>":[…]}` around the records.
+  /// Empty when nobody knows.
+  std::vector<ingest::FeedStatus> feed_statuses() const;
+  /// `{"ts_ms":…,"<name>":[…]}` around the records as they are at `now`.
   template <class Records, class Append>
-  Response list(std::string_view name, const Records& records, const Append& append) const;
+  Response list(std::string_view name, const Records& records, Timestamp now,
+                const Append& append) const;
+  template <class Event, class... More>
+  void append_told(std::string& out, const Event& event, const More&... more) const;
 
   const std::vector<config::VenueSettings> venues_;
   const Store& store_;

@@ -3,6 +3,22 @@
 #include <algorithm>
 
 namespace spreadwatch::api {
+namespace {
+
+/// An age that an event told as of `told_at`, as of `now`: counted from the last update, which need
+/// not have made an event. nullopt stays nullopt.
+std::optional<microseconds> age_now(const std::optional<microseconds>& told, Timestamp told_at,
+                                    const std::optional<Timestamp>& updated, Timestamp now) {
+  if (!told) return std::nullopt;
+  const Timestamp then = told_at - *told;
+  return std::max(microseconds{0}, now - std::max(then, updated.value_or(then)));
+}
+
+std::optional<Timestamp> time_of(const std::shared_ptr<const UpdateTime>& updated) {
+  return updated ? updated->get() : std::nullopt;
+}
+
+}  // namespace
 
 // The old value leaves in `value`, so that it is destroyed after the lock is given back.
 template <class Map, class Key, class Value>
@@ -24,50 +40,86 @@ void Store::update(const Ticker& ticker) {
 }
 
 void Store::update(const OrderBook& book) {
+  const Market market{book.venue, book.instrument};
   auto value = std::make_shared<const OrderBook>(book);
-  put(order_books_, kMaxMarkets, Market{book.venue, book.instrument}, value);
-}
-
-void Store::update_rate(std::string_view pair, Record record) {
-  put(rates_, kMaxRates, std::string{pair}, record);
-}
-
-void Store::update_premium(const PremiumKey& key, Record record) {
-  put(premiums_, kMaxPremiums, key, record);
-}
-
-void Store::update_spread(const SpreadKey& key, std::string_view verdict, Record record) {
-  Spread spread{verdict, std::move(record)};
-  put(spreads_, kMaxPairs, key, spread);
-}
-
-void Store::update_opportunity(std::string_view id, bool open, Record record) {
+  put(order_books_, kMaxMarkets, market, value);
+  if (!book.synced() || !book.receive_time) return;
   const std::lock_guard lock(mutex_);
-  const auto found = opportunity_by_id_.find(std::string{id});
+  if (const auto updated = book_time(market)) updated->set(*book.receive_time);
+}
+
+std::shared_ptr<UpdateTime> Store::book_time(const Market& market) {
+  const auto found = book_times_.find(market);
+  if (found != book_times_.end()) return found->second;
+  if (book_times_.size() >= kMaxMarkets) return nullptr;
+  return book_times_.emplace(market, std::make_shared<UpdateTime>()).first->second;
+}
+
+void Store::update(const fx::FxEvent& event) {
+  std::optional<fx::FxEvent> value = event;
+  const std::lock_guard lock(mutex_);
+  std::swap(rates_[static_cast<std::size_t>(event.rate.pair)], value);
+}
+
+void Store::update_ages(const fx::RateTable& rates) {
+  const Timestamp judged = rates.evaluated();
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < fx::kPairCount; ++i) {
+    const fx::Rate& rate = rates.rate(static_cast<fx::Pair>(i));
+    RateTimes& times = rate_times_[i];
+    if (rate.age) times.rate = judged - *rate.age;
+    times.sources.resize(rate.sources.size());
+    for (std::size_t k = 0; k < rate.sources.size(); ++k) {
+      if (rate.sources[k].age) times.sources[k] = judged - *rate.sources[k].age;
+    }
+  }
+}
+
+void Store::update(const spread::PremiumEvent& event) {
+  auto value = std::make_shared<const spread::PremiumEvent>(event);
+  put(premiums_, kMaxPremiums, PremiumKey{event.asset, event.region, event.over, event.basis},
+      value);
+}
+
+void Store::update(const spread::SpreadEvent& event) {
+  PairRow row;
+  row.event_ = std::make_shared<const spread::SpreadEvent>(event);
+  {
+    const std::lock_guard lock(mutex_);
+    row.buy_updated_ = book_time({event.buy, event.buy_market});
+    row.sell_updated_ = book_time({event.sell, event.sell_market});
+  }
+  put(spreads_, kMaxPairs, SpreadKey{event.asset, event.buy, event.sell, event.mode}, row);
+}
+
+void Store::update(const spread::OpportunityEvent& event) {
+  Opportunity value{std::make_shared<const spread::OpportunityEvent>(event)};
+  const std::lock_guard lock(mutex_);
+  const auto found = opportunity_by_id_.find(event.id);
   if (found != opportunity_by_id_.end()) {
-    found->second->open = open;
-    found->second->record = std::move(record);
+    std::swap(*found->second, value);
     return;
   }
   if (opportunities_.size() >= kMaxOpportunities) {
     // The oldest that ended; while a thousand are open, the oldest of them.
     auto last = std::prev(opportunities_.end());
     for (auto at = opportunities_.rbegin(); at != opportunities_.rend(); ++at) {
-      if (at->open) continue;
+      if (at->open()) continue;
       last = std::prev(at.base());
       break;
     }
-    opportunity_by_id_.erase(last->id);
+    opportunity_by_id_.erase(last->event->id);
     opportunities_.erase(last);
   }
-  opportunities_.push_front({std::string{id}, open, std::move(record)});
-  opportunity_by_id_.emplace(id, opportunities_.begin());
+  opportunities_.push_front(std::move(value));
+  opportunity_by_id_.emplace(event.id, opportunities_.begin());
 }
 
 void Store::forget(VenueId venue, const Instrument& instrument) {
   const std::lock_guard lock(mutex_);
   tickers_.erase({venue, instrument});
   order_books_.erase({venue, instrument});
+  book_times_.erase({venue, instrument});
 }
 
 std::vector<std::shared_ptr<const Ticker>> Store::tickers() const {
@@ -85,24 +137,55 @@ std::shared_ptr<const OrderBook> Store::order_book(VenueId venue,
   return found == order_books_.end() ? nullptr : found->second;
 }
 
-std::vector<Record> Store::rates() const {
-  std::vector<Record> all;
+std::vector<fx::FxEvent> Store::rates(Timestamp now) const {
+  std::vector<fx::FxEvent> all;
   const std::lock_guard lock(mutex_);
-  for (const auto& [pair, record] : rates_) all.push_back(record);
-  return all;
-}
-
-std::vector<Record> Store::premiums(std::string_view asset) const {
-  std::vector<Record> all;
-  const std::lock_guard lock(mutex_);
-  for (const auto& [key, record] : premiums_) {
-    if (asset.empty() || key.asset == asset) all.push_back(record);
+  for (std::size_t i = 0; i < fx::kPairCount; ++i) {
+    if (!rates_[i]) continue;
+    fx::FxEvent& event = all.emplace_back(*rates_[i]);
+    const RateTimes& times = rate_times_[i];
+    event.rate.age = age_now(event.rate.age, event.time, times.rate, now);
+    for (std::size_t k = 0; k < event.rate.sources.size(); ++k) {
+      std::optional<microseconds>& age = event.rate.sources[k].age;
+      age =
+          age_now(age, event.time, k < times.sources.size() ? times.sources[k] : std::nullopt, now);
+    }
   }
   return all;
 }
 
-std::vector<Record> Store::spreads(const SpreadFilter& filter) const {
-  std::vector<Record> all;
+std::vector<spread::PremiumEvent> Store::premiums(std::string_view asset, Timestamp now) const {
+  std::vector<std::shared_ptr<const spread::PremiumEvent>> events;
+  std::array<std::optional<Timestamp>, fx::kPairCount> updated;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, event] : premiums_) {
+      if (asset.empty() || key.asset == asset) events.push_back(event);
+    }
+    for (std::size_t i = 0; i < fx::kPairCount; ++i) updated[i] = rate_times_[i].rate;
+  }
+  std::vector<spread::PremiumEvent> all;
+  all.reserve(events.size());
+  for (const auto& event : events) {
+    spread::PremiumEvent& premium = all.emplace_back(*event);
+    std::optional<Timestamp> oldest;
+    for (std::size_t i = 0; i < fx::kPairCount; ++i) {
+      if (!premium.fx_rates.test(i) || !updated[i]) continue;
+      oldest = std::min(oldest.value_or(*updated[i]), *updated[i]);
+    }
+    premium.fx_age = age_now(premium.fx_age, premium.time, oldest, now);
+  }
+  return all;
+}
+
+void Store::PairRow::copy_to(spread::SpreadEvent& out, Timestamp now) const {
+  out = *event_;
+  out.buy_age = age_now(out.buy_age, out.time, time_of(buy_updated_), now);
+  out.sell_age = age_now(out.sell_age, out.time, time_of(sell_updated_), now);
+}
+
+std::vector<Store::PairRow> Store::spreads(const SpreadFilter& filter) const {
+  std::vector<PairRow> all;
   const std::lock_guard lock(mutex_);
   auto at =
       filter.asset.empty() ? spreads_.begin() : spreads_.lower_bound({filter.asset, {}, {}, {}});
@@ -112,20 +195,42 @@ std::vector<Record> Store::spreads(const SpreadFilter& filter) const {
     if (filter.buy && key.buy != *filter.buy) continue;
     if (filter.sell && key.sell != *filter.sell) continue;
     if (filter.mode && key.mode != *filter.mode) continue;
-    if (!filter.verdict.empty() && at->second.verdict != filter.verdict) continue;
-    all.push_back(at->second.record);
+    if (filter.verdict && at->second.event().verdict != *filter.verdict) continue;
+    all.push_back(at->second);
   }
   return all;
 }
 
-std::vector<Record> Store::opportunities() const {
-  std::vector<Record> all;
-  const std::lock_guard lock(mutex_);
-  all.reserve(opportunities_.size());
-  for (const bool open : {true, false}) {
-    for (const Opportunity& o : opportunities_) {
-      if (o.open == open) all.push_back(o.record);
+std::vector<spread::OpportunityEvent> Store::opportunities(Timestamp now) const {
+  struct Found {
+    std::shared_ptr<const spread::OpportunityEvent> event;
+    std::optional<Timestamp> buy_updated;
+    std::optional<Timestamp> sell_updated;
+  };
+  std::vector<Found> found;
+  {
+    const std::lock_guard lock(mutex_);
+    found.reserve(opportunities_.size());
+    for (const bool open : {true, false}) {
+      for (const Opportunity& o : opportunities_) {
+        if (o.open() != open) continue;
+        Found& f = found.emplace_back(Found{o.event, {}, {}});
+        if (!open) continue;
+        const auto row =
+            spreads_.find({o.event->asset, o.event->buy, o.event->sell, o.event->mode});
+        if (row == spreads_.end()) continue;
+        f.buy_updated = time_of(row->second.buy_updated_);
+        f.sell_updated = time_of(row->second.sell_updated_);
+      }
     }
+  }
+  std::vector<spread::OpportunityEvent> all;
+  all.reserve(found.size());
+  for (const Found& f : found) {
+    spread::OpportunityEvent& event = all.emplace_back(*f.event);
+    if (event.kind == spread::OpportunityEvent::Kind::kClose) continue;
+    event.buy_age = age_now(event.buy_age, event.time, f.buy_updated, now);
+    event.sell_age = age_now(event.sell_age, event.time, f.sell_updated, now);
   }
   return all;
 }

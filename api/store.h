@@ -1,8 +1,11 @@
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <list>
 #include <map>
 #include <memory>
@@ -16,20 +19,18 @@
 
 #include "config/settings.h"
 #include "core/market_data.h"
+#include "core/time.h"
+#include "fx/rate_table.h"
+#include "spread/event.h"
 
 namespace spreadwatch::api {
 
-/// A record as publish/encode.h writes it: one JSON object. Encoded once by the pipeline and shared
-/// by the store, the stream and Kafka, so that a reader sees the same bytes everywhere and a
-/// request encodes nothing.
-using Record = std::shared_ptr<const std::string>;
-
-/// Which premium: of `asset`, in `region` over `over` ("asia", "europe", "bank"), on `basis`.
+/// Which premium: of `asset`, in `region` over `over` (nullopt = the banks), on `basis`.
 struct PremiumKey {
   std::string asset;
-  std::string region;
-  std::string over;
-  std::string basis;
+  Region region{};
+  std::optional<Region> over;
+  spread::Basis basis{};
   friend auto operator<=>(const PremiumKey&, const PremiumKey&) = default;
 };
 
@@ -42,33 +43,48 @@ struct SpreadKey {
   friend auto operator<=>(const SpreadKey&, const SpreadKey&) = default;
 };
 
+/// When something was last updated, never going away again. Threads: any.
+class UpdateTime {
+ public:
+  void set(Timestamp time) { us_ = to_us(time); }
+  std::optional<Timestamp> get() const {
+    const std::int64_t us = us_;
+    return us == kNever ? std::nullopt : std::optional{timestamp_from_us(us)};
+  }
+
+ private:
+  static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
+  std::atomic<std::int64_t> us_{kNever};
+};
+
 /// The latest of everything that the HTTP API answers from. Fed by the pipeline, read by requests.
+///
+/// An event leaves when a value changed and has the ages of that moment; what is answered has the
+/// ages of the answer. So beside the events stand the times that their ages are counted from, which
+/// move on with every update, whether or not it changed a value.
 ///
 /// A writer holds the lock for one map operation; readers copy pointers under it and look at the
 /// values, which never change, afterwards. So each value a reader gets is whole, and writers never
 /// wait for a reader's work. Bounds: kMaxMarkets tickers and order books, kMaxPairs spreads,
-/// kMaxPremiums premiums, kMaxRates rates, kMaxOpportunities opportunities (the longest ended go
-/// first). What is new beyond a bound is counted and left out; what is known stays up to date.
-/// Threads: any.
+/// kMaxPremiums premiums, kMaxOpportunities opportunities (the longest ended go first). What is new
+/// beyond a bound is counted and left out; what is known stays up to date. Threads: any.
 class Store {
  public:
   static constexpr std::size_t kMaxMarkets = 20'000;
   static constexpr std::size_t kMaxPairs = 200'000;
   static constexpr std::size_t kMaxPremiums = 20'000;
-  static constexpr std::size_t kMaxRates = 100;
   static constexpr std::size_t kMaxOpportunities = 1000;
 
   void update(const Ticker& ticker);
   /// Also when the book is no longer synced: that is what is then answered.
   void update(const OrderBook& book);
-  /// `pair` as in the record: "USDT/KRW".
-  void update_rate(std::string_view pair, Record record);
-  void update_premium(const PremiumKey& key, Record record);
-  /// `verdict` as in the record: "tradable", "not_tradable" or "unknown". Static storage.
-  void update_spread(const SpreadKey& key, std::string_view verdict, Record record);
-  /// `open` is false with the event that ends the opportunity. A repeated event replaces the
-  /// earlier one.
-  void update_opportunity(std::string_view id, bool open, Record record);
+  void update(const fx::FxEvent& event);
+  void update(const spread::PremiumEvent& event);
+  void update(const spread::SpreadEvent& event);
+  /// A repeated event replaces the earlier one.
+  void update(const spread::OpportunityEvent& event);
+  /// The rates were judged again: what their ages are counted from may have moved on.
+  void update_ages(const fx::RateTable& rates);
   /// Nothing is known of this market any more (it is no longer watched).
   void forget(VenueId venue, const Instrument& instrument);
 
@@ -76,10 +92,10 @@ class Store {
   std::vector<std::shared_ptr<const Ticker>> tickers() const;
   /// Null when there is none.
   std::shared_ptr<const OrderBook> order_book(VenueId venue, const Instrument& instrument) const;
-  /// Ordered by pair.
-  std::vector<Record> rates() const;
+  /// Ordered by pair; with ages of `now`, as all that follow.
+  std::vector<fx::FxEvent> rates(Timestamp now) const;
   /// Ordered by key; an empty `asset` means all.
-  std::vector<Record> premiums(std::string_view asset = {}) const;
+  std::vector<spread::PremiumEvent> premiums(std::string_view asset, Timestamp now) const;
 
   /// What to leave out of spreads(); empty and nullopt let everything through.
   struct SpreadFilter {
@@ -87,37 +103,55 @@ class Store {
     std::optional<VenueId> buy{};
     std::optional<VenueId> sell{};
     std::optional<config::Mode> mode{};
-    std::string verdict{};
+    std::optional<spread::Verdict> verdict{};
+  };
+  /// A pair with what its ages are counted from.
+  class PairRow {
+   public:
+    const spread::SpreadEvent& event() const { return *event_; }
+    /// Writes the row as of `now`, in place of whatever `out` was.
+    void copy_to(spread::SpreadEvent& out, Timestamp now) const;
+
+   private:
+    friend class Store;
+    std::shared_ptr<const spread::SpreadEvent> event_;
+    std::shared_ptr<const UpdateTime> buy_updated_;
+    std::shared_ptr<const UpdateTime> sell_updated_;
   };
   /// Ordered by key.
-  std::vector<Record> spreads(const SpreadFilter& filter) const;
-  /// The open ones, then those that ended; each the newest first.
-  std::vector<Record> opportunities() const;
+  std::vector<PairRow> spreads(const SpreadFilter& filter) const;
+  /// The open ones, then those that ended; each the newest first. Of those that ended the ages are
+  /// of their end.
+  std::vector<spread::OpportunityEvent> opportunities(Timestamp now) const;
 
   /// Values left out because a bound was reached.
   std::uint64_t refused() const;
 
  private:
   using Market = std::pair<VenueId, Instrument>;
-  struct Spread {
-    std::string_view verdict;
-    Record record;
+  /// What a rate's ages are counted from: of the rate itself, and of each of its sources.
+  struct RateTimes {
+    std::optional<Timestamp> rate;
+    std::vector<std::optional<Timestamp>> sources;
   };
   struct Opportunity {
-    std::string id;
-    bool open = true;
-    Record record;
+    std::shared_ptr<const spread::OpportunityEvent> event;
+    bool open() const { return event->kind != spread::OpportunityEvent::Kind::kClose; }
   };
 
   template <class Map, class Key, class Value>
   void put(Map& map, std::size_t bound, const Key& key, Value& value);
+  /// REQUIRES: mutex_ is held.
+  std::shared_ptr<UpdateTime> book_time(const Market& market);
 
   mutable std::mutex mutex_;
-  std::map<Market, std::shared_ptr<const Ticker>> tickers_;         // guarded by mutex_
-  std::map<Market, std::shared_ptr<const OrderBook>> order_books_;  // guarded by mutex_
-  std::map<std::string, Record, std::less<>> rates_;                // guarded by mutex_
-  std::map<PremiumKey, Record> premiums_;                           // guarded by mutex_
-  std::map<SpreadKey, Spread> spreads_;                             // guarded by mutex_
+  std::map<Market, std::shared_ptr<const Ticker>> tickers_;                     // guarded by mutex_
+  std::map<Market, std::shared_ptr<const OrderBook>> order_books_;              // guarded by mutex_
+  std::map<Market, std::shared_ptr<UpdateTime>> book_times_;                    // guarded by mutex_
+  std::array<std::optional<fx::FxEvent>, fx::kPairCount> rates_;                // guarded by mutex_
+  std::array<RateTimes, fx::kPairCount> rate_times_;                            // guarded by mutex_
+  std::map<PremiumKey, std::shared_ptr<const spread::PremiumEvent>> premiums_;  // guarded by mutex_
+  std::map<SpreadKey, PairRow> spreads_;                                        // guarded by mutex_
   std::list<Opportunity> opportunities_;  // guarded by mutex_; the newest first
   std::unordered_map<std::string, std::list<Opportunity>::iterator>
       opportunity_by_id_;      // guarded by mutex_

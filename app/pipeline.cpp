@@ -3,8 +3,9 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <map>
+#include <type_traits>
+#include <utility>
 
 #include "ingest/rest_client.h"
 #include "publish/encode.h"
@@ -65,17 +66,6 @@ std::optional<api::Topic> topic_of(const spread::Event& event) {
 
 }  // namespace
 
-/// What the publish thread remembers to keep gauges true: the best pair per asset, open
-/// opportunities.
-struct Pipeline::PublishState {
-  struct Row {
-    std::string asset;
-    std::optional<metrics::SpreadMetrics::Best> best;
-  };
-  std::map<std::string, Row> rows;          // by pair
-  std::map<std::string, std::size_t> open;  // by asset
-};
-
 /// Throws history::StoreError.
 std::unique_ptr<history::OpportunityStore> open_opportunities(const config::Settings& settings,
                                                               std::string& moved_aside) {
@@ -94,6 +84,7 @@ std::unique_ptr<history::OpportunityStore> open_opportunities(const config::Sett
 Pipeline::Pipeline(const config::Loaded& loaded)
     : loaded_(loaded),
       settings_(loaded.settings),
+      registry_(clock_),
       ingest_metrics_(registry_, venue_ids(settings_)),
       fx_metrics_(registry_, fx::kPairNames, kReasonNames),
       spread_metrics_(registry_, metric_assets(settings_)),
@@ -102,6 +93,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       queue_metrics_(registry_, kStages),
       service_metrics_(registry_, kStageNames),
       clock_watch_(clock_, service_metrics_),
+      event_metrics_(fx_metrics_, spread_metrics_, publish_metrics_),
       market_queue_(kQueueCapacity),
       event_queue_(kQueueCapacity),
       profit_queue_(kProfitCapacity),
@@ -109,7 +101,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       opportunities_(open_opportunities(settings_, moved_aside_)),
       kafka_(settings_, publish_metrics_, clock_),
       topics_(settings_),
-      publish_state_(std::make_unique<PublishState>()),
+      stage_gauges_(registry_, stages_, service_metrics_),
       feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry),
              clock_, *this, ingest_metrics_),
       bank_poller_(settings_.fx.bank, clock_, *this, ingest::http_get),
@@ -135,18 +127,6 @@ void Pipeline::describe_readiness() {
   stages_.add(Stage::kStore, store_alive_);
   stages_.add(Stage::kKafka, kafka_.heartbeat());
   stages_.add(Stage::kStream, server_.broadcaster().alive());
-  registry_.on_scrape([this] {
-    for (std::size_t i = 0; i < kStageNames.size(); ++i) {
-      const auto stage = static_cast<Stage>(i);
-      const Heartbeat::Time now = steady_now();
-      std::optional<Timestamp> last;
-      if (const auto beat = stages_.last(stage)) {
-        last = clock_.shown(clock_.now() - std::chrono::floor<microseconds>(now - *beat));
-      }
-      service_metrics_.set_stage(i, last, stages_.stands(stage, now));
-    }
-  });
-
   using api::Readiness;
   readiness_.add([this](Readiness& r) { add_stages(r, stages_, steady_now()); });
   readiness_.add([this](Readiness& r) { add_venues(r, settings_, feeds_.feeds()); });
@@ -235,6 +215,7 @@ void Pipeline::answer_profits() {
 void Pipeline::run_engine() {
   name_thread("engine");
   std::vector<MarketEvent> batch;
+  std::optional<Timestamp> rates_judged;
   while (market_queue_.pop_all(batch, kEngineTick)) {
     engine_alive_.beat(steady_now());
     for (MarketEvent& event : batch) {
@@ -250,7 +231,11 @@ void Pipeline::run_engine() {
     }
     engine_.advance(clock_.now());
     answer_profits();
-    set_pair_gauges();
+    event_metrics_.on_counts(engine_.counts());
+    if (std::exchange(rates_judged, engine_.rates().evaluated()) != engine_.rates().evaluated()) {
+      event_metrics_.on_rates(engine_.rates());
+      store_.update_ages(engine_.rates());
+    }
     queue_metrics_.set_depth(kSpreadStage, market_queue_.size());
   }
   engine_alive_.rest();
@@ -259,16 +244,6 @@ void Pipeline::run_engine() {
     engine_.suspend(clock_.now());
   } else {
     engine_.finish(clock_.now());
-  }
-}
-
-void Pipeline::set_pair_gauges() {
-  const spread::Engine::Counts& counts = engine_.counts();
-  for (std::size_t i = 0; i < counts.by_verdict.size(); ++i) {
-    spread_metrics_.set_pairs(spread::kVerdictNames[i], counts.by_verdict[i]);
-  }
-  for (std::size_t i = 0; i < counts.by_reason.size(); ++i) {
-    spread_metrics_.set_pair_reasons(static_cast<Reason>(i), counts.by_reason[i]);
   }
 }
 
@@ -284,12 +259,10 @@ void Pipeline::restore_opportunities() {
         std::chrono::duration<double>(lead).count());
   }
   for (spread::OpportunityEvent& last : opportunities_.open()) {
-    std::string text;
-    publish::append_record(text, last);
-    store_.update_opportunity(last.id, true, std::make_shared<const std::string>(std::move(text)));
-    spread_metrics_.set_open_opportunities(last.asset, ++publish_state_->open[last.asset]);
     publish::for_each_moment(last, [lead](Timestamp& told) { told -= lead; });
     engine_.restore(last, now, goes_on);
+    store_.update(last);
+    event_metrics_.on_restored(last);
   }
   opportunities_.resend([this](const spread::OpportunityEvent& event) {
     kafka_.publish(publish::make_record(event));
@@ -359,105 +332,18 @@ void Pipeline::send_out(const spread::Event& event) {
   publish::KafkaRecord message =
       publish::make_record(topics_, told ? *told : event, settings_.publish.orderbook_levels);
   // Of an error this is the dead letter, which goes to Kafka only.
-  const auto record = std::make_shared<const std::string>(message.value);
   if (const std::optional<api::Topic> topic = topic_of(event))
-    server_.broadcaster().publish(*topic, *record);
-  const Timestamp now = clock_.now();
-
-  struct Visitor {
-    Pipeline& p;
-    PublishState& state;
-    const api::Record& record;
-    Timestamp now;
-
-    void latency(std::optional<Timestamp> received) {
-      if (received && now >= *received) p.publish_metrics_.latency(now - *received);
-    }
-
-    void operator()(const Ticker& ticker) {
-      p.store_.update(ticker);
-      latency(ticker.receive_time);
-    }
-    void operator()(const OrderBook& book) {
-      p.store_.update(book);
-      latency(book.receive_time);
-    }
-    void operator()(const FeedError&) {}
-    void operator()(const fx::FxEvent& event) {
-      const auto pair = static_cast<std::size_t>(event.rate.pair);
-      p.store_.update_rate(to_string(event.rate.pair), record);
-      p.rate_ok_[pair] = event.rate.ok();
-      if (event.rate.ok()) {
-        p.fx_metrics_.set_rate(pair, event.rate.bid, event.rate.ask, *event.rate.mid,
-                               p.clock_.shown(event.time));
-        p.fx_metrics_.set_age(pair, event.rate.age.value_or(microseconds{0}));
-      } else {
-        p.fx_metrics_.clear_rate(pair);
-      }
-      std::size_t used = 0;
-      for (const fx::RateSource& source : event.rate.sources) {
-        used += source.used ? 1U : 0U;
-        if (source.reason)
-          p.fx_metrics_.source_excluded(pair, static_cast<std::size_t>(*source.reason));
-      }
-      p.fx_metrics_.set_sources_used(pair, used);
-    }
-    void operator()(const spread::PremiumEvent& event) {
-      const std::string over{event.over_name()};
-      p.store_.update_premium({event.asset, std::string{to_string(event.region)}, over,
-                               std::string{to_string(event.basis)}},
-                              record);
-      p.spread_metrics_.set_premium(event.asset, to_string(event.region), over,
-                                    to_string(event.basis), event.premium, p.clock_.shown(now));
-    }
-    void operator()(const spread::SpreadEvent& event) {
-      p.store_.update_spread({event.asset, event.buy, event.sell, event.mode},
-                             to_string(event.verdict), record);
-      p.spread_metrics_.verdict(to_string(event.verdict), event.reasons);
-      if (event.received && event.time >= *event.received) {
-        p.spread_metrics_.latency(event.time - *event.received);
-      }
-      p.update_best(event, p.clock_.shown(now));
-    }
-    void operator()(const spread::OpportunityEvent& event) {
-      using Kind = spread::OpportunityEvent::Kind;
-      p.store_.update_opportunity(event.id, event.kind != Kind::kClose, record);
-      std::size_t& open = state.open[event.asset];
-      if (event.kind == Kind::kOpen) {
-        ++open;
-        p.spread_metrics_.opportunity_opened(event.asset);
-      } else if (event.kind == Kind::kClose) {
-        open -= open > 0 ? 1 : 0;
-        p.spread_metrics_.opportunity_closed(to_string(*event.reason));
-      }
-      p.spread_metrics_.set_open_opportunities(event.asset, open);
-    }
-  };
-  std::visit(Visitor{*this, *publish_state_, record, now}, event);
+    server_.broadcaster().publish(*topic, message.value);
+  std::visit(
+      [this](const auto& e) {
+        if constexpr (!std::is_same_v<std::decay_t<decltype(e)>, FeedError>) store_.update(e);
+      },
+      event);
+  if (const auto* fx = std::get_if<fx::FxEvent>(&event)) {
+    rate_ok_[static_cast<std::size_t>(fx->rate.pair)] = fx->rate.ok();
+  }
+  event_metrics_.on_event(event, clock_.now());
   kafka_.publish(std::move(message));
-}
-
-void Pipeline::update_best(const spread::SpreadEvent& event, Timestamp now) {
-  PublishState& state = *publish_state_;
-  const std::string key = event.asset + "|" + std::string{to_string(event.buy)} + "|" +
-                          std::string{to_string(event.sell)} + "|" +
-                          std::string{config::to_string(event.mode)};
-  PublishState::Row& row = state.rows[key];
-  row.asset = event.asset;
-  row.best.reset();
-  if (event.net_ratio) {
-    row.best = {*event.net_ratio, event.optimal ? event.optimal->net_profit_usdt : 0.0};
-  }
-  // The rows of one asset stand together in the map.
-  std::optional<metrics::SpreadMetrics::Best> best;
-  for (auto it = state.rows.lower_bound(event.asset + "|");
-       it != state.rows.end() && it->second.asset == event.asset; ++it) {
-    if (!it->second.best) continue;
-    if (!best) best = it->second.best;
-    best->net_ratio = std::max(best->net_ratio, it->second.best->net_ratio);
-    best->net_profit_usdt = std::max(best->net_profit_usdt, it->second.best->net_profit_usdt);
-  }
-  spread_metrics_.set_best(event.asset, best, now);
 }
 
 }  // namespace spreadwatch::app

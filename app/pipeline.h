@@ -11,7 +11,9 @@
 #include "api/server.h"
 #include "api/store.h"
 #include "app/clock_watch.h"
+#include "app/event_metrics.h"
 #include "app/readiness.h"
+#include "app/stage_gauges.h"
 #include "app/stages.h"
 #include "config/loader.h"
 #include "core/bounded_queue.h"
@@ -90,7 +92,6 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   /// From the server's threads: asks the engine thread and waits for it, at most half a second.
   api::ProfitAnswer ask_profit(const api::ProfitQuery& query);
   void answer_profits();
-  void set_pair_gauges();
 
   void run_engine();
   void run_publish();
@@ -98,7 +99,6 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   void restore_opportunities();
   void write_out(const spread::Event& event);
   void send_out(const spread::Event& event);
-  void update_best(const spread::SpreadEvent& event, Timestamp now);
   void describe_readiness();
 
   const config::Loaded& loaded_;
@@ -113,6 +113,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   metrics::QueueMetrics queue_metrics_;
   metrics::ServiceMetrics service_metrics_;
   ClockWatch clock_watch_;
+  EventMetrics event_metrics_;
 
   BoundedQueue<MarketEvent> market_queue_;
   BoundedQueue<spread::Event> event_queue_;
@@ -128,13 +129,12 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   publish::Topics topics_;
   api::Store store_;
 
-  struct PublishState;
-  std::unique_ptr<PublishState> publish_state_;  // publish thread only
-  std::array<std::atomic<bool>, 3> rate_ok_{};   // by fx::Pair, for readiness
+  std::array<std::atomic<bool>, 3> rate_ok_{};  // by fx::Pair, for readiness
   Heartbeat engine_alive_;
   Heartbeat publish_alive_;
   Heartbeat store_alive_;  // of the publish thread while it waits for the disk
   Stages stages_;
+  StageGauges stage_gauges_;
   ReadinessParts readiness_;
 
   ingest::LiveFeeds feeds_;

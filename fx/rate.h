@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ enum class Pair : std::uint8_t {
 };
 inline constexpr std::array<std::string_view, 3> kPairNames = {"USDT/KRW", "USDT/USD", "USD/KRW"};
 inline constexpr std::size_t kPairCount = kPairNames.size();
+using PairSet = std::bitset<kPairCount>;
 constexpr std::string_view to_string(Pair p) { return kPairNames[static_cast<std::size_t>(p)]; }
 
 /// One source of a rate as it was judged.

@@ -77,7 +77,7 @@ struct FeedStatus {
   FeedState state = FeedState::kDown;
   std::optional<ErrorCode> reason;
   Origin origin = Origin::kWs;
-  std::optional<std::int64_t> age_ms;  ///< since the last message of the feed; nullopt = none yet
+  std::optional<Timestamp> updated;  ///< receive time of its last message; nullopt = none yet
   std::optional<Timestamp> exchange_ts;
   std::uint64_t gaps = 0;
   std::uint64_t checksum_mismatches = 0;

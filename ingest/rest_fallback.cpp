@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
 #include "ingest/venues/registry.h"
@@ -44,7 +43,8 @@ RestFallback::RestFallback(SessionContext context, Settings settings)
     : context_(context), settings_(std::move(settings)) {}
 
 void RestFallback::watch(const Instrument& instrument, SteadyTime now) {
-  const auto [it, inserted] = watched_.try_emplace(instrument);
+  const TickerState::Limits limits{std::max(settings_.after, settings_.quiet), settings_.liveness};
+  const auto [it, inserted] = watched_.try_emplace(instrument, limits);
   if (!inserted) return;
   it->second.book.since = it->second.ticker.since = now;
 }
@@ -104,16 +104,21 @@ bool RestFallback::on_socket_book(const OrderBook& book, SteadyTime now) {
 }
 
 void RestFallback::on_socket_ticker(const Ticker& ticker, SteadyTime now) {
-  Track* const track = find(Channel::kTicker, ticker.instrument);
-  if (track == nullptr) return;
-  heard(*track, now);
-  if (!std::exchange(track->active, false)) return;
+  const auto it = watched_.find(ticker.instrument);
+  if (it == watched_.end()) return;
+  it->second.ticker_state.on_socket(now);
+  Track& track = it->second.ticker;
+  heard(track, now);
+  if (!std::exchange(track.active, false)) return;
   set_gauge();
 }
 
 void RestFallback::on_socket_lost(Channel channel, const Instrument& instrument, SteadyTime now) {
-  Track* const track = find(channel, instrument);
-  if (track != nullptr && std::exchange(track->live, false)) track->since = now;
+  const auto it = watched_.find(instrument);
+  if (it == watched_.end()) return;
+  if (channel == Channel::kTicker) it->second.ticker_state.on_socket_lost();
+  Track& track = channel == Channel::kOrderBook ? it->second.book : it->second.ticker;
+  if (std::exchange(track.live, false)) track.since = now;
 }
 
 bool RestFallback::due(const Track& track, SteadyTime now) const {
@@ -290,6 +295,8 @@ void RestFallback::read(const RestCall& call, const RestAnswer& answer, Timestam
       call.channel == kPolledChannel ? metrics::Channel::kOrderBook : metrics::Channel::kTicker,
       answer.body.size());
   answer_error_.reset();
+  ticker_call_.reset();
+  if (call.channel != kPolledChannel) ticker_call_ = call.symbol;
   context_.normalizer.feed(frame, *this);
 }
 
@@ -369,7 +376,11 @@ void RestFallback::on_tickers(const RestCall& call, const RestResult& result) {
   const bool wanted = std::any_of(watched_.begin(), watched_.end(),
                                   [](const auto& entry) { return entry.second.ticker.active; });
   if (result && !wanted) return context_.metrics.late_rest_answer();
-  if (result) read(call, *result, wall);
+  if (result) {
+    read(call, *result, wall);
+  } else {
+    ticker_failed(call.symbol, error_of(result.error(), call, context_.normalizer.adapter()).code);
+  }
   if (result && !answer_error_) {
     ticker_failures_ = 0;
     return;
@@ -390,10 +401,7 @@ void RestFallback::on_ticker(const Ticker& ticker) {
     if (ticker_round_.contains(ticker.instrument)) context_.metrics.late_rest_answer();
     return;
   }
-  track->which.polled = FeedState::kSynced;
-  track->shown_at = std::chrono::steady_clock::now();
-  track->received = ticker.receive_time;
-  track->exchange_time = ticker.exchange_time;
+  watched_.at(ticker.instrument).ticker_state.on_polled(ticker, std::chrono::steady_clock::now());
   context_.metrics.ticker(ticker.instrument);
   emit(ticker);
 }
@@ -413,7 +421,7 @@ void RestFallback::on_order_book(const std::string&, const OrderBook& book) {
     track->received = book.receive_time;
     track->exchange_time = book.exchange_time;
     if (book.receive_time) {
-      context_.metrics.book_updated(context_.clock.shown(*book.receive_time));
+      context_.metrics.book_updated(*book.receive_time);
     }
   }
   if (!passed_on) return;
@@ -425,6 +433,7 @@ void RestFallback::on_error(const FeedError& error) {
   const ErrorCode code = error.error.code;
   count_polled(context_.metrics, code);
   answer_error_ = code;
+  if (ticker_call_) ticker_failed(error.symbol.empty() ? *ticker_call_ : error.symbol, code);
   if (code == ErrorCode::kRateLimited || code == ErrorCode::kBanned) {
     // Some venues say so in the body of a 200.
     context_.budget.refused_rest(context_.clock.now(), code == ErrorCode::kBanned ? 418 : 429,
@@ -433,26 +442,32 @@ void RestFallback::on_error(const FeedError& error) {
   emit(error);
 }
 
-void RestFallback::overlay(std::span<FeedStatus> statuses, Timestamp now) const {
-  std::unordered_map<std::string, const Watched*> shown;
-  for (const auto& [instrument, watched] : watched_) {
-    const auto is_shown = [](const Track& track) { return track.active && track.which.polled; };
-    if (is_shown(watched.book) || is_shown(watched.ticker)) {
-      shown.emplace(instrument.name(), &watched);
+void RestFallback::ticker_failed(const std::string& symbol, ErrorCode code) {
+  const auto instrument = context_.normalizer.adapter().instrument(symbol);
+  for (auto& [watched_instrument, watched] : watched_) {
+    if (!watched.ticker.active) continue;
+    if (symbol.empty() || instrument == watched_instrument) {
+      watched.ticker_state.on_poll_failed(code);
     }
   }
-  if (shown.empty()) return;
+}
+
+void RestFallback::overlay(std::span<FeedStatus> statuses) const {
+  const SteadyTime now = std::chrono::steady_clock::now();
   for (FeedStatus& status : statuses) {
-    const auto it = shown.find(status.symbol);
-    if (it == shown.end()) continue;
-    const Track& track =
-        status.channel == Channel::kOrderBook ? it->second->book : it->second->ticker;
+    const auto it = watched_.find(instrument_from_name(status.symbol));
+    if (it == watched_.end()) continue;
+    if (status.channel == Channel::kTicker) {
+      it->second.ticker_state.judge(status, now);
+      continue;
+    }
+    const Track& track = it->second.book;
     if (!track.active || !track.which.polled) continue;
     status.origin = Origin::kRest;
     status.state = *track.which.polled;
     status.reason = track.reason;
+    if (track.received) status.updated = track.received;
     status.exchange_ts = track.exchange_time;
-    if (track.received) status.age_ms = std::max<std::int64_t>(0, to_ms(now - *track.received));
   }
 }
 

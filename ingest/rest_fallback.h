@@ -16,6 +16,7 @@
 #include "ingest/rest_client.h"
 #include "ingest/session.h"
 #include "ingest/shown_book.h"
+#include "ingest/ticker_state.h"
 
 namespace spreadwatch::ingest {
 
@@ -72,15 +73,16 @@ class RestFallback final : private MarketSink {
 
   /// True while the channel is polled.
   bool active(Channel channel, const Instrument& instrument) const;
-  /// Replaces the state of the channels whose REST data is shown.
-  void overlay(std::span<FeedStatus> statuses, Timestamp now) const;
+  /// Replaces the state of the channels whose REST data is shown, and of tickers that nothing
+  /// confirms.
+  void overlay(std::span<FeedStatus> statuses) const;
 
  private:
   struct Track {
     bool live = false;   // the socket delivers
     SteadyTime since{};  // the last message, or since when it does not
     Cadence cadence;
-    ShownBook which;  // `polled` also of a ticker
+    ShownBook which;  // of an order book
 
     bool active = false;
     std::uint64_t episode = 0;
@@ -97,8 +99,10 @@ class RestFallback final : private MarketSink {
     std::optional<Timestamp> exchange_time;
   };
   struct Watched {
+    explicit Watched(TickerState::Limits limits) : ticker_state(limits) {}
     Track book;
     Track ticker;
+    TickerState ticker_state;
   };
   struct Asked {
     Instrument instrument;
@@ -128,6 +132,8 @@ class RestFallback final : private MarketSink {
   void settle(const RestCall& call, const RestResult& result, Timestamp wall);
   void read(const RestCall& call, const RestAnswer& answer, Timestamp wall);
   void failed(Track& track, ErrorCode code, SteadyTime now) const;
+  /// A poll of this market's ticker, of every polled one's when `symbol` is empty, was in vain.
+  void ticker_failed(const std::string& symbol, ErrorCode code);
   void emit(MarketEvent event);
 
   SessionContext context_;
@@ -140,8 +146,10 @@ class RestFallback final : private MarketSink {
   int ticker_failures_ = 0;
   int tickers_in_flight_ = 0;
   std::set<Instrument> ticker_round_;
-  std::deque<RestCall> ticker_calls_;      // of this round, not yet asked
-  std::optional<ErrorCode> answer_error_;  // of the answer being read
+  std::deque<RestCall> ticker_calls_;  // of this round, not yet asked
+  // Of the answer being read:
+  std::optional<ErrorCode> answer_error_;
+  std::optional<std::string> ticker_call_;  // its symbol; nullopt = not of tickers
   bool stopping_ = false;
 };
 

@@ -512,7 +512,7 @@ void Session::on_order_book(const std::string& name, const OrderBook& book) {
     count_data();
     context_.metrics.book_latency(now - frame_at_);
     if (book.receive_time) {
-      context_.metrics.book_updated(context_.clock.shown(*book.receive_time));
+      context_.metrics.book_updated(*book.receive_time);
       if (book.exchange_time && book.origin == Origin::kWs) {
         context_.metrics.exchange_delay(*book.receive_time - *book.exchange_time);
         if (book.excess_delay) context_.metrics.excess_delay(*book.excess_delay);
@@ -807,7 +807,7 @@ void Session::append_status(Timestamp now, std::vector<FeedStatus>& out) const {
     status.origin = stream.origin;
     status.exchange_ts = stream.exchange_time;
     status.reconnects = reconnects_;
-    std::optional<Timestamp> received = stream.received;
+    status.updated = stream.received;
     status.state = stream.data ? FeedState::kSynced : FeedState::kSyncing;
     if (!stream.name.empty()) {
       const MaintainedBook* const book = context_.normalizer.find(stream.name);
@@ -815,16 +815,16 @@ void Session::append_status(Timestamp now, std::vector<FeedStatus>& out) const {
       if (book != nullptr) {
         status.state = book->book().state;
         status.reason = book->book().reason;
-        if (book->book().synced()) received = book->book().receive_time;
+        if (book->book().synced()) status.updated = book->book().receive_time;
         status.gaps = book->gaps();
         status.checksum_mismatches = book->checksum_mismatches();
         status.resyncs = book->resyncs();
       }
     }
-    if (received) status.age_ms = std::max<std::int64_t>(0, to_ms(now - *received));
-    if (status.state == FeedState::kSynced && !stream.name.empty() &&
-        status.age_ms > settings_.quiet.count()) {
+    if (status.state == FeedState::kSynced && !stream.name.empty() && status.updated &&
+        now - *status.updated > settings_.quiet) {
       status.state = FeedState::kStale;
+      status.reason = ErrorCode::kTimeout;
     }
     if (stream.rejected_until) {
       status.state = FeedState::kFaulted;

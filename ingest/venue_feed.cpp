@@ -124,6 +124,7 @@ void VenueFeed::remove(const Instrument& instrument) {
   if (wanted_.erase(instrument) == 0) return;
   if (removed_.size() < kMaxWanted) removed_.insert(instrument);
   unlisted_.erase(instrument);
+  gone_.erase(instrument);
   const auto carried = carried_.find(instrument);
   if (carried != carried_.end()) unsubscribe(carried, std::nullopt);
 }
@@ -139,40 +140,57 @@ void VenueFeed::restore_budget(const KeptBudget& kept, Timestamp now) {
   }
 }
 
-void VenueFeed::append_status(Timestamp now, std::vector<FeedStatus>& out) {
+void VenueFeed::append_subscribed(Timestamp now, std::vector<FeedStatus>& out) const {
   const std::size_t first = out.size();
   for (std::size_t place = 0; place < sessions_.size(); ++place) {
-    sessions_[place]->count_duplicates();
     const auto handover = handovers_.find(place);
     (handover == handovers_.end() ? *sessions_[place] : *handover->second.old)
         .append_status(now, out);
   }
+  fallback_.overlay(std::span{out}.subspan(first));
+}
+
+void VenueFeed::append_status(Timestamp now, std::vector<FeedStatus>& out) {
+  for (const auto& session : sessions_) session->count_duplicates();
   for (; duplicate_tickers_ < normalizer_.duplicate_tickers(); ++duplicate_tickers_) {
     context_.metrics.duplicate();
   }
-  fallback_.overlay(std::span{out}.subspan(first), now);
-  std::size_t tickers = 0;
-  std::size_t books = 0;
-  std::size_t synced = 0;
-  std::optional<std::int64_t> oldest_ms;
-  for (std::size_t i = first; i < out.size(); ++i) {
-    const FeedStatus& status = out[i];
-    if (status.channel == Channel::kTicker) {
-      ++tickers;
-      continue;
-    }
-    ++books;
-    if (status.state != FeedState::kSynced && status.state != FeedState::kStale) continue;
-    ++synced;
-    oldest_ms = std::max(oldest_ms.value_or(0), status.age_ms.value_or(0));
+  const std::size_t first = out.size();
+  append_subscribed(now, out);
+  set_gauges(std::span{out}.subspan(first));
+  for (const auto& [instrument, channels] : gone_) {
+    out.insert(out.end(), channels.begin(), channels.end());
+  }
+}
+
+void VenueFeed::set_gauges(std::span<const FeedStatus> subscribed) {
+  struct Channels {
+    std::size_t all = 0;
+    std::size_t synced = 0;
+    std::optional<Timestamp> oldest;
+    std::optional<Timestamp> newest;
+  };
+  Channels books;
+  Channels tickers;
+  for (const FeedStatus& status : subscribed) {
+    const bool ticker = status.channel == Channel::kTicker;
+    Channels& channels = ticker ? tickers : books;
+    ++channels.all;
+    // A stale book is the venue's, only old; a stale ticker is confirmed by nothing.
+    const bool stale_book = !ticker && status.state == FeedState::kStale;
+    if (status.state != FeedState::kSynced && !stale_book) continue;
+    ++channels.synced;
+    if (!status.updated) continue;
+    channels.oldest = std::min(channels.oldest.value_or(*status.updated), *status.updated);
+    channels.newest = std::max(channels.newest.value_or(*status.updated), *status.updated);
   }
   metrics::VenueMetrics& metrics = context_.metrics;
-  metrics.set_subscriptions(metrics::Channel::kTicker, tickers);
-  metrics.set_subscriptions(metrics::Channel::kOrderBook, books);
-  metrics.set_books_synced(synced);
-  metrics.set_clock_offset(synced > 0 ? normalizer_.clock_offset().estimate() : std::nullopt);
-  metrics.set_book_age(oldest_ms ? std::optional<microseconds>{milliseconds{*oldest_ms}}
-                                 : std::nullopt);
+  metrics.set_subscriptions(metrics::Channel::kTicker, tickers.all);
+  metrics.set_subscriptions(metrics::Channel::kOrderBook, books.all);
+  metrics.set_books_synced(books.synced);
+  metrics.set_oldest_book(books.oldest);
+  metrics.set_tickers(tickers.synced, tickers.oldest, tickers.newest);
+  metrics.set_clock_offset(books.synced > 0 ? normalizer_.clock_offset().estimate() : std::nullopt);
 }
 
 void VenueFeed::on_event(MarketEvent event) {
@@ -249,10 +267,12 @@ void VenueFeed::subscribe(const Instrument& instrument) {
   sessions_[place]->add(subscriptions);
   carried_[instrument] = place;
   unlisted_.erase(instrument);
+  gone_.erase(instrument);
 }
 
 void VenueFeed::unsubscribe(Carried::iterator carried, std::optional<ErrorCode> reason) {
   const Instrument instrument = carried->first;
+  if (reason) keep_status(instrument, *reason);
   audit_.forget(instrument);
   fallback_.forget(instrument, reason);
   const std::vector<Subscription> subscriptions = subscriptions_of(instrument);
@@ -262,6 +282,20 @@ void VenueFeed::unsubscribe(Carried::iterator carried, std::optional<ErrorCode> 
   sessions_[carried->second]->remove(subscriptions, reason);
   carried_.erase(carried);
   note(FeedNote::Kind::kRemoved, instrument);
+}
+
+/// What was shown does not just vanish: it is down, and why.
+void VenueFeed::keep_status(const Instrument& instrument, ErrorCode reason) {
+  std::vector<FeedStatus> channels;
+  append_subscribed(context_.clock.now(), channels);
+  std::erase_if(channels, [name = instrument.name()](const FeedStatus& status) {
+    return status.symbol != name;
+  });
+  for (FeedStatus& status : channels) {
+    status.state = FeedState::kDown;
+    status.reason = reason;
+  }
+  gone_[instrument] = std::move(channels);
 }
 
 void VenueFeed::report_unlisted(const Instrument& instrument) {

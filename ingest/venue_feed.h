@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,7 +63,8 @@ class VenueFeed final : private LiveSink, private BookObserver {
 
   const MarketList& markets() const { return markets_; }
 
-  /// Appends the state of every channel and sets the gauges that follow from it.
+  /// Appends the state of every channel and sets the gauges that follow from it. What the venue no
+  /// longer lists stays, as kDown, until it is listed again or no longer wanted.
   void append_status(Timestamp now, std::vector<FeedStatus>& out);
 
  private:
@@ -84,6 +86,10 @@ class VenueFeed final : private LiveSink, private BookObserver {
   void on_invalidated(const OrderBook& book) override;
   void on_forgotten(const OrderBook& book) override;
 
+  /// The state of every channel that is subscribed.
+  void append_subscribed(Timestamp now, std::vector<FeedStatus>& out) const;
+  void set_gauges(std::span<const FeedStatus> subscribed);
+
   std::string hosts();
   void note(FeedNote::Kind kind, const Instrument& instrument);
   void note(const FeedNote& note);
@@ -94,6 +100,7 @@ class VenueFeed final : private LiveSink, private BookObserver {
   std::vector<Subscription> subscriptions_of(const Instrument& instrument) const;
   void subscribe(const Instrument& instrument);
   void unsubscribe(Carried::iterator carried, std::optional<ErrorCode> reason);
+  void keep_status(const Instrument& instrument, ErrorCode reason);
   void report_unlisted(const Instrument& instrument);
   void distrust(const Instrument& instrument, const std::string& why);
 
@@ -122,13 +129,14 @@ class VenueFeed final : private LiveSink, private BookObserver {
   std::set<Instrument> wanted_;
   std::set<Instrument> removed_;  // by request: not wanted again because two venues list it
   bool wanted_changed_ = false;
-  std::uint64_t applied_version_ = 0;               // of the market list
-  Carried carried_;                                 // in which place
-  std::set<Instrument> unlisted_;                   // and reported as such
-  std::vector<std::unique_ptr<Session>> sessions_;  // by place
-  std::map<std::size_t, Handover> handovers_;       // by place
-  std::uint64_t duplicate_tickers_ = 0;             // counted so far
-  std::vector<std::unique_ptr<Session>> retired_;   // until their connections are closed
+  std::uint64_t applied_version_ = 0;                   // of the market list
+  Carried carried_;                                     // in which place
+  std::set<Instrument> unlisted_;                       // and reported as such
+  std::map<Instrument, std::vector<FeedStatus>> gone_;  // carried until they were delisted
+  std::vector<std::unique_ptr<Session>> sessions_;      // by place
+  std::map<std::size_t, Handover> handovers_;           // by place
+  std::uint64_t duplicate_tickers_ = 0;                 // counted so far
+  std::vector<std::unique_ptr<Session>> retired_;       // until their connections are closed
   MarketList markets_;
   RestFallback fallback_;
   BookAudit audit_;

@@ -1,6 +1,7 @@
 #include "metrics/fx_metrics.h"
 
 #include <array>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -14,15 +15,17 @@ using prometheus::Gauge;
 
 /// The series of one currency pair.
 struct PairSeries {
-  PairSeries(Registry& registry, const std::string& pair, std::span<const std::string_view> reasons)
-      : bid(rate_family(registry), {{"pair", pair}, {"side", "bid"}}),
+  PairSeries(Registry& all, const std::string& pair, std::span<const std::string_view> reasons)
+      : registry(all),
+        bid(rate_family(registry), {{"pair", pair}, {"side", "bid"}}),
         ask(rate_family(registry), {{"pair", pair}, {"side", "ask"}}),
         mid(rate_family(registry), {{"pair", pair}, {"side", "mid"}}),
-        age(gauges(registry, "spreadwatch_fx_age_seconds",
-                   "Age of the rate; absent while there is none."),
+        age(registry,
+            gauges(registry, "spreadwatch_fx_age_seconds",
+                   "Age of the rate, that of its oldest source; absent while there is none."),
             {{"pair", pair}}),
         last_update(gauges(registry, "spreadwatch_fx_last_update_timestamp_seconds",
-                           "Time of the last usable rate; 0 = never.")
+                           "Time of the last usable rate, that of its oldest source; 0 = never.")
                         .Add({{"pair", pair}})),
         sources_used(gauges(registry, "spreadwatch_fx_sources_used", "Sources behind the rate.")
                          .Add({{"pair", pair}})) {
@@ -38,13 +41,16 @@ struct PairSeries {
                   "unavailable.");
   }
 
+  const Registry& registry;
   OptionalGauge bid;
   OptionalGauge ask;
   OptionalGauge mid;
-  OptionalGauge age;
+  AgeGauge age;
   Gauge& last_update;
   Gauge& sources_used;
   std::vector<Counter*> excluded;
+  std::mutex mutex;
+  bool usable = false;  // guarded by mutex
 };
 
 void set_or_clear(OptionalGauge& gauge, std::optional<double> value) {
@@ -78,25 +84,33 @@ FxMetrics::FxMetrics(Registry& registry, std::span<const std::string_view> pairs
 FxMetrics::~FxMetrics() = default;
 
 void FxMetrics::set_rate(std::size_t pair, std::optional<double> bid, std::optional<double> ask,
-                         double mid, Timestamp time) {
+                         double mid, Timestamp updated) {
   PairSeries& series = *impl_->pairs.at(pair);
+  const std::lock_guard lock(series.mutex);
   set_or_clear(series.bid, bid);
   set_or_clear(series.ask, ask);
   series.mid.set(mid);
-  series.age.set(0);
-  series.last_update.Set(to_seconds(time));
+  series.age.since(updated);
+  series.last_update.Set(to_seconds(series.registry.shown(updated)));
+  series.usable = true;
 }
 
 void FxMetrics::clear_rate(std::size_t pair) {
   PairSeries& series = *impl_->pairs.at(pair);
+  const std::lock_guard lock(series.mutex);
   series.bid.clear();
   series.ask.clear();
   series.mid.clear();
   series.age.clear();
+  series.usable = false;
 }
 
-void FxMetrics::set_age(std::size_t pair, microseconds age) {
-  impl_->pairs.at(pair)->age.set_if_present(to_seconds(age));
+void FxMetrics::confirm(std::size_t pair, Timestamp updated) {
+  PairSeries& series = *impl_->pairs.at(pair);
+  const std::lock_guard lock(series.mutex);
+  if (!series.usable) return;
+  series.age.since(updated);
+  series.last_update.Set(to_seconds(series.registry.shown(updated)));
 }
 
 void FxMetrics::set_sources_used(std::size_t pair, std::size_t count) {

@@ -24,14 +24,15 @@ class FxMetrics {
   FxMetrics(const FxMetrics&) = delete;
   FxMetrics& operator=(const FxMetrics&) = delete;
 
-  /// A usable rate as of `time`. A side that does not exist (a bank rate has only a mid) is
-  /// nullopt.
+  /// A usable rate whose oldest source is of `updated`, which its age is counted from. A side that
+  /// does not exist (a bank rate has only a mid) is nullopt.
   void set_rate(std::size_t pair, std::optional<double> bid, std::optional<double> ask, double mid,
-                Timestamp time);
+                Timestamp updated);
   /// The rate is unavailable: its gauges and its age go, the time of its last update stays.
   void clear_rate(std::size_t pair);
-  /// Age of the usable rate now. Ignored while there is none.
-  void set_age(std::size_t pair, microseconds age);
+  /// The oldest source of the usable rate is of `updated` now, whether or not the rate is another.
+  /// Ignored while there is none.
+  void confirm(std::size_t pair, Timestamp updated);
   void set_sources_used(std::size_t pair, std::size_t count);
   /// A source was left out of the consensus for reason `reason`.
   void source_excluded(std::size_t pair, std::size_t reason);

@@ -48,8 +48,9 @@ std::array<Metric*, kChannelNames.size()> by_channel(prometheus::Family<Metric>&
 }  // namespace
 
 struct VenueMetrics::Series {
-  Series(Registry& registry, VenueId id)
-      : venue(to_string(id)),
+  Series(Registry& all, VenueId id)
+      : registry(all),
+        venue(to_string(id)),
         connections(gauge(registry, "spreadwatch_ingest_connections", "Open connections.")),
         disconnections(counters(registry, "spreadwatch_ingest_disconnections_total",
                                 "Connections that ended, by reason; requested = closed by us."),
@@ -88,12 +89,24 @@ struct VenueMetrics::Series {
         duplicates(counter(registry, "spreadwatch_ingest_duplicates_total",
                            "Messages dropped because they had been seen.")),
         books_synced(gauge(registry, "spreadwatch_ingest_books_synced", "Synced order books.")),
-        book_age(gauges(registry, "spreadwatch_ingest_book_age_seconds",
+        book_age(registry,
+                 gauges(registry, "spreadwatch_ingest_book_age_seconds",
                         "Age of the least recently updated synced order book; absent when none "
                         "is synced."),
                  {{"venue", venue}}),
         book_last_update(gauge(registry, "spreadwatch_ingest_book_last_update_timestamp_seconds",
                                "Time of the last order book update; 0 = never.")),
+        tickers_synced(gauge(registry, "spreadwatch_ingest_tickers_synced",
+                             "Tickers that may be believed: over a live connection, or confirmed "
+                             "over REST.")),
+        ticker_age(registry,
+                   gauges(registry, "spreadwatch_ingest_ticker_age_seconds",
+                          "Age of the least recently received synced ticker; absent when none is "
+                          "synced."),
+                   {{"venue", venue}}),
+        ticker_last_update(gauge(registry,
+                                 "spreadwatch_ingest_ticker_last_update_timestamp_seconds",
+                                 "Time of the last ticker; 0 = never.")),
         exchange_delay(histogram(registry, "spreadwatch_ingest_exchange_delay_seconds",
                                  "Exchange time to receive time.", wire_buckets())),
         excess_delay(histogram(registry, "spreadwatch_ingest_excess_delay_seconds",
@@ -142,6 +155,7 @@ struct VenueMetrics::Series {
     return histograms(registry, name, help).Add({{"venue", venue}}, buckets);
   }
 
+  Registry& registry;
   const std::string venue;
   Gauge& connections;
   ByReason disconnections;
@@ -162,8 +176,11 @@ struct VenueMetrics::Series {
   Counter& resyncs;
   Counter& duplicates;
   Gauge& books_synced;
-  OptionalGauge book_age;
+  AgeGauge book_age;
   Gauge& book_last_update;
+  Gauge& tickers_synced;
+  AgeGauge ticker_age;
+  Gauge& ticker_last_update;
   Histogram& exchange_delay;
   Histogram& excess_delay;
   OptionalGauge clock_offset;
@@ -232,18 +249,23 @@ void VenueMetrics::resync() { series_->resyncs.Increment(); }
 
 void VenueMetrics::duplicate() { series_->duplicates.Increment(); }
 
-void VenueMetrics::book_updated(Timestamp now) { series_->book_last_update.Set(to_seconds(now)); }
+void VenueMetrics::book_updated(Timestamp now) {
+  series_->book_last_update.Set(to_seconds(series_->registry.shown(now)));
+}
 
-void VenueMetrics::set_book_age(std::optional<microseconds> age) {
-  if (age) {
-    series_->book_age.set(to_seconds(*age));
-  } else {
-    series_->book_age.clear();
-  }
+void VenueMetrics::set_oldest_book(std::optional<Timestamp> updated) {
+  series_->book_age.assign(updated);
 }
 
 void VenueMetrics::set_books_synced(std::size_t count) {
   series_->books_synced.Set(static_cast<double>(count));
+}
+
+void VenueMetrics::set_tickers(std::size_t synced, std::optional<Timestamp> oldest,
+                               std::optional<Timestamp> newest) {
+  series_->tickers_synced.Set(static_cast<double>(synced));
+  series_->ticker_age.assign(oldest);
+  if (newest) series_->ticker_last_update.Set(to_seconds(series_->registry.shown(*newest)));
 }
 
 void VenueMetrics::exchange_delay(microseconds delay) {

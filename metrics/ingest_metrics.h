@@ -77,11 +77,15 @@ class VenueMetrics {
 
   /// An order book was updated at `now`; sets book_last_update_timestamp_seconds.
   void book_updated(Timestamp now);
-  /// Age of the least recently updated synced order book; nullopt = none is synced, which removes
-  /// the gauge.
-  void set_book_age(std::optional<microseconds> age);
+  /// When the least recently updated synced order book was updated, which the gauge's age is
+  /// counted from; nullopt = none is synced, which removes the gauge.
+  void set_oldest_book(std::optional<Timestamp> updated);
   /// Synced order books now.
   void set_books_synced(std::size_t count);
+  /// The same of tickers: how many may be believed, and when the oldest and the newest of them
+  /// came; nullopt as above. The time of the newest stays when there is none any more.
+  void set_tickers(std::size_t synced, std::optional<Timestamp> oldest,
+                   std::optional<Timestamp> newest);
 
   /// Exchange time to receive time; a negative delay (clock offset) counts as 0.
   void exchange_delay(microseconds delay);

@@ -18,22 +18,21 @@ struct Backlog {
       : records(gauges(registry, prefix + "_records", "Records waiting " + where + ".").Add({})),
         bytes(gauges(registry, prefix + "_bytes", "Bytes of the records waiting " + where + ".")
                   .Add({})),
-        age(gauges(registry, prefix + "_age_seconds",
+        age(registry,
+            gauges(registry, prefix + "_age_seconds",
                    "Age of the oldest record waiting " + where + "; absent when none waits."),
-            {}) {}
+            {}),
+        owner(registry) {}
   void set(std::size_t record_count, std::size_t byte_count, std::optional<microseconds> oldest) {
     records.Set(static_cast<double>(record_count));
     bytes.Set(static_cast<double>(byte_count));
-    if (oldest) {
-      age.set(to_seconds(*oldest));
-    } else {
-      age.clear();
-    }
+    age.assign(oldest ? std::optional{owner.now() - *oldest} : std::nullopt);
   }
 
   Gauge& records;
   Gauge& bytes;
-  OptionalGauge age;
+  AgeGauge age;
+  const Registry& owner;
 };
 
 std::vector<Counter*> by_topic(prometheus::Family<Counter>& family,

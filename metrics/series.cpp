@@ -2,6 +2,7 @@
 
 #include <prometheus/registry.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace spreadwatch::metrics {
@@ -49,9 +50,29 @@ void OptionalGauge::clear() {
   gauge_ = nullptr;
 }
 
-void OptionalGauge::set_if_present(double value) {
+AgeGauge::AgeGauge(Registry& registry, prometheus::Family<prometheus::Gauge>& family, Labels labels)
+    : registry_(registry), gauge_(family, std::move(labels)) {
+  registry_.add(*this);
+}
+
+AgeGauge::~AgeGauge() { registry_.remove(*this); }
+
+void AgeGauge::since(Timestamp last) { assign(last); }
+
+void AgeGauge::clear() { assign(std::nullopt); }
+
+void AgeGauge::assign(std::optional<Timestamp> last) {
   const std::lock_guard lock(mutex_);
-  if (gauge_ != nullptr) gauge_->Set(value);
+  last_ = last;
+}
+
+void AgeGauge::refresh(Timestamp now) {
+  const std::lock_guard lock(mutex_);
+  if (last_) {
+    gauge_.set(to_seconds(std::max(microseconds{0}, now - *last_)));
+  } else {
+    gauge_.clear();
+  }
 }
 
 }  // namespace spreadwatch::metrics

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "core/time.h"
@@ -33,7 +34,7 @@ const prometheus::Histogram::BucketBoundaries& wire_buckets();
 const prometheus::Histogram::BucketBoundaries& stage_buckets();
 
 constexpr double to_seconds(std::chrono::nanoseconds d) {
-  return static_cast<double>(d.count()) * 1e-9;
+  return static_cast<double>(d.count()) / 1e9;
 }
 constexpr double to_seconds(Timestamp t) { return static_cast<double>(to_us(t)) * 1e-6; }
 
@@ -45,14 +46,37 @@ class OptionalGauge {
 
   void set(double value);
   void clear();
-  /// As set(), but only while the gauge exists.
-  void set_if_present(double value);
 
  private:
   prometheus::Family<prometheus::Gauge>& family_;
   const Labels labels_;
   std::mutex mutex_;
   prometheus::Gauge* gauge_ = nullptr;  // guarded by mutex_, as clear() destroys what it points to
+};
+
+/// How long ago something last happened, as a gauge in seconds that grows by itself: it is computed
+/// at each scrape, since the thread that would have to move it may be the one that stands. Exists
+/// only while there is something to count from. Threads: any.
+class AgeGauge final : private Refreshed {
+ public:
+  /// `registry` must outlive it.
+  AgeGauge(Registry& registry, prometheus::Family<prometheus::Gauge>& family, Labels labels);
+  ~AgeGauge();
+  AgeGauge(const AgeGauge&) = delete;
+  AgeGauge& operator=(const AgeGauge&) = delete;
+
+  void since(Timestamp last);
+  void clear();
+  /// since() or clear().
+  void assign(std::optional<Timestamp> last);
+
+ private:
+  void refresh(Timestamp now) override;
+
+  Registry& registry_;
+  OptionalGauge gauge_;
+  std::mutex mutex_;
+  std::optional<Timestamp> last_;  // guarded by mutex_
 };
 
 }  // namespace spreadwatch::metrics

@@ -57,11 +57,11 @@ struct AssetFamilies {
         premium_update(gauges(registry, "spreadwatch_spread_premium_last_update_timestamp_seconds",
                               "Time of the last available premium; 0 = never.")),
         best_ratio(gauges(registry, "spreadwatch_spread_best_net_ratio",
-                          "Best net ratio over all pairs of the asset, a fraction; absent while no "
-                          "pair has one.")),
+                          "Best net ratio over the tradable pairs of the asset, a fraction; absent "
+                          "while there is none.")),
         best_profit(gauges(registry, "spreadwatch_spread_best_net_profit_usdt",
-                           "Best net profit over all pairs of the asset, in USDT; absent while no "
-                           "pair has one.")),
+                           "Best net profit over the tradable pairs of the asset, in USDT; absent "
+                           "while there is none.")),
         best_update(gauges(registry, "spreadwatch_spread_best_last_update_timestamp_seconds",
                            "Time of the last best ratio and profit; 0 = never.")),
         open(gauges(registry, "spreadwatch_spread_open_opportunities", "Open opportunities.")),
@@ -132,8 +132,9 @@ std::array<Metric*, N> by_name(prometheus::Family<Metric>& family, const std::st
 }  // namespace
 
 struct SpreadMetrics::Impl {
-  explicit Impl(Registry& registry)
-      : families(registry),
+  explicit Impl(Registry& all)
+      : registry(all),
+        families(registry),
         unlabelled(counters(registry, "spreadwatch_spread_assets_unlabelled_total",
                             "Updates of assets beyond the bound on series.")
                        .Add({})),
@@ -169,6 +170,7 @@ struct SpreadMetrics::Impl {
     return assets.emplace(std::string{asset}, std::move(series)).first->second.get();
   }
 
+  Registry& registry;
   AssetFamilies families;
   std::mutex mutex;
   std::map<std::string, std::unique_ptr<AssetSeries>, std::less<>> assets;  // guarded by mutex
@@ -205,7 +207,7 @@ void SpreadMetrics::set_premium(std::string_view asset, std::string_view region,
     return;
   }
   premium->ratio.set(*ratio);
-  premium->last_update.Set(to_seconds(now));
+  premium->last_update.Set(to_seconds(impl_->registry.shown(now)));
 }
 
 void SpreadMetrics::set_best(std::string_view asset, std::optional<Best> best, Timestamp now) {
@@ -219,7 +221,7 @@ void SpreadMetrics::set_best(std::string_view asset, std::optional<Best> best, T
   }
   series->best_ratio.set(best->net_ratio);
   series->best_profit.set(best->net_profit_usdt);
-  series->best_update.Set(to_seconds(now));
+  series->best_update.Set(to_seconds(impl_->registry.shown(now)));
 }
 
 void SpreadMetrics::set_open_opportunities(std::string_view asset, std::size_t count) {

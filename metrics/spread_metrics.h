@@ -36,8 +36,8 @@ class SpreadMetrics {
   /// it is unavailable: the gauge goes, the time of its last update stays.
   void set_premium(std::string_view asset, std::string_view region, std::string_view over,
                    std::string_view basis, std::optional<double> ratio, Timestamp now);
-  /// The best net ratio (a fraction) and net profit (USDT) over all pairs of the asset; nullopt
-  /// removes both.
+  /// The best net ratio (a fraction) and net profit (USDT) over the tradable pairs of the asset;
+  /// nullopt, when there is none, removes both.
   struct Best {
     double net_ratio = 0;
     double net_profit_usdt = 0;

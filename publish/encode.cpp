@@ -209,6 +209,22 @@ void add_array(JsonObject& json, std::string_view name, const Values& values, Ap
   out += ']';
 }
 
+void add_ticker(JsonObject& json, const Ticker& ticker, bool numbers) {
+  begin_market(json, ticker.venue, ticker.instrument, ticker.exchange_time, ticker.receive_time,
+               ticker.origin);
+  const auto add = [&](std::string_view name, const std::optional<double>& value) {
+    json.add(name, numbers ? value : std::nullopt);
+  };
+  add("opening_price", ticker.opening_price);
+  add("trade_price", ticker.trade_price);
+  add("high_price", ticker.high_price);
+  add("low_price", ticker.low_price);
+  add("prev_closing_price", ticker.prev_closing_price);
+  add("acc_trade_volume_24h", ticker.acc_trade_volume_24h);
+  add("signed_change_price", ticker.signed_change_price);
+  add("signed_change_rate", ticker.signed_change_rate);
+}
+
 constexpr std::string_view kBase64 =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -232,16 +248,15 @@ std::string base64(std::string_view bytes) {
 
 void append_record(std::string& out, const Ticker& ticker) {
   JsonObject json(out, "ticker");
-  begin_market(json, ticker.venue, ticker.instrument, ticker.exchange_time, ticker.receive_time,
-               ticker.origin);
-  json.add("opening_price", ticker.opening_price);
-  json.add("trade_price", ticker.trade_price);
-  json.add("high_price", ticker.high_price);
-  json.add("low_price", ticker.low_price);
-  json.add("prev_closing_price", ticker.prev_closing_price);
-  json.add("acc_trade_volume_24h", ticker.acc_trade_volume_24h);
-  json.add("signed_change_price", ticker.signed_change_price);
-  json.add("signed_change_rate", ticker.signed_change_rate);
+  add_ticker(json, ticker, true);
+}
+
+void append_record(std::string& out, const Ticker& ticker, const Standing& standing) {
+  JsonObject json(out, "ticker");
+  add_ticker(json, ticker, standing.state == FeedState::kSynced);
+  json.add("state", to_string(standing.state));
+  json.add("reason", standing.reason ? std::optional{to_string(*standing.reason)} : std::nullopt);
+  json.add("age_ms", ms(standing.age));
 }
 
 void append_record(std::string& out, const OrderBook& book, int depth) {
@@ -374,7 +389,8 @@ void append_profit(std::string& out, const spread::SpreadEvent& pair) {
   json.add("expected_minutes", pair.expected_minutes);
 }
 
-void append_record(std::string& out, const spread::OpportunityEvent& event) {
+void append_record(std::string& out, const spread::OpportunityEvent& event,
+                   std::optional<Timestamp> now) {
   JsonObject json(out, "opportunity");
   json.add("event", to_string(event.kind));
   json.add("id", event.id);
@@ -384,7 +400,7 @@ void append_record(std::string& out, const spread::OpportunityEvent& event) {
   json.add("mode", to_string(event.mode));
   json.add("opened_ts_ms", to_ms(event.opened));
   json.add("ts_ms", to_ms(event.time));
-  json.add("duration_ms", to_ms(event.time) - to_ms(event.opened));
+  json.add("duration_ms", to_ms(now.value_or(event.time)) - to_ms(event.opened));
   json.add("net_profit_usdt", event.net_profit_usdt);
   json.add("net_ratio", event.net_ratio);
   json.add("quantity", event.quantity);

@@ -29,6 +29,14 @@ namespace spreadwatch::publish {
 inline constexpr int kDefaultDepth = 15;
 
 void append_record(std::string& out, const Ticker& ticker);
+/// What may be believed of a feed at the moment of an answer.
+struct Standing {
+  FeedState state = FeedState::kDown;
+  std::optional<ErrorCode> reason;
+  std::optional<microseconds> age;  ///< since it was last heard of or confirmed
+};
+/// The same with `state`, `reason` and `age_ms`; while it is not synced its numbers are null.
+void append_record(std::string& out, const Ticker& ticker, const Standing& standing);
 
 /// At most `depth` levels a side, best first; the totals are over everything maintained. `spread`
 /// is lowest_ask − highest_bid, exact; null, as the missing side's price is, when a side is empty.
@@ -49,7 +57,9 @@ void append_record(std::string& out, const fx::FxEvent& event);
 void append_record(std::string& out, const spread::PremiumEvent& event);
 /// A size without numbers has status `insufficient_depth`, or null when the pair has none at all.
 void append_record(std::string& out, const spread::SpreadEvent& event);
-void append_record(std::string& out, const spread::OpportunityEvent& event);
+/// `now` is given for one that is open and lasts until then, not until its last event.
+void append_record(std::string& out, const spread::OpportunityEvent& event,
+                   std::optional<Timestamp> now = std::nullopt);
 /// The answer to "what would this size earn now": a pair evaluated with one size, flat.
 /// REQUIRES: one size.
 void append_profit(std::string& out, const spread::SpreadEvent& pair);

@@ -45,7 +45,8 @@ void Engine::on(const MarketEvent& event, Timestamp now) {
   std::optional<StreamStatus> status;
   if (const auto* s = std::get_if<StreamStatus>(&event)) {
     status = *s;
-  } else if (const auto* ticker = std::get_if<Ticker>(&event)) {
+  } else if (const auto* ticker = std::get_if<Ticker>(&event);
+             ticker != nullptr && ticker->origin == Origin::kWs) {
     status = {ticker->venue, ticker->connection, true, ticker->receive_time.value_or(now)};
   } else if (const auto* quote = std::get_if<BankQuote>(&event)) {
     conversion_.set_bank(*quote);

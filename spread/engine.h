@@ -47,7 +47,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   /// Takes one event as of `now`; an earlier moment than one seen before counts as that one. A
-  /// ticker only tells that its connection is alive; feed errors are passed over.
+  /// ticker only tells that its connection is alive, if it has one; feed errors are passed over.
   void on(const MarketEvent& event, Timestamp now);
   void on_book(const OrderBook& book, Timestamp now);
   /// What stands about moving an asset (canonical name) in and out of a venue while the venue

@@ -44,6 +44,7 @@ struct PremiumEvent {
   std::vector<VenueId> venues;  ///< whose median `price` is
   std::vector<VenueId> over_venues;
   std::optional<microseconds> fx_age;
+  fx::PairSet fx_rates;  ///< the rates that `fx_age` is the oldest of; not part of the record
   /// Where the premium lies among its own values of the last hour, day and week: the share of them
   /// that were lower. nullopt until half of the window is known; in the order of Window.
   std::array<std::optional<double>, 3> percentiles;
@@ -114,8 +115,10 @@ struct SpreadEvent {
   std::string network;  ///< mode transfer: the cheapest open one; empty = none known
   std::optional<double> withdrawal_fee;  ///< mode transfer: of that network, in the asset
   std::optional<int> expected_minutes;   ///< mode transfer: until the coins can be sold
-  std::optional<Timestamp>
-      received;  ///< of the data that caused it, for latency; not part of the record
+  // Not part of the record:
+  Instrument buy_market;  ///< the legs' markets, as their venues name them
+  Instrument sell_market;
+  std::optional<Timestamp> received;  ///< of the data that caused it, for latency
 
   /// Equal but for times and ages.
   bool same_value(const SpreadEvent& other) const;

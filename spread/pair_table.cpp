@@ -333,6 +333,8 @@ void PairTable::fill(const Row& row, std::span<const double> sizes, Timestamp no
   out.asset = view_.market(pair.buy).asset;
   out.buy = buy.venue;
   out.sell = sell.venue;
+  out.buy_market = buy.instrument;
+  out.sell_market = sell.instrument;
   out.mode = row.mode;
   out.time = now;
   out.verdict = row.verdict;

@@ -5,9 +5,16 @@
 namespace spreadwatch::spread {
 namespace {
 
-/// The oldest of the moments that are there.
-void note(std::optional<Timestamp>& oldest, std::optional<Timestamp> updated) {
-  if (updated && (!oldest || *updated < *oldest)) oldest = updated;
+/// Takes rates into what a price or premium is made of: they, and the oldest of them.
+template <class Made>
+void note(Made& made, std::optional<Timestamp> updated, fx::PairSet rates) {
+  if (!updated) return;
+  if (!made.fx_updated || *updated < *made.fx_updated) made.fx_updated = updated;
+  made.fx_rates |= rates;
+}
+template <class Made>
+void note(Made& made, const fx::RateTable& rates, fx::Pair pair) {
+  note(made, rates.updated(pair), fx::PairSet{}.set(static_cast<std::size_t>(pair)));
 }
 
 /// A usable market's price.
@@ -15,7 +22,7 @@ struct Quote {
   const Market* market = nullptr;
   Real mid = 0;  // in the market's own currency
   std::optional<Real> usdt;
-  std::optional<Timestamp> fx_updated;
+  std::optional<fx::Pair> converted_at;
   bool quarantined = false;
 };
 
@@ -80,7 +87,7 @@ std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
       const fx::Rate& rate = rates.rate(pair);
       if (rate.ok()) {
         quote.usdt = quote.mid / static_cast<Real>(*rate.mid);
-        quote.fx_updated = rates.updated(pair);
+        quote.converted_at = pair;
       } else {
         region.reasons.add(rate.reasons);
       }
@@ -107,7 +114,7 @@ std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
     if (quote.usdt) {
       usdt[r].add(*quote.usdt);
       region.venues.set(venue);
-      note(region.fx_updated, quote.fx_updated);
+      if (quote.converted_at) note(region, rates, *quote.converted_at);
     }
     if (quote.market->instrument.quote == "KRW") {
       krw[r].add(quote.mid);
@@ -132,8 +139,8 @@ PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
     value.reasons.add(usdt_usd.reasons);
     value.reasons.add(bank.reasons);
     if (!usdt_usd.ok() || !bank.ok()) return std::nullopt;
-    note(value.fx_updated, rates.updated(fx::Pair::kUsdtUsd));
-    note(value.fx_updated, rates.updated(fx::Pair::kUsdKrw));
+    note(value, rates, fx::Pair::kUsdtUsd);
+    note(value, rates, fx::Pair::kUsdKrw);
     return static_cast<Real>(*usdt_usd.mid) * static_cast<Real>(*bank.mid);
   };
 
@@ -142,7 +149,7 @@ PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
     const fx::Rate& usdt_krw = rates.rate(fx::Pair::kUsdtKrw);
     value.price = usdt_krw.mid;
     value.reasons.add(usdt_krw.reasons);
-    note(value.fx_updated, rates.updated(fx::Pair::kUsdtKrw));
+    note(value, rates, fx::Pair::kUsdtKrw);
     for (const fx::RateSource& source : usdt_krw.sources) {
       const std::optional<VenueId> venue = venue_from_name(source.name);
       if (source.used && venue) value.venues.set(index_of(*venue));
@@ -155,8 +162,8 @@ PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
     value.price = in_krw ? here.krw : here.usdt;
     value.venues = in_krw ? here.krw_venues : here.venues;
     value.over_venues = there.venues;
-    if (!in_krw) note(value.fx_updated, here.fx_updated);
-    note(value.fx_updated, there.fx_updated);
+    if (!in_krw) note(value, here.fx_updated, here.fx_rates);
+    note(value, there.fx_updated, there.fx_rates);
     if (!value.price) value.reasons.add(here.reasons);
     if (!there.usdt) value.reasons.add(there.reasons);
     if (there.usdt) over_price = static_cast<Real>(*there.usdt);

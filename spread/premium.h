@@ -31,6 +31,7 @@ struct RegionPrice {
   VenueSet krw_venues;                  ///< behind `krw`
   Reasons reasons;                      ///< why venues are missing
   std::optional<Timestamp> fx_updated;  ///< the oldest rate behind `usdt`
+  fx::PairSet fx_rates;                 ///< those rates
 };
 
 /// Prices of one asset by region. `markets` are the asset's markets, at most one a venue. A venue
@@ -48,6 +49,7 @@ struct PremiumValue {
   VenueSet venues;
   VenueSet over_venues;
   std::optional<Timestamp> fx_updated;  ///< the oldest rate in it
+  fx::PairSet fx_rates;                 ///< the rates in it
   std::optional<bool> bases_disagree;   ///< see PremiumEvent
 
   /// Equal but for the age of the rates.

@@ -92,6 +92,7 @@ void PremiumTable::set(std::optional<std::size_t>& slot, std::string_view asset,
   Premium& premium = premiums_[*slot];
   if (!fresh && value.same_value(premium.value)) {
     premium.value.fx_updated = value.fx_updated;
+    premium.value.fx_rates = value.fx_rates;
     return;
   }
   premium.past.hold(value.premium, now);
@@ -140,6 +141,7 @@ void PremiumTable::emit(Premium& premium, EventSink& sink) {
     list_venues(value.venues, event.venues);
     list_venues(value.over_venues, event.over_venues);
     event.fx_age = age_of(value.fx_updated, premium.time);
+    event.fx_rates = value.fx_rates;
     event.bases_disagree = value.bases_disagree;
     for (std::size_t i = 0; i < event.percentiles.size(); ++i) {
       event.percentiles[i] = value.premium

@@ -126,13 +126,17 @@
   }
   const timeOf = (ms) => new Date(ms).toISOString().slice(11, 19);
   const ageOf = (record) => Math.max(0, now() - record.ts_ms);
+  // An age that a record told, which has grown since it was told.
+  const grown = (record, age) => age + Math.max(0, now() - record.told_ms);
   const lost = () => state.lastContact > 0 && performance.now() - state.lastContact > LOST_MS;
 
   // ---- state ---------------------------------------------------------------------------------------------
   const premiumKey = (p) => [p.asset, p.region, p.over, p.basis].join(' ');
   const spreadKey = (s) => [s.asset, s.buy, s.sell, s.mode].join(' ');
 
-  function take(record) {
+  // What an event tells is of its own time, what an answer tells is of the answer's.
+  function take(record, toldMs = record.ts_ms) {
+    record.told_ms = toldMs;
     switch (record.type) {
       case 'premium': {
         const known = state.premiums.get(premiumKey(record));
@@ -187,10 +191,10 @@
     return response.json();
   }
 
-  function replace(map, records, keyOf) {
+  function replace(map, records, keyOf, toldMs) {
     const keep = new Set(records.map(keyOf));
     for (const key of [...map.keys()]) if (!keep.has(key)) map.delete(key);
-    records.forEach(take);
+    for (const record of records) take(record, toldMs);
   }
 
   function takeHealth(feeds, ready) {
@@ -223,10 +227,10 @@
         get('api/v1/feeds'), get('readyz', [503])]);
       if (!state.venues.length) state.venues = (await get('api/v1/venues')).venues;
       state.clockOffset = premiums.ts_ms - Date.now();
-      replace(state.premiums, premiums.premiums, premiumKey);
-      replace(state.rates, fx.fx, (r) => r.pair);
-      replace(state.spreads, spreads.spreads, spreadKey);
-      opportunities.opportunities.forEach(take);
+      replace(state.premiums, premiums.premiums, premiumKey, premiums.ts_ms);
+      replace(state.rates, fx.fx, (r) => r.pair, fx.ts_ms);
+      replace(state.spreads, spreads.spreads, spreadKey, spreads.ts_ms);
+      for (const opportunity of opportunities.opportunities) take(opportunity, opportunities.ts_ms);
       takeHealth(feeds, ready);
     } catch (error) {
       state.error = error instanceof Error ? error.message : String(error);
@@ -312,7 +316,7 @@
   const TITLES = { 'USDT/KRW': 'USDT in won, exchanges’ consensus', 'USDT/USD': 'USDT in dollars', 'USD/KRW': 'Dollar in won, bank' };
   function rateCard(rate) {
     const digits = rate.pair === 'USDT/USD' ? 5 : 2;
-    const age = (isNumber(rate.age_ms) ? rate.age_ms : 0) + ageOf(rate);
+    const age = grown(rate, isNumber(rate.age_ms) ? rate.age_ms : 0);
     const old = lost() || age > OLD_MS && rate.pair !== 'USD/KRW';
     const ok = rate.state === 'ok' && isNumber(rate.mid);
     const card = el('article', 'card' + (ok && old ? ' stale' : ''),
@@ -333,7 +337,7 @@
       }));
       const rows = rate.sources.map((s) => el('tr', s.used ? '' : 'out', rowHeader(s.venue),
         ...(bank ? [cell('num', amount(isNumber(s.bid) ? s.bid : s.mid, digits))] : [cell('num', amount(s.bid, digits)), cell('num', amount(s.ask, digits))]),
-        cell('num', isNumber(s.age_ms) ? duration(s.age_ms) : '–'),
+        cell('num', isNumber(s.age_ms) ? duration(grown(rate, s.age_ms)) : '–'),
         cell('', s.used ? 'yes' : 'no: ' + (SOURCE_WORDS[s.reason] || (s.reason ? words(s.reason) : 'no reason given')))));
       const table = el('table', '', el('thead', '', head), el('tbody', '', ...rows));
       table.setAttribute('aria-label', 'Sources of ' + rate.pair);
@@ -380,7 +384,7 @@
       cell('num', isNumber(s.gross_ratio) ? percent(s.gross_ratio, 3) : 'unavailable'),
       cell('num', isNumber(s.net_ratio) ? percent(s.net_ratio, 3) : 'unavailable'),
       cell('num', ...(o ? [quantity(o.quantity) + ' ' + asset, el('br'), el('small', '', amount(o.spent_usdt, 0) + ' USDT')] : [isNumber(s.net_ratio) ? 'none' : '–'])),
-      cell('num' + (o ? ' up' : ''), o ? amount(o.net_profit_usdt, 2) : '–'),
+      cell('num' + (o && s.verdict === 'tradable' ? ' up' : ''), o ? amount(o.net_profit_usdt, 2) : '–'),
       cell('why', pill(kind, name), ' ', el('small', '', wordsOf(s.reasons) + (s.fx_venue_fallback ? (s.reasons.length ? '; ' : '') + 'converted at the consensus rate' : '') +
         (old ? ' (' + duration(ageOf(s)) + ' old)' : ''))));
     if (old) for (const td of row.querySelectorAll('td')) td.classList.add('stale');
@@ -398,12 +402,12 @@
       assets.get(s.asset).push(s);
     }
     const worth = (s) => (isNumber(s.net_ratio) ? s.net_ratio : -Infinity);
-    const rank = { tradable: 2, unknown: 1, not_tradable: 0 };
+    // Numbers that may not be true lead nothing, however good they look.
+    const rank = { tradable: 2, not_tradable: 1, unknown: 0 };
     const rows = [];
     for (const asset of [...assets.keys()].sort()) {
       const pairs = assets.get(asset).sort((a, b) =>
-        (b.verdict === 'tradable') - (a.verdict === 'tradable') || worth(b) - worth(a) ||
-        (rank[b.verdict] || 0) - (rank[a.verdict] || 0) || spreadKey(a).localeCompare(spreadKey(b))).slice(0, limit);
+        (rank[b.verdict] || 0) - (rank[a.verdict] || 0) || worth(b) - worth(a) || spreadKey(a).localeCompare(spreadKey(b))).slice(0, limit);
       pairs.forEach((s, i) => rows.push(pairRow(s, i === 0, asset, pairs.length)));
     }
     if (!rows.length) rows.push(el('tr', '', (() => { const td = cell('empty', 'no pairs in this mode'); td.colSpan = 8; return td; })()));

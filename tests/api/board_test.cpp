@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <regex>
 #include <sstream>
 #include <string>
 
@@ -73,10 +74,24 @@ TEST_CASE("the board shows premiums, rates, pairs and feeds, and says why a numb
   SystemClock clock;
   Store store;
   test::fill(store, clock.now());
-  const std::int64_t two_minutes_ago = to_ms(clock.now()) - 125'000;
-  store.update_premium(
-      {"ETH", "asia", "europe", "usdt"},
-      test::record(test::premium("ETH", "asia", "europe", "usdt", 0.0456, two_minutes_ago)));
+  store.update(test::premium("ETH", Region::kAsia, Region::kEurope, spread::Basis::kUsdt, 0.0456,
+                             clock.now() - milliseconds{125'000}));
+  // A rate that last changed, and was last good, more than a minute ago.
+  store.update(test::rate(fx::Pair::kUsdtUsd, 0.9998, 0.9999, milliseconds{0},
+                          {test::rate_source("kraken", 0.9998, 0.9999, milliseconds{0})},
+                          clock.now() - seconds{70}));
+  // Of two that nobody can trade, the one with the better numbers is the one whose numbers may not
+  // be true.
+  const auto rejected = [&](VenueId buy, spread::Verdict verdict, Reason reason, double ratio,
+                            double profit) {
+    spread::SpreadEvent pair =
+        test::pair("XRP", buy, VenueId::kUpbit, verdict, reason, clock.now());
+    pair.gross_ratio = pair.net_ratio = ratio;
+    pair.optimal.emplace().net_profit_usdt = profit;
+    store.update(pair);
+  };
+  rejected(VenueId::kOkx, spread::Verdict::kUnknown, Reason::kFxDisagree, 0.19, 50'000);
+  rejected(VenueId::kBithumb, spread::Verdict::kNotTradable, Reason::kWalletClosed, 0.05, 77);
   Server server({.address = "127.0.0.1", .port = 0}, test::sample_venues(), store, clock,
                 test::sample_providers());
   server.start();
@@ -85,15 +100,19 @@ TEST_CASE("the board shows premiums, rates, pairs and feeds, and says why a numb
 
   CHECK(contains(page, "+1.23&nbsp;%"));  // BTC korea/europe at the USDT rate
   CHECK(contains(page, "−0.27&nbsp;%"));  // XRP at the bank rate
-  CHECK(contains(page, "too few exchange rate sources, an order book is stale"));
+  CHECK(contains(page, "an order book is stale, too few exchange rate sources"));
   CHECK(contains(page, "+4.56&nbsp;%"));  // not current: shown with its age
   CHECK(contains(page, "2&nbsp;min old"));
   CHECK(contains(page, "class=\"up stale\""));
   CHECK(contains(page, "1,392.00"));                       // the consensus
   CHECK(contains(page, "no: disagrees with the others"));  // an excluded source
   CHECK(contains(page, "the exchange rate is too old"));
-  CHECK(contains(page, "412.77"));  // profit of the best pair
-  CHECK(contains(page, "costs exceed the premium, not enough depth"));
+  CHECK(contains(page, "<td class=\"num up\">412.77</td>"));  // profit of the best pair
+  CHECK(contains(page, "<td class=\"num\">50,000.00</td>"));  // no profit, however large
+  CHECK(page.find("+5.000&nbsp;%") < page.find("+19.000&nbsp;%"));
+  // Counted once: as old as it is, not as its last change and its last update together.
+  CHECK(std::regex_search(page, std::regex("([789]|10|11)[0-9]&nbsp;s old")));
+  CHECK(contains(page, "not enough depth, costs exceed the premium"));
   CHECK(contains(page, "tradable"));
   CHECK(contains(page, "1 stale"));
   CHECK(contains(page, "messages were lost"));

@@ -12,10 +12,6 @@
 
 namespace spreadwatch::api::test {
 
-inline Record record(std::string text) {
-  return std::make_shared<const std::string>(std::move(text));
-}
-
 inline std::vector<config::VenueSettings> sample_venues() {
   std::vector<config::VenueSettings> venues;
   for (const VenueId id : {VenueId::kUpbit, VenueId::kBithumb, VenueId::kOkx, VenueId::kBinance}) {
@@ -29,122 +25,171 @@ inline std::vector<config::VenueSettings> sample_venues() {
   return venues;
 }
 
-inline std::string premium(const std::string& asset, const std::string& region,
-                           const std::string& over, const std::string& basis, double value,
-                           std::int64_t ts_ms) {
-  return R"({"type":"premium","asset":")" + asset + R"(","region":")" + region + R"(","over":")" +
-         over + R"(","basis":")" + basis + R"(","ts_ms":)" + std::to_string(ts_ms) +
-         R"(,"state":"ok","reasons":[],"premium":)" + std::to_string(value) +
-         R"(,"first":0.01,"high":0.02,"low":0.01,"currency":"USDT","price":98765.5,)"
-         R"("over_price":96500,)"
-         R"("venues":["upbit","bithumb"],"over_venues":["binance"],"fx_age_ms":120})";
+inline spread::PremiumEvent premium(const std::string& asset, Region region,
+                                    std::optional<Region> over, spread::Basis basis, double value,
+                                    Timestamp time) {
+  spread::PremiumEvent event;
+  event.asset = asset;
+  event.region = region;
+  event.over = over;
+  event.basis = basis;
+  event.time = time;
+  event.premium = value;
+  event.first = 0.01;
+  event.high = 0.02;
+  event.low = 0.01;
+  event.currency = "USDT";
+  event.price = 98765.5;
+  event.over_price = 96500;
+  event.venues = {VenueId::kUpbit, VenueId::kBithumb};
+  event.over_venues = {VenueId::kBinance};
+  event.fx_age = milliseconds{120};
+  event.fx_rates.set(static_cast<std::size_t>(fx::Pair::kUsdtKrw));
+  return event;
+}
+
+inline fx::RateSource rate_source(const std::string& name, std::optional<double> bid,
+                                  std::optional<double> ask, std::optional<microseconds> age,
+                                  std::optional<Reason> reason = std::nullopt) {
+  fx::RateSource source;
+  source.name = name;
+  source.bid = bid;
+  source.ask = ask;
+  source.age = age;
+  source.used = !reason;
+  source.reason = reason;
+  return source;
+}
+
+inline fx::FxEvent rate(fx::Pair pair, double bid, double ask, microseconds age,
+                        std::vector<fx::RateSource> sources, Timestamp time) {
+  fx::FxEvent event;
+  event.time = time;
+  event.rate.pair = pair;
+  event.rate.bid = bid;
+  event.rate.ask = ask;
+  event.rate.mid = (bid + ask) / 2;
+  event.rate.age = age;
+  event.rate.sources = std::move(sources);
+  return event;
+}
+
+inline spread::SpreadEvent pair(const std::string& asset, VenueId buy, VenueId sell,
+                                spread::Verdict verdict, Reasons reasons, Timestamp time) {
+  spread::SpreadEvent event;
+  event.asset = asset;
+  event.buy = buy;
+  event.sell = sell;
+  event.buy_market = {asset, std::string{identity(buy).default_quote}};
+  event.sell_market = {asset, std::string{identity(sell).default_quote}};
+  event.time = time;
+  event.verdict = verdict;
+  event.reasons = reasons;
+  event.buy_age = milliseconds{40};
+  event.sell_age = milliseconds{55};
+  return event;
 }
 
 /// A market as it might be: one tradable pair, one that is not, a rate with an excluded source, a
 /// premium that is unavailable, an order book that may not be shown.
 inline void fill(Store& store, Timestamp now) {
-  const std::int64_t ts = to_ms(now);
-  const std::string time = std::to_string(ts);
+  using spread::Basis;
+  using spread::Verdict;
   for (const std::string asset : {"BTC", "ETH", "XRP"}) {
     const double shift = asset == "BTC" ? 0.0 : asset == "ETH" ? 0.004 : -0.021;
-    for (const std::string over : {"europe", "asia"}) {
-      for (const std::string basis : {"usdt", "bank"}) {
-        store.update_premium({asset, "korea", over, basis},
-                             record(premium(asset, "korea", over, basis,
-                                            0.0123 + shift + (basis == "bank" ? 0.006 : 0), ts)));
+    for (const Region over : {Region::kEurope, Region::kAsia}) {
+      for (const Basis basis : {Basis::kUsdt, Basis::kBank}) {
+        store.update(premium(asset, Region::kKorea, over, basis,
+                             0.0123 + shift + (basis == Basis::kBank ? 0.006 : 0), now));
       }
     }
-    store.update_premium(
-        {asset, "asia", "europe", "usdt"},
-        record(premium(asset, "asia", "europe", "usdt", -0.0004 + shift / 50, ts)));
+    store.update(
+        premium(asset, Region::kAsia, Region::kEurope, Basis::kUsdt, -0.0004 + shift / 50, now));
   }
-  store.update_premium(
-      {"XRP", "korea", "asia", "bank"},
-      record(
-          R"({"type":"premium","asset":"XRP","region":"korea","over":"asia","basis":"bank",)"
-          R"("ts_ms":)" +
-          time +
-          R"(,"state":"unavailable","reasons":["fx_quorum","stale_leg"],"premium":null,)"
-          R"("first":null,)"
-          R"("high":null,"low":null,"currency":"KRW","price":null,"over_price":null,"venues":[],)"
-          R"("over_venues":[],"fx_age_ms":null})"));
-  store.update_premium({"USDT", "korea", "bank", "usdt_premium"},
-                       record(premium("USDT", "korea", "bank", "usdt_premium", 0.0061, ts)));
-  store.update_rate(
-      "USDT/KRW",
-      record(R"({"type":"fx","pair":"USDT/KRW","ts_ms":)" + time +
-             R"(,"state":"ok","reasons":[],"bid":1391.5,"ask":1392.5,"mid":1392,"age_ms":85,)"
-             R"("sources":[)"
-             R"({"venue":"upbit","bid":1391,"ask":1392,"age_ms":85,"used":true,"reason":null},)"
-             R"({"venue":"bithumb","bid":1392,"ask":1393,"age_ms":140,"used":true,"reason":null},)"
-             R"({"venue":"korbit","bid":1460,"ask":1462,"age_ms":300,"used":false,)"
-             R"("reason":"fx_disagree"},)"
-             R"({"venue":"coinone","bid":null,"ask":null,"age_ms":null,"used":false,)"
-             R"("reason":"book_not_synced"}]})"));
-  store.update_rate(
-      "USDT/USD",
-      record(R"({"type":"fx","pair":"USDT/USD","ts_ms":)" + time +
-             R"(,"state":"ok","reasons":[],"bid":0.9998,"ask":0.9999,"mid":0.99985,"age_ms":40,)"
-             R"("sources":[{"venue":"kraken","bid":0.9998,"ask":0.9999,"age_ms":40,"used":true,)"
-             R"("reason":null}]})"));
-  store.update_rate(
-      "USD/KRW",
-      record(R"({"type":"fx","pair":"USD/KRW","ts_ms":)" + time +
-             R"(,"state":"unavailable","reasons":["fx_stale"],"bid":null,"ask":null,"mid":null,)"
-             R"("age_ms":null,)"
-             R"("sources":[{"venue":"<b>bank</b>","bid":1383.1,"ask":1383.1,"age_ms":990000,)"
-             R"("used":false,"reason":"fx_stale"}]})"));
-  store.update_spread(
-      {"BTC", VenueId::kBinance, VenueId::kUpbit, config::Mode::kInventory}, "tradable",
-      record(R"({"type":"spread","asset":"BTC","buy":"binance","sell":"upbit","mode":"inventory",)"
-             R"("ts_ms":)" +
-             time +
-             R"(,"verdict":"tradable","reasons":[],"gross_ratio":0.0121,"net_ratio":0.0102,)"
-             R"("buy_price_usdt":96500,)"
-             R"("sell_price_usdt":97667.6,"buy_age_ms":40,"sell_age_ms":55,)"
-             R"("fx_venue_fallback":false,"optimal":)"
-             R"({"quantity":0.8123,"spent_usdt":78444.2,"net_profit_usdt":412.77,)"
-             R"("net_ratio":0.00526,"buy_vwap":96570.1,)"
-             R"("sell_vwap":135700000,"fees_usdt":118.2},"break_even_quantity":2.1,"sizes":[]})"));
-  store.update_spread(
-      {"ETH", VenueId::kOkx, VenueId::kBithumb, config::Mode::kInventory}, "not_tradable",
-      record(
-          R"({"type":"spread","asset":"ETH","buy":"okx","sell":"bithumb","mode":"inventory",)"
-          R"("ts_ms":)" +
-          time +
-          R"(,"verdict":"not_tradable","reasons":["unprofitable","insufficient_depth"],)"
-          R"("gross_ratio":0.0007,)"
-          R"("net_ratio":-0.0011,"buy_price_usdt":3400,"sell_price_usdt":3402.4,"buy_age_ms":20,)"
-          R"("sell_age_ms":31,)"
-          R"("fx_venue_fallback":true,"optimal":null,"break_even_quantity":0,"sizes":[]})"));
-  store.update_spread(
-      {"XRP", VenueId::kBinance, VenueId::kUpbit, config::Mode::kInventory}, "unknown",
-      record(R"({"type":"spread","asset":"XRP","buy":"binance","sell":"upbit","mode":"inventory",)"
-             R"("ts_ms":)" +
-             time +
-             R"(,"verdict":"unknown","reasons":["stale_leg"],"gross_ratio":null,"net_ratio":null,)"
-             R"("buy_price_usdt":null,"sell_price_usdt":null,"buy_age_ms":40,"sell_age_ms":45000,)"
-             R"("fx_venue_fallback":false,"optimal":null,"break_even_quantity":null,"sizes":[]})"));
-  const std::string opened = std::to_string(ts - 42'000);
-  store.update_opportunity(
-      "a1b2", true,
-      record(
-          R"({"type":"opportunity","event":"update","id":"a1b2","asset":"BTC","buy":"binance",)"
-          R"("sell":"upbit",)"
-          R"("mode":"inventory","opened_ts_ms":)" +
-          opened + R"(,"ts_ms":)" + time +
-          R"(,"duration_ms":42000,"net_profit_usdt":412.77,"net_ratio":0.00526,"quantity":0.8123,)"
-          R"("peak_profit_usdt":502.31,"peak_ts_ms":)" +
-          opened + R"(,"reason":null})"));
-  store.update_opportunity(
-      "c3d4", false,
-      record(R"({"type":"opportunity","event":"close","id":"c3d4","asset":"XRP","buy":"okx",)"
-             R"("sell":"bithumb",)"
-             R"("mode":"inventory","opened_ts_ms":)" +
-             opened + R"(,"ts_ms":)" + time +
-             R"(,"duration_ms":9100,"net_profit_usdt":null,"net_ratio":null,"quantity":null,)"
-             R"("peak_profit_usdt":18.4,"peak_ts_ms":)" +
-             opened + R"(,"reason":"stale"})"));
+  spread::PremiumEvent missing;
+  missing.asset = "XRP";
+  missing.region = Region::kKorea;
+  missing.over = Region::kAsia;
+  missing.basis = Basis::kBank;
+  missing.time = now;
+  missing.currency = "KRW";
+  missing.reasons.add(Reason::kFxQuorum);
+  missing.reasons.add(Reason::kStaleLeg);
+  store.update(missing);
+  store.update(premium("USDT", Region::kKorea, std::nullopt, Basis::kUsdtPremium, 0.0061, now));
+  store.update(rate(fx::Pair::kUsdtKrw, 1391.5, 1392.5, milliseconds{85},
+                    {rate_source("upbit", 1391, 1392, milliseconds{85}),
+                     rate_source("bithumb", 1392, 1393, milliseconds{140}),
+                     rate_source("korbit", 1460, 1462, milliseconds{300}, Reason::kFxDisagree),
+                     rate_source("coinone", {}, {}, {}, Reason::kBookNotSynced)},
+                    now));
+  store.update(rate(fx::Pair::kUsdtUsd, 0.9998, 0.9999, milliseconds{40},
+                    {rate_source("kraken", 0.9998, 0.9999, milliseconds{40})}, now));
+  fx::FxEvent bank;
+  bank.time = now;
+  bank.rate.pair = fx::Pair::kUsdKrw;
+  bank.rate.reasons = Reason::kFxStale;
+  bank.rate.sources = {
+      rate_source("<b>bank</b>", 1383.1, 1383.1, milliseconds{990'000}, Reason::kFxStale)};
+  store.update(bank);
+
+  spread::SpreadEvent tradable =
+      pair("BTC", VenueId::kBinance, VenueId::kUpbit, Verdict::kTradable, {}, now);
+  tradable.gross_ratio = 0.0121;
+  tradable.net_ratio = 0.0102;
+  tradable.buy_price_usdt = 96'500;
+  tradable.sell_price_usdt = 97'667.6;
+  spread::Trade& optimal = tradable.optimal.emplace();
+  optimal.quantity = 0.8123;
+  optimal.spent_usdt = 78'444.2;
+  optimal.net_profit_usdt = 412.77;
+  optimal.net_ratio = 0.00526;
+  optimal.buy_vwap = 96'570.1;
+  optimal.sell_vwap = 135'700'000;
+  optimal.buy_fee_usdt = 118.2;
+  tradable.break_even_quantity = 2.1;
+  store.update(tradable);
+  Reasons costs = Reason::kUnprofitable;
+  costs.add(Reason::kInsufficientDepth);
+  spread::SpreadEvent unprofitable =
+      pair("ETH", VenueId::kOkx, VenueId::kBithumb, Verdict::kNotTradable, costs, now);
+  unprofitable.gross_ratio = 0.0007;
+  unprofitable.net_ratio = -0.0011;
+  unprofitable.buy_price_usdt = 3400;
+  unprofitable.sell_price_usdt = 3402.4;
+  unprofitable.fx_venue_fallback = true;
+  unprofitable.break_even_quantity = 0;
+  store.update(unprofitable);
+  store.update(
+      pair("XRP", VenueId::kBinance, VenueId::kUpbit, Verdict::kUnknown, Reason::kStaleLeg, now));
+
+  spread::OpportunityEvent open;
+  open.kind = spread::OpportunityEvent::Kind::kUpdate;
+  open.id = "a1b2";
+  open.asset = "BTC";
+  open.buy = VenueId::kBinance;
+  open.sell = VenueId::kUpbit;
+  open.opened = open.peak_time = now - seconds{42};
+  open.time = now;
+  open.net_profit_usdt = 412.77;
+  open.net_ratio = 0.00526;
+  open.quantity = 0.8123;
+  open.peak_profit_usdt = 502.31;
+  open.buy_age = milliseconds{40};
+  open.sell_age = milliseconds{55};
+  store.update(open);
+  spread::OpportunityEvent closed;
+  closed.kind = spread::OpportunityEvent::Kind::kClose;
+  closed.id = "c3d4";
+  closed.asset = "XRP";
+  closed.buy = VenueId::kOkx;
+  closed.sell = VenueId::kBithumb;
+  closed.opened = closed.peak_time = now - seconds{42};
+  closed.time = now - milliseconds{32'900};
+  closed.peak_profit_usdt = 18.4;
+  closed.buy_age = milliseconds{31'000};
+  closed.reason = spread::CloseReason::kStale;
+  store.update(closed);
   const auto book = [&](VenueId venue, const char* quote, std::int64_t bid, std::int64_t ask) {
     OrderBook b;
     b.venue = venue;
@@ -179,14 +224,14 @@ inline void fill(Store& store, Timestamp now) {
 
 inline Providers sample_providers() {
   const auto feed = [](VenueId venue, const char* symbol, FeedState state,
-                       std::optional<ErrorCode> reason, std::int64_t age) {
+                       std::optional<ErrorCode> reason, milliseconds age) {
     ingest::FeedStatus f;
     f.venue = venue;
     f.symbol = symbol;
     f.channel = ingest::Channel::kOrderBook;
     f.state = state;
     f.reason = reason;
-    f.age_ms = age;
+    f.updated = SystemClock{}.now() - age;
     f.gaps = 1;
     f.resyncs = 2;
     return f;
@@ -197,12 +242,16 @@ inline Providers sample_providers() {
       .feeds =
           [feed] {
             return std::vector<ingest::FeedStatus>{
-                feed(VenueId::kUpbit, "BTC-KRW", FeedState::kSynced, std::nullopt, 55),
-                feed(VenueId::kBithumb, "BTC-KRW", FeedState::kSynced, std::nullopt, 80),
-                feed(VenueId::kOkx, "BTC-USDT", FeedState::kStale, ErrorCode::kTimeout, 45'000),
+                feed(VenueId::kUpbit, "BTC-KRW", FeedState::kSynced, std::nullopt,
+                     milliseconds{55}),
+                feed(VenueId::kBithumb, "BTC-KRW", FeedState::kSynced, std::nullopt,
+                     milliseconds{80}),
+                feed(VenueId::kOkx, "BTC-USDT", FeedState::kStale, ErrorCode::kTimeout,
+                     milliseconds{45'000}),
                 feed(VenueId::kBinance, "BTC-USDT", FeedState::kFaulted, ErrorCode::kSequenceGap,
-                     300),
-                feed(VenueId::kBinance, "ETH-USDT", FeedState::kSyncing, std::nullopt, 10)};
+                     milliseconds{300}),
+                feed(VenueId::kBinance, "ETH-USDT", FeedState::kSyncing, std::nullopt,
+                     milliseconds{10})};
           },
       .profit =
           [](const ProfitQuery& query) {

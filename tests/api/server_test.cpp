@@ -119,7 +119,9 @@ TEST_CASE("venues and feeds with their integrity contracts") {
 
   const json feeds = f.body("/api/v1/feeds");
   REQUIRE(feeds.at("feeds").size() == 5);
-  const json& stale = feeds.at("feeds")[2];
+  json stale = feeds.at("feeds")[2];
+  CHECK(stale.at("age_ms") >= 45'000);  // as of the answer
+  stale["age_ms"] = 45'000;
   CHECK(stale ==
         json::parse(R"({"venue":"okx","symbol":"BTC-USDT","channel":"orderbook","state":"stale",
       "reason":"timeout","origin":"ws","age_ms":45000,"exchange_ts_ms":null,"gaps":1,
@@ -173,6 +175,103 @@ TEST_CASE("tickers are filtered by venue and symbol") {
   CHECK(f.refused(400, unknown) == "unknown_parameter");
   CHECK(json::parse(unknown.body).at("detail").get<std::string>().find("'coin'") !=
         std::string::npos);
+}
+
+/// Answers as of the moment where the clock is put.
+struct At {
+  class SetClock final : public Clock {
+   public:
+    Timestamp now() const override { return time; }
+    Timestamp time = timestamp_from_ms(1'700'000'000'000);
+  };
+  json ask(const std::string& path) const {
+    const Response response = router.answer({"GET", path, ""});
+    CHECK(response.status == 200);
+    return json::parse(response.body);
+  }
+
+  SetClock clock;
+  Store store;
+  std::vector<ingest::FeedStatus> feeds;
+  Router router{test::sample_venues(), store, clock,
+                Providers{.readiness = {}, .feeds = [this] { return feeds; }}};
+};
+
+TEST_CASE("tickers say what may be believed of them, as order books do") {
+  At at;
+  const auto add = [&](VenueId venue, const char* quote, bool told, FeedState state,
+                       std::optional<ErrorCode> reason) {
+    Ticker ticker;
+    ticker.venue = venue;
+    ticker.instrument = {"BTC", quote};
+    ticker.trade_price = 100;
+    ticker.receive_time = at.clock.time;
+    if (told) at.store.update(ticker);
+    ingest::FeedStatus feed;
+    feed.venue = venue;
+    feed.symbol = ticker.instrument.name();
+    feed.channel = ingest::Channel::kTicker;
+    feed.state = state;
+    feed.reason = reason;
+    if (told) feed.updated = at.clock.time;
+    at.feeds.push_back(feed);
+  };
+  add(VenueId::kUpbit, "KRW", true, FeedState::kSynced, std::nullopt);
+  add(VenueId::kBithumb, "KRW", true, FeedState::kStale, ErrorCode::kTimeout);
+  add(VenueId::kOkx, "USDT", true, FeedState::kDown, ErrorCode::kUnknownSymbol);
+  add(VenueId::kBinance, "USDT", false, FeedState::kSyncing, std::nullopt);
+  Ticker unwatched;
+  unwatched.venue = VenueId::kKraken;
+  unwatched.instrument = {"BTC", "USD"};
+  unwatched.trade_price = 100;
+  at.store.update(unwatched);
+
+  at.clock.time += 78s;
+  const json tickers = at.ask("/api/v1/tickers").at("tickers");
+  REQUIRE(tickers.size() == 5);
+  const auto check = [&](std::size_t i, const char* exchange, const char* state, const json& reason,
+                         const json& age, const json& price) {
+    CAPTURE(exchange);
+    CHECK(tickers[i].at("exchange") == exchange);
+    CHECK(tickers[i].at("state") == state);
+    CHECK(tickers[i].at("reason") == reason);
+    CHECK(tickers[i].at("age_ms") == age);
+    CHECK(tickers[i].at("trade_price") == price);
+  };
+  check(0, "upbit", "synced", nullptr, 78'000, 100);
+  check(1, "bithumb", "stale", "timeout", 78'000, nullptr);
+  check(2, "okx", "down", "unknown_symbol", 78'000, nullptr);
+  check(3, "binance", "syncing", nullptr, nullptr, nullptr);
+  check(4, "kraken", "down", nullptr, nullptr, nullptr);
+}
+
+TEST_CASE("every age in an answer is of the moment of the answer") {
+  At at;
+  test::fill(at.store, at.clock.time);
+  ingest::FeedStatus feed;
+  feed.venue = VenueId::kUpbit;
+  feed.symbol = "BTC-KRW";
+  feed.updated = at.clock.time;
+  at.feeds.push_back(feed);
+  at.clock.time += 42s;
+
+  CHECK(at.ask("/api/v1/feeds").at("feeds")[0].at("age_ms") == 42'000);
+  const json rate = at.ask("/api/v1/fx").at("fx")[0];
+  CHECK(rate.at("age_ms") == 42'085);
+  CHECK(rate.at("ts_ms") == 1'700'000'000'000);  // when it last changed
+  CHECK(rate.at("sources")[1].at("age_ms") == 42'140);
+  CHECK(rate.at("sources")[3].at("age_ms").is_null());
+  CHECK(at.ask("/api/v1/premiums").at("premiums")[0].at("fx_age_ms") == 42'120);
+  const json spread = at.ask("/api/v1/spreads").at("spreads")[0];
+  CHECK(spread.at("buy_age_ms") == 42'040);
+  CHECK(spread.at("sell_age_ms") == 42'000);  // its order book came after what the row was made of
+  const json opportunities = at.ask("/api/v1/opportunities").at("opportunities");
+  CHECK(opportunities[0].at("event") == "update");
+  CHECK(opportunities[0].at("duration_ms") == 84'000);
+  CHECK(opportunities[0].at("sell_age_ms") == 42'000);
+  CHECK(opportunities[1].at("event") == "close");
+  CHECK(opportunities[1].at("duration_ms") == 9'100);
+  CHECK(opportunities[1].at("buy_age_ms") == 31'000);
 }
 
 TEST_CASE("an order book is shown only while it may be believed") {

@@ -6,19 +6,17 @@
 #include <string>
 #include <thread>
 
-using spreadwatch::Decimal;
-using spreadwatch::FeedState;
-using spreadwatch::Instrument;
-using spreadwatch::OrderBook;
-using spreadwatch::Ticker;
-using spreadwatch::VenueId;
-using spreadwatch::api::Record;
-using spreadwatch::api::Store;
-using spreadwatch::config::Mode;
+#include "tests/api/sample.h"
 
+namespace spreadwatch::api {
 namespace {
 
-Record record(std::string text) { return std::make_shared<const std::string>(std::move(text)); }
+using namespace std::chrono_literals;
+using config::Mode;
+using spread::Basis;
+using spread::Verdict;
+
+constexpr Timestamp kNow = timestamp_from_ms(1'700'000'000'000);
 
 /// Both sides and the sequence say the same number, so that a torn copy shows.
 OrderBook book_of(std::int64_t n) {
@@ -42,8 +40,6 @@ Ticker ticker_of(VenueId venue, const char* quote, double price) {
   return ticker;
 }
 
-}  // namespace
-
 TEST_CASE("the latest value of a key replaces the one before") {
   Store store;
   store.update(ticker_of(VenueId::kUpbit, "KRW", 1));
@@ -57,71 +53,187 @@ TEST_CASE("the latest value of a key replaces the one before") {
   CHECK(store.tickers().size() == 1);
 }
 
+spread::SpreadEvent pair_of(const std::string& asset, VenueId buy, VenueId sell, Mode mode,
+                            Verdict verdict) {
+  spread::SpreadEvent event = test::pair(asset, buy, sell, verdict, {}, kNow);
+  event.mode = mode;
+  return event;
+}
+
 TEST_CASE("spreads are filtered by every part of their key and by verdict") {
   Store store;
-  store.update_spread({"BTC", VenueId::kBinance, VenueId::kUpbit, Mode::kInventory}, "tradable",
-                      record("1"));
-  store.update_spread({"BTC", VenueId::kUpbit, VenueId::kBinance, Mode::kInventory}, "not_tradable",
-                      record("2"));
-  store.update_spread({"BTC", VenueId::kBinance, VenueId::kUpbit, Mode::kTransfer}, "unknown",
-                      record("3"));
-  store.update_spread({"BTCX", VenueId::kBinance, VenueId::kUpbit, Mode::kInventory}, "tradable",
-                      record("4"));
+  const VenueId binance = VenueId::kBinance;
+  const VenueId upbit = VenueId::kUpbit;
+  store.update(pair_of("BTC", binance, upbit, Mode::kInventory, Verdict::kTradable));
+  store.update(pair_of("BTC", upbit, binance, Mode::kInventory, Verdict::kNotTradable));
+  store.update(pair_of("BTC", binance, upbit, Mode::kTransfer, Verdict::kUnknown));
+  store.update(pair_of("BTCX", binance, upbit, Mode::kInventory, Verdict::kTradable));
   CHECK(store.spreads({}).size() == 4);
   CHECK(store.spreads({.asset = "BTC"}).size() == 3);
   CHECK(store.spreads({.asset = "BT"}).empty());
-  CHECK(*store.spreads({.asset = "BTCX"}).at(0) == "4");
-  CHECK(*store.spreads({.buy = VenueId::kUpbit}).at(0) == "2");
-  CHECK(store.spreads({.sell = VenueId::kUpbit}).size() == 3);
-  CHECK(*store.spreads({.mode = Mode::kTransfer}).at(0) == "3");
-  CHECK(store.spreads({.verdict = "tradable"}).size() == 2);
+  CHECK(store.spreads({.asset = "BTCX"}).at(0).event().asset == "BTCX");
+  CHECK(store.spreads({.buy = upbit}).at(0).event().verdict == Verdict::kNotTradable);
+  CHECK(store.spreads({.sell = upbit}).size() == 3);
+  CHECK(store.spreads({.mode = Mode::kTransfer}).at(0).event().verdict == Verdict::kUnknown);
+  CHECK(store.spreads({.verdict = Verdict::kTradable}).size() == 2);
   // A pair whose verdict changes is found under the new one only.
-  store.update_spread({"BTC", VenueId::kBinance, VenueId::kUpbit, Mode::kInventory}, "unknown",
-                      record("5"));
-  CHECK(store.spreads({.verdict = "tradable"}).size() == 1);
+  store.update(pair_of("BTC", binance, upbit, Mode::kInventory, Verdict::kUnknown));
+  CHECK(store.spreads({.verdict = Verdict::kTradable}).size() == 1);
 }
 
 TEST_CASE("premiums are found by asset, rates by pair") {
   Store store;
-  store.update_premium({"BTC", "korea", "europe", "usdt"}, record("a"));
-  store.update_premium({"ETH", "korea", "europe", "usdt"}, record("b"));
-  store.update_rate("USDT/KRW", record("c"));
-  store.update_rate("USDT/KRW", record("d"));
-  CHECK(store.premiums().size() == 2);
-  CHECK(*store.premiums("ETH").at(0) == "b");
-  CHECK(store.premiums("XRP").empty());
-  REQUIRE(store.rates().size() == 1);
-  CHECK(*store.rates()[0] == "d");
+  const auto premium = [](const char* asset, double value) {
+    return test::premium(asset, Region::kKorea, Region::kEurope, Basis::kUsdt, value, kNow);
+  };
+  store.update(premium("BTC", 0.01));
+  store.update(premium("ETH", 0.02));
+  store.update(test::rate(fx::Pair::kUsdtKrw, 1390, 1391, 1ms, {}, kNow));
+  store.update(test::rate(fx::Pair::kUsdtKrw, 1392, 1393, 1ms, {}, kNow));
+  CHECK(store.premiums("", kNow).size() == 2);
+  CHECK(store.premiums("ETH", kNow).at(0).premium == 0.02);
+  CHECK(store.premiums("XRP", kNow).empty());
+  REQUIRE(store.rates(kNow).size() == 1);
+  CHECK(store.rates(kNow)[0].rate.bid == 1392);
+}
+
+spread::OpportunityEvent opportunity(const std::string& id, bool open) {
+  using Kind = spread::OpportunityEvent::Kind;
+  spread::OpportunityEvent event;
+  event.id = id;
+  event.kind = open ? Kind::kOpen : Kind::kClose;
+  event.time = kNow;
+  return event;
 }
 
 TEST_CASE("open opportunities come first, and the bound drops the oldest that ended") {
   Store store;
-  store.update_opportunity("old", true, record("old"));
-  store.update_opportunity("ended", true, record("ended"));
-  store.update_opportunity("new", true, record("new"));
-  store.update_opportunity("ended", false, record("ended!"));
-  auto list = store.opportunities();
+  store.update(opportunity("old", true));
+  store.update(opportunity("ended", true));
+  store.update(opportunity("new", true));
+  store.update(opportunity("ended", false));
+  auto list = store.opportunities(kNow);
   REQUIRE(list.size() == 3);
-  CHECK(*list[0] == "new");
-  CHECK(*list[1] == "old");
-  CHECK(*list[2] == "ended!");
+  CHECK(list[0].id == "new");
+  CHECK(list[1].id == "old");
+  CHECK(list[2].id == "ended");
   for (std::size_t i = 0; i < Store::kMaxOpportunities - 2; ++i) {
-    store.update_opportunity("x" + std::to_string(i), true, record("x"));
+    store.update(opportunity("x" + std::to_string(i), true));
   }
-  list = store.opportunities();
+  list = store.opportunities(kNow);
   CHECK(list.size() == Store::kMaxOpportunities);
-  CHECK(*list.back() == "old");
+  CHECK(list.back().id == "old");
 }
 
 TEST_CASE("what is new beyond a bound is refused and counted, what is known goes on") {
   Store store;
-  for (std::size_t i = 0; i < Store::kMaxRates; ++i)
-    store.update_rate(std::to_string(i), record("a"));
-  store.update_rate("more", record("b"));
-  store.update_rate("0", record("c"));
-  CHECK(store.rates().size() == Store::kMaxRates);
+  const auto ticker = [](std::size_t i, double price) {
+    Ticker t = ticker_of(VenueId::kUpbit, "KRW", price);
+    t.instrument.base = std::to_string(i);
+    return t;
+  };
+  for (std::size_t i = 0; i < Store::kMaxMarkets; ++i) store.update(ticker(i, 1));
+  store.update(ticker(Store::kMaxMarkets, 2));
+  store.update(ticker(0, 3));
+  CHECK(store.tickers().size() == Store::kMaxMarkets);
   CHECK(store.refused() == 1);
-  CHECK(*store.rates()[0] == "c");
+  CHECK(store.tickers().front()->trade_price == 3);
+}
+
+/// Bank rates judged as of a moment.
+struct Bank {
+  explicit Bank(double rate) : value(rate) {
+    settings.bank = {{.name = "a"}};
+    table.emplace(settings, std::vector<VenueId>{});
+  }
+  const fx::RateTable& poll(Timestamp now) {
+    table->set_bank({"a", value, now});
+    changed = table->evaluate(now)[static_cast<std::size_t>(fx::Pair::kUsdKrw)];
+    return *table;
+  }
+
+  double value;
+  config::FxSettings settings;
+  std::optional<fx::RateTable> table;
+  bool changed = false;
+};
+
+TEST_CASE("a rate is as old as its last good answer, whether or not that was another value") {
+  Store store;
+  Bank bank(1380);
+  store.update_ages(bank.poll(kNow));
+  CHECK(bank.changed);
+  store.update(fx::FxEvent{kNow, bank.table->rate(fx::Pair::kUsdKrw)});
+  const auto age = [&](Timestamp now) {
+    const fx::Rate rate = store.rates(now).at(0).rate;
+    CHECK(rate.sources.at(0).age == rate.age);
+    return rate.age;
+  };
+  CHECK(age(kNow) == 0us);
+  CHECK(age(kNow + 42s) == 42s);  // the source is dead
+  store.update_ages(bank.poll(kNow + 60s));
+  CHECK_FALSE(bank.changed);  // so no event tells of it
+  CHECK(age(kNow + 61s) == 1s);
+  CHECK(age(kNow + 59s) == 0us);  // a reader that looked at the clock before
+}
+
+TEST_CASE("a premium is as old as the oldest rate in it") {
+  Store store;
+  Bank bank(1380);
+  spread::PremiumEvent event =
+      test::premium("BTC", Region::kKorea, Region::kEurope, Basis::kBank, 0.01, kNow);
+  event.fx_rates.reset().set(static_cast<std::size_t>(fx::Pair::kUsdKrw));
+  event.fx_age = 2s;
+  store.update(event);
+  CHECK(store.premiums("", kNow + 5s).at(0).fx_age == 7s);
+  store.update_ages(bank.poll(kNow + 6s));
+  CHECK(store.premiums("", kNow + 10s).at(0).fx_age == 4s);
+  event.fx_age.reset();
+  store.update(event);
+  CHECK_FALSE(store.premiums("", kNow + 10s).at(0).fx_age);
+}
+
+TEST_CASE("the legs of a pair are as old as the last updates of their order books") {
+  Store store;
+  const auto book = [&](VenueId venue, const char* quote, Timestamp received, FeedState state) {
+    OrderBook b = book_of(1);
+    b.venue = venue;
+    b.instrument = {"BTC", quote};
+    b.state = state;
+    b.receive_time = received;
+    store.update(b);
+  };
+  const auto row = [&](Timestamp now) {
+    spread::SpreadEvent out;
+    store.spreads({}).at(0).copy_to(out, now);
+    return out;
+  };
+  store.update(
+      pair_of("BTC", VenueId::kBinance, VenueId::kUpbit, Mode::kInventory, Verdict::kTradable));
+  CHECK(row(kNow + 1s).buy_age == 1'040ms);
+  CHECK(row(kNow + 1s).sell_age == 1'055ms);
+  // A book that came again, without another value of the pair.
+  book(VenueId::kBinance, "USDT", kNow + 3s, FeedState::kSynced);
+  CHECK(row(kNow + 5s).buy_age == 2s);
+  CHECK(row(kNow + 5s).sell_age == 5'055ms);
+  // Nor does one that may not be believed make it younger.
+  book(VenueId::kUpbit, "KRW", kNow + 4s, FeedState::kFaulted);
+  CHECK(row(kNow + 5s).sell_age == 5'055ms);
+
+  // So it is with an open opportunity; one that ended stays as it was.
+  spread::OpportunityEvent open = opportunity("open", true);
+  open.asset = "BTC";
+  open.buy = VenueId::kBinance;
+  open.sell = VenueId::kUpbit;
+  open.buy_age = 40ms;
+  store.update(open);
+  spread::OpportunityEvent closed = open;
+  closed.id = "closed";
+  closed.kind = spread::OpportunityEvent::Kind::kClose;
+  store.update(closed);
+  const auto list = store.opportunities(kNow + 5s);
+  CHECK(list.at(0).buy_age == 2s);
+  CHECK(list.at(1).buy_age == 40ms);
 }
 
 TEST_CASE("a reader never sees a half-written book") {
@@ -145,3 +257,6 @@ TEST_CASE("a reader never sees a half-written book") {
   CHECK(whole);
   CHECK(store.order_book(VenueId::kUpbit, {"ETH", "KRW"}) == nullptr);
 }
+
+}  // namespace
+}  // namespace spreadwatch::api

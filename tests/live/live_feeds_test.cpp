@@ -180,7 +180,19 @@ TEST_CASE(
              book->reason == ErrorCode::kUnknownSymbol;
     });
   }));
-  REQUIRE(eventually(*feeds, [](const auto& all) { return all.size() == 2; }));
+  // What was shown does not just vanish: both channels say why they are down.
+  REQUIRE(eventually(*feeds, [](const auto& all) {
+    return all.size() == 4 && std::all_of(all.begin(), all.end(), [](const FeedStatus& s) {
+             if (s.symbol != "ETH-USDT") return s.state == FeedState::kSynced && !s.reason;
+             return s.state == FeedState::kDown && s.reason == ErrorCode::kUnknownSymbol &&
+                    s.updated.has_value();
+           });
+  }));
+  CHECK(setup.registry.text().find("spreadwatch_ingest_tickers_synced{venue=\"bybit\"} 1\n") !=
+        std::string::npos);
+  // Removed by request there is nothing to say of it.
+  feeds->remove(VenueId::kBybit, kEth);
+  CHECK(eventually(*feeds, [](const auto& all) { return all.size() == 2; }));
 }
 
 TEST_CASE("stopping is quick whatever the venue does") {

@@ -251,6 +251,57 @@ TEST_CASE("a polled book whose polls fail is taken back, with the reason") {
   REQUIRE(w.sink.until_book(from, synced(kPolledBtc, Origin::kRest)));
 }
 
+/// The state of a ticker as the feeds show it.
+FeedStatus ticker_status(const World& w, const std::string& symbol) {
+  for (const FeedStatus& s : w.feeds->feeds()) {
+    if (s.channel == Channel::kTicker && s.symbol == symbol) return s;
+  }
+  return {};
+}
+
+TEST_CASE("a polled ticker whose polls fail is no longer shown as synced, and says why") {
+  World w;
+  w.bybit().liveness = 600ms;
+  w.start();
+  w.lose_socket();
+  const auto polled = [&] {
+    const FeedStatus s = ticker_status(w, "BTC-USDT");
+    return s.state == FeedState::kSynced && s.origin == Origin::kRest;
+  };
+  REQUIRE(World::eventually(polled));
+  CHECK(w.metric("spreadwatch_ingest_ticker_age_seconds{venue=\"bybit\"}") >= 0);
+  w.venue.refuse_rest("500 Internal Server Error");
+  REQUIRE(World::eventually([&] {
+    const FeedStatus s = ticker_status(w, "BTC-USDT");
+    return s.state == FeedState::kDown && s.reason.has_value();
+  }));
+  REQUIRE(World::eventually(
+      [&] { return w.metric("spreadwatch_ingest_tickers_synced{venue=\"bybit\"}") == 0; }));
+  CHECK(w.metric("spreadwatch_ingest_ticker_age_seconds{venue=\"bybit\"}") == -1);  // absent
+  CHECK(w.metric("spreadwatch_ingest_ticker_last_update_timestamp_seconds{venue=\"bybit\"}") > 0);
+  w.venue.refuse_rest("");
+  CHECK(World::eventually(polled));
+}
+
+TEST_CASE("a ticker whose stream is silent on a live connection is what REST says of it") {
+  World w;
+  w.bybit().liveness = 600ms;
+  w.settings.spread.max_quiet = 1s;
+  w.options.first_data = 60s;
+  // One ticker on subscribing and none afterwards: quiet, or stalled.
+  w.venue.refuse_rest("500 Internal Server Error");
+  w.start();
+  REQUIRE(World::eventually([&] {
+    const FeedStatus s = ticker_status(w, "BTC-USDT");
+    return s.state == FeedState::kStale && s.reason == ErrorCode::kHttpStatus;
+  }));
+  w.venue.refuse_rest("");
+  REQUIRE(World::eventually([&] {
+    const FeedStatus s = ticker_status(w, "BTC-USDT");
+    return s.state == FeedState::kSynced && s.origin == Origin::kRest;
+  }));
+}
+
 TEST_CASE("what is removed is taken back and polled no longer, over REST as over the socket") {
   World w;
   w.start();

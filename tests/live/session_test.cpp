@@ -140,7 +140,7 @@ TEST_CASE("a session connects, subscribes its share and shows what comes") {
   for (const FeedStatus& s : status) {
     CAPTURE(s.symbol);
     CHECK(s.state == FeedState::kSynced);
-    CHECK(s.age_ms.has_value());
+    CHECK(s.updated.has_value());
     CHECK(s.reconnects == 0);
   }
 }

@@ -47,6 +47,10 @@ TEST_CASE("port 0 takes a free port, says which, and serves the registry there")
   CHECK(answer.starts_with("HTTP/1.1 200"));
   CHECK(answer.find("spreadwatch_ingest_gaps_total{venue=\"upbit\"} 1\n") != std::string::npos);
   CHECK(get(exposer.port(), "/other").starts_with("HTTP/1.1 404"));
+  all.fx.set_rate(0, 1390.0, 1391.0, 1390.5, all.clock.time);
+  all.clock.time += seconds{7};
+  CHECK(get(exposer.port(), "/metrics").find("spreadwatch_fx_age_seconds{pair=\"USDT/KRW\"} 7\n") !=
+        std::string::npos);
 }
 
 TEST_CASE("a taken port is an error that names it") {

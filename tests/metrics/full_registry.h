@@ -30,12 +30,20 @@ inline constexpr std::array<std::string_view, 2> kStages = {"spread", "publish"}
 inline constexpr std::array<std::string_view, 1> kRules = {"premium_high"};
 inline constexpr std::array<std::string_view, 1> kSinks = {"webhook"};
 
+/// Stands where a test puts it.
+class SetClock final : public Clock {
+ public:
+  Timestamp now() const override { return time; }
+  Timestamp time = timestamp_from_ms(1'700'000'000'250);
+};
+
 /// Every component's series in one registry, as the program has them.
 struct FullRegistry {
   explicit FullRegistry(std::vector<std::string> names = {"BTC", "ETH"})
       : assets(std::move(names)) {}
 
-  Registry registry;
+  SetClock clock;
+  Registry registry{clock};
   std::vector<std::string> assets;
   IngestMetrics ingest{registry, kAllVenues};
   CaptureMetrics capture{registry};

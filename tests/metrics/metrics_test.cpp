@@ -134,9 +134,9 @@ TEST_CASE("a book age disappears with the last synced book and the update time s
   const std::string age = R"(spreadwatch_ingest_book_age_seconds{venue="upbit"})";
   CHECK(value_of(all.registry, age) == "");
   venue.book_updated(kNow);
-  venue.set_book_age(milliseconds{1500});
+  venue.set_oldest_book(kNow - milliseconds{1500});
   CHECK(value_of(all.registry, age) == "1.5");
-  venue.set_book_age(std::nullopt);
+  venue.set_oldest_book(std::nullopt);
   CHECK(value_of(all.registry, age) == "");
   CHECK(value_of(all.registry,
                  R"(spreadwatch_ingest_book_last_update_timestamp_seconds{venue="upbit"})") ==
@@ -156,13 +156,12 @@ TEST_CASE("a negative exchange delay is counted as none") {
 TEST_CASE("an unavailable rate is removed with its age, not frozen") {
   FullRegistry all;
   const Registry& r = all.registry;
-  all.fx.set_rate(0, 1390.0, 1391.0, 1390.5, kNow);
-  all.fx.set_age(0, milliseconds{250});
+  all.fx.set_rate(0, 1390.0, 1391.0, 1390.5, kNow - milliseconds{250});
   CHECK(value_of(r, R"(spreadwatch_fx_rate{pair="USDT/KRW",side="bid"})") == "1390");
   CHECK(value_of(r, R"(spreadwatch_fx_rate{pair="USDT/KRW",side="mid"})") == "1390.5");
   CHECK(value_of(r, R"(spreadwatch_fx_age_seconds{pair="USDT/KRW"})") == "0.25");
   all.fx.clear_rate(0);
-  all.fx.set_age(0, milliseconds{250});
+  all.fx.confirm(0, kNow);  // of what there is no more
   for (const char* side : {"bid", "ask", "mid"}) {
     CAPTURE(side);
     CHECK(value_of(r, "spreadwatch_fx_rate{pair=\"USDT/KRW\",side=\"" + std::string{side} +
@@ -170,6 +169,53 @@ TEST_CASE("an unavailable rate is removed with its age, not frozen") {
   }
   CHECK(value_of(r, R"(spreadwatch_fx_age_seconds{pair="USDT/KRW"})") == "");
   CHECK(value_of(r, R"(spreadwatch_fx_last_update_timestamp_seconds{pair="USDT/KRW"})") ==
+        "1700000000");
+}
+
+TEST_CASE("an age is of the scrape, and a confirmed value is as young as its confirmation") {
+  FullRegistry all;
+  const Registry& r = all.registry;
+  const std::string rate = R"(spreadwatch_fx_age_seconds{pair="USD/KRW"})";
+  const std::string update = R"(spreadwatch_fx_last_update_timestamp_seconds{pair="USD/KRW"})";
+  const std::string book = R"(spreadwatch_ingest_book_age_seconds{venue="okx"})";
+  const std::string ticker = R"(spreadwatch_ingest_ticker_age_seconds{venue="okx"})";
+  const std::string queue = "spreadwatch_publish_queue_age_seconds";
+  all.fx.set_rate(2, std::nullopt, std::nullopt, 1380.0, kNow);
+  all.ingest.venue(VenueId::kOkx).set_oldest_book(kNow);
+  all.ingest.venue(VenueId::kOkx).set_tickers(2, kNow - seconds{1}, kNow);
+  all.publish.set_queue(3, 900, seconds{2});
+  CHECK(value_of(r, rate) == "0");
+  // Nobody says anything any more.
+  all.clock.time += seconds{42};
+  CHECK(value_of(r, rate) == "42");
+  CHECK(value_of(r, book) == "42");
+  CHECK(value_of(r, ticker) == "43");
+  CHECK(value_of(r, queue) == "44");
+  CHECK(value_of(r, update) == "1700000000.25");
+  // The same value once more.
+  all.fx.confirm(2, all.clock.time);
+  all.clock.time += seconds{3};
+  CHECK(value_of(r, rate) == "3");
+  CHECK(value_of(r, update) == "1700000042.25");
+}
+
+TEST_CASE("an age is never negative, however late the clock is looked at") {
+  FullRegistry all;
+  all.fx.set_rate(0, 1390.0, 1391.0, 1390.5, kNow + seconds{1});
+  CHECK(value_of(all.registry, R"(spreadwatch_fx_age_seconds{pair="USDT/KRW"})") == "0");
+}
+
+TEST_CASE("the age of tickers goes with the last one that may be believed, its time stays") {
+  FullRegistry all;
+  VenueMetrics& venue = all.ingest.venue(VenueId::kUpbit);
+  venue.set_tickers(2, kNow - seconds{5}, kNow);
+  CHECK(value_of(all.registry, R"(spreadwatch_ingest_tickers_synced{venue="upbit"})") == "2");
+  CHECK(value_of(all.registry, R"(spreadwatch_ingest_ticker_age_seconds{venue="upbit"})") == "5");
+  venue.set_tickers(0, std::nullopt, std::nullopt);
+  CHECK(value_of(all.registry, R"(spreadwatch_ingest_tickers_synced{venue="upbit"})") == "0");
+  CHECK(value_of(all.registry, R"(spreadwatch_ingest_ticker_age_seconds{venue="upbit"})") == "");
+  CHECK(value_of(all.registry,
+                 R"(spreadwatch_ingest_ticker_last_update_timestamp_seconds{venue="upbit"})") ==
         "1700000000.25");
 }
 
@@ -272,9 +318,9 @@ TEST_CASE("updates from several threads during scrapes lose nothing") {
           venue.frame(Channel::kTicker, 1);
           venue.ticker({"A" + std::to_string(i % 7), "KRW"});
           if ((i + t) % 2 == 0) {
-            venue.set_book_age(milliseconds{i});
+            venue.set_oldest_book(kNow - milliseconds{i});
           } else {
-            venue.set_book_age(std::nullopt);
+            venue.set_oldest_book(std::nullopt);
           }
         }
       });

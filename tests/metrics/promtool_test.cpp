@@ -20,7 +20,8 @@ TEST_CASE("promtool check metrics accepts the exposition") {
   FullRegistry all;
   VenueMetrics& venue = all.ingest.venue(VenueId::kUpbit);
   venue.ticker({"BTC", "KRW"});
-  venue.set_book_age(milliseconds{5});
+  venue.set_oldest_book(all.clock.time - milliseconds{5});
+  venue.set_tickers(1, all.clock.time, all.clock.time);
   all.fx.set_rate(0, 1390.0, 1391.0, 1390.5, timestamp_from_ms(1000));
   all.spread.set_premium("BTC", "korea", "asia", "usdt", 0.01, timestamp_from_ms(1000));
   all.spread.set_best("BTC", SpreadMetrics::Best{0.01, 12.5}, timestamp_from_ms(1000));

@@ -47,6 +47,26 @@ TEST_CASE("what a ticker lacks is null, never zero") {
   CHECK(json.at("signed_change_rate").is_null());
 }
 
+TEST_CASE("a ticker that is asked for says what may be believed of it, and else has no numbers") {
+  const Json synced =
+      Json::parse(record(sample_ticker(), Standing{FeedState::kSynced, {}, milliseconds{1500}}));
+  CHECK(synced.at("trade_price") == 88500000.5);
+  CHECK(synced.at("state") == "synced");
+  CHECK(synced.at("reason").is_null());
+  CHECK(synced.at("age_ms") == 1500);
+  const Json stale = Json::parse(record(
+      sample_ticker(), Standing{FeedState::kStale, ErrorCode::kHttpStatus, milliseconds{78'000}}));
+  CHECK(stale.at("state") == "stale");
+  CHECK(stale.at("reason") == "http_status");
+  CHECK(stale.at("age_ms") == 78'000);
+  CHECK(stale.at("recv_ts_us") == 1700000000200456);
+  for (const char* name :
+       {"opening_price", "trade_price", "high_price", "low_price", "prev_closing_price",
+        "acc_trade_volume_24h", "signed_change_price", "signed_change_rate"}) {
+    CHECK(stale.at(name).is_null());
+  }
+}
+
 TEST_CASE("prices and sizes of an order book keep every digit") {
   const std::string text = record(sample_book());
   CHECK(
@@ -215,6 +235,16 @@ TEST_CASE(
   CHECK(json.at("optimal").at("withdrawal_fee_usdt") == 6.4);
   CHECK(json.at("optimal").at("fees_usdt").get<double>() == doctest::Approx(34.9));
   CHECK(json.at("sizes").at(0).at("withdrawal_fee_usdt") == 6.4);
+}
+
+TEST_CASE("an opportunity that is asked for while it is open has lasted until then") {
+  spread::OpportunityEvent open;
+  open.opened = timestamp_from_ms(1'700'000'000'000);
+  open.time = open.opened + milliseconds{500};
+  CHECK(Json::parse(record(open)).at("duration_ms") == 500);
+  const Json asked = Json::parse(record(open, open.opened + milliseconds{42'000}));
+  CHECK(asked.at("duration_ms") == 42'000);
+  CHECK(asked.at("ts_ms") == 1'700'000'000'500);
 }
 
 TEST_CASE("a pair with an unusable leg has reasons and no numbers") {

@@ -157,6 +157,32 @@ TEST_CASE("a heartbeat keeps a quiet book fresh until its own update is too old"
   CHECK(b.said.opportunities.back().reason == CloseReason::kStale);
 }
 
+TEST_CASE("a ticker polled over REST is no sign of life of a connection") {
+  Bench b("spread: {modes: [inventory]}\npublish: {conflate_ms: 0}\n");
+  b.put(b.book(VenueId::kOkx, "BTC", "USDT", 9'999'000, 10'000'000, 2));
+  b.korea(143'000'000, 143'010'000);
+  Ticker ticker;
+  ticker.venue = VenueId::kOkx;
+  ticker.instrument = {"BTC", "USDT"};
+  ticker.origin = Origin::kRest;
+  const auto reasons = [&] { return b.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons; };
+  const auto pass = [&](int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      b.pass(milliseconds{1000});
+      ticker.receive_time = b.now;
+      b.engine.on(ticker, b.now);
+      b.korea(143'000'000, 143'010'000);
+    }
+  };
+  pass(14);
+  CHECK_FALSE(reasons().contains(Reason::kStaleLeg));
+  pass(1);
+  CHECK(reasons().contains(Reason::kStaleLeg));
+  ticker.origin = Origin::kWs;
+  pass(1);
+  CHECK_FALSE(reasons().contains(Reason::kStaleLeg));
+}
+
 TEST_CASE("a book that is not synced or one-sided is behind no number") {
   for (const bool one_sided : {false, true}) {
     CAPTURE(one_sided);
@@ -271,14 +297,22 @@ TEST_CASE("premiums follow their formulas on every basis") {
   const PremiumEvent* usdt = b.said.premium("BTC", Basis::kUsdt, Region::kEurope);
   REQUIRE(usdt != nullptr);
   CHECK(*usdt->premium == doctest::Approx(korea_krw / usdt_krw / europe - 1).epsilon(1e-9));
+  const auto rates = [](std::initializer_list<fx::Pair> pairs) {
+    fx::PairSet set;
+    for (const fx::Pair pair : pairs) set.set(static_cast<std::size_t>(pair));
+    return set;
+  };
+  CHECK(usdt->fx_rates == rates({fx::Pair::kUsdtKrw, fx::Pair::kUsdtUsd}));
   const PremiumEvent* bank = b.said.premium("BTC", Basis::kBank, Region::kEurope);
   REQUIRE(bank != nullptr);
   CHECK(*bank->premium ==
         doctest::Approx(korea_krw / (europe * usdt_usd * 1390) - 1).epsilon(1e-9));
   CHECK(bank->currency == "KRW");
+  CHECK(bank->fx_rates == rates({fx::Pair::kUsdtUsd, fx::Pair::kUsdKrw}));
   const PremiumEvent* tether = b.said.premium("USDT", Basis::kUsdtPremium, std::nullopt);
   REQUIRE(tether != nullptr);
   CHECK(*tether->premium == doctest::Approx(usdt_krw / (usdt_usd * 1390) - 1).epsilon(1e-9));
+  CHECK(tether->fx_rates.all());
 }
 
 TEST_CASE("an update in a quiet market leaves at the end of its period, extremes included") {

@@ -1,0 +1,108 @@
+#include "app/event_metrics.h"
+
+#include <algorithm>
+#include <variant>
+
+namespace spreadwatch::app {
+
+void EventMetrics::on_event(const spread::Event& event, Timestamp now) {
+  std::visit([this, now](const auto& e) { on(e, now); }, event);
+}
+
+void EventMetrics::on_restored(const spread::OpportunityEvent& last) {
+  spread_.set_open_opportunities(last.asset, ++open_[last.asset]);
+}
+
+void EventMetrics::on_rates(const fx::RateTable& rates) {
+  for (std::size_t pair = 0; pair < fx::kPairCount; ++pair) {
+    const std::optional<Timestamp> updated = rates.updated(static_cast<fx::Pair>(pair));
+    if (updated) fx_.confirm(pair, *updated);
+  }
+}
+
+void EventMetrics::on_counts(const spread::Engine::Counts& counts) {
+  for (std::size_t i = 0; i < counts.by_verdict.size(); ++i) {
+    spread_.set_pairs(spread::kVerdictNames[i], counts.by_verdict[i]);
+  }
+  for (std::size_t i = 0; i < counts.by_reason.size(); ++i) {
+    spread_.set_pair_reasons(static_cast<Reason>(i), counts.by_reason[i]);
+  }
+}
+
+void EventMetrics::delivered_late_by(std::optional<Timestamp> received, Timestamp now) {
+  if (received && now >= *received) publish_.latency(now - *received);
+}
+
+void EventMetrics::on(const Ticker& ticker, Timestamp now) {
+  delivered_late_by(ticker.receive_time, now);
+}
+
+void EventMetrics::on(const OrderBook& book, Timestamp now) {
+  delivered_late_by(book.receive_time, now);
+}
+
+void EventMetrics::on(const fx::FxEvent& event, Timestamp) {
+  const auto pair = static_cast<std::size_t>(event.rate.pair);
+  if (event.rate.ok()) {
+    fx_.set_rate(pair, event.rate.bid, event.rate.ask, *event.rate.mid,
+                 event.time - event.rate.age.value_or(microseconds{0}));
+  } else {
+    fx_.clear_rate(pair);
+  }
+  std::size_t used = 0;
+  for (const fx::RateSource& source : event.rate.sources) {
+    used += source.used ? 1U : 0U;
+    if (source.reason) fx_.source_excluded(pair, static_cast<std::size_t>(*source.reason));
+  }
+  fx_.set_sources_used(pair, used);
+}
+
+void EventMetrics::on(const spread::PremiumEvent& event, Timestamp now) {
+  spread_.set_premium(event.asset, to_string(event.region), event.over_name(),
+                      to_string(event.basis), event.premium, now);
+}
+
+void EventMetrics::on(const spread::SpreadEvent& event, Timestamp now) {
+  spread_.verdict(to_string(event.verdict), event.reasons);
+  if (event.received && event.time >= *event.received) {
+    spread_.latency(event.time - *event.received);
+  }
+  update_best(event, now);
+}
+
+void EventMetrics::on(const spread::OpportunityEvent& event, Timestamp) {
+  using Kind = spread::OpportunityEvent::Kind;
+  std::size_t& open = open_[event.asset];
+  if (event.kind == Kind::kOpen) {
+    ++open;
+    spread_.opportunity_opened(event.asset);
+  } else if (event.kind == Kind::kClose) {
+    open -= open > 0 ? 1 : 0;
+    spread_.opportunity_closed(to_string(*event.reason));
+  }
+  spread_.set_open_opportunities(event.asset, open);
+}
+
+/// What is not tradable is no best: its numbers may be another coin's, or nobody's to earn.
+void EventMetrics::update_best(const spread::SpreadEvent& event, Timestamp now) {
+  const std::string key = event.asset + "|" + std::string{to_string(event.buy)} + "|" +
+                          std::string{to_string(event.sell)} + "|" +
+                          std::string{config::to_string(event.mode)};
+  Row& row = rows_[key];
+  row.asset = event.asset;
+  row.best.reset();
+  if (event.verdict == spread::Verdict::kTradable && event.net_ratio && event.optimal) {
+    row.best = {*event.net_ratio, event.optimal->net_profit_usdt};
+  }
+  std::optional<Best> best;
+  for (auto it = rows_.lower_bound(event.asset + "|");
+       it != rows_.end() && it->second.asset == event.asset; ++it) {
+    if (!it->second.best) continue;
+    if (!best) best = it->second.best;
+    best->net_ratio = std::max(best->net_ratio, it->second.best->net_ratio);
+    best->net_profit_usdt = std::max(best->net_profit_usdt, it->second.best->net_profit_usdt);
+  }
+  spread_.set_best(event.asset, best, now);
+}
+
+}  // namespace spreadwatch::app

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/time.h"
+#include "fx/rate_table.h"
+#include "metrics/fx_metrics.h"
+#include "metrics/publish_metrics.h"
+#include "metrics/spread_metrics.h"
+#include "spread/engine.h"
+#include "spread/event.h"
+
+namespace spreadwatch::app {
+
+/// Keeps the metrics true that follow from what the engine says.
+/// Threads: on_event() and on_restored() one at a time; on_rates() and on_counts() likewise, at the
+/// same time as those.
+class EventMetrics {
+ public:
+  /// All must outlive it.
+  EventMetrics(metrics::FxMetrics& fx, metrics::SpreadMetrics& spread,
+               metrics::PublishMetrics& publish)
+      : fx_(fx), spread_(spread), publish_(publish) {}
+
+  /// An event leaves at `now`.
+  void on_event(const spread::Event& event, Timestamp now);
+  /// An opportunity that the run before left open, by its last event.
+  void on_restored(const spread::OpportunityEvent& last);
+
+  /// The rates were judged again: they may have become younger without another value.
+  void on_rates(const fx::RateTable& rates);
+  void on_counts(const spread::Engine::Counts& counts);
+
+ private:
+  using Best = metrics::SpreadMetrics::Best;
+  struct Row {
+    std::string asset;
+    std::optional<Best> best;  // while it is tradable
+  };
+
+  void on(const Ticker& ticker, Timestamp now);
+  void on(const OrderBook& book, Timestamp now);
+  void on(const FeedError&, Timestamp) {}
+  void on(const fx::FxEvent& event, Timestamp now);
+  void on(const spread::PremiumEvent& event, Timestamp now);
+  void on(const spread::SpreadEvent& event, Timestamp now);
+  void on(const spread::OpportunityEvent& event, Timestamp now);
+  void delivered_late_by(std::optional<Timestamp> received, Timestamp now);
+  void update_best(const spread::SpreadEvent& event, Timestamp now);
+
+  metrics::FxMetrics& fx_;
+  metrics::SpreadMetrics& spread_;
+  metrics::PublishMetrics& publish_;
+  std::map<std::string, Row> rows_;          // by pair; the rows of one asset stand together
+  std::map<std::string, std::size_t> open_;  // opportunities, by asset
+};
+
+}  // namespace spreadwatch::app
