@@ -16,10 +16,12 @@
 #include "core/time.h"
 #include "fx/bank_poller.h"
 #include "history/opportunity_log.h"
+#include "http/descriptor_budget.h"
 #include "ingest/live_feeds.h"
 #include "metrics/exposer.h"
 #include "metrics/fx_metrics.h"
 #include "metrics/history_metrics.h"
+#include "metrics/http_metrics.h"
 #include "metrics/ingest_metrics.h"
 #include "metrics/publish_metrics.h"
 #include "metrics/queue_metrics.h"
@@ -45,8 +47,8 @@ namespace spreadwatch::app {
 ///  - engine_thread_: the Engine; rates, premiums, pairs, opportunities, without a lock.
 ///  - publish_thread_: writes events out; Kafka, Store, stream, metrics.
 ///  - librdkafka's and a poller: KafkaPublisher.
-///  - cpprestsdk's pool of 4: HTTP requests in and out.
-///  - the exposer's: /metrics.
+///  - cpprestsdk's pool of 4: HTTP requests out.
+///  - of each HTTP server (api, /metrics) one for its connections and a few workers that answer.
 class Pipeline final : private ingest::LiveSink, private fx::BankSink, private spread::EventSink {
  public:
   /// `loaded` must outlive the pipeline.
@@ -101,6 +103,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   metrics::PublishMetrics publish_metrics_;
   metrics::HistoryMetrics history_metrics_;
   metrics::QueueMetrics queue_metrics_;
+  metrics::HttpMetrics http_metrics_;
 
   BoundedQueue<MarketEvent> market_queue_;
   BoundedQueue<spread::Event> event_queue_;
@@ -122,6 +125,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
 
   ingest::LiveFeeds feeds_;
   fx::BankPoller bank_poller_;
+  const http::DescriptorBudget descriptors_;
   std::unique_ptr<metrics::Exposer> exposer_;
   api::Server server_;
   std::atomic<bool> stopped_{false};

@@ -7,7 +7,7 @@
 namespace spreadwatch::http {
 namespace {
 
-constexpr std::size_t kAlwaysReserved = 44;
+constexpr std::size_t kAlwaysReserved = 52;
 constexpr std::size_t kMostApi = 512;
 constexpr std::size_t kMostMetrics = 64;
 constexpr std::size_t kMostStreams = 200;
@@ -23,10 +23,10 @@ rlimit limits() {
 
 DescriptorBudget descriptor_budget(std::size_t limit) {
   const std::size_t free = limit > kAlwaysReserved ? limit - kAlwaysReserved : 0;
-  const std::size_t api = std::clamp<std::size_t>(free / 2, 12, kMostApi);
+  const std::size_t api = std::clamp<std::size_t>(free / 2, 8, kMostApi);
   return {.api = api,
           .streams = std::min(api / 2, kMostStreams),
-          .metrics = std::clamp<std::size_t>(free / 8, 8, kMostMetrics)};
+          .metrics = std::clamp<std::size_t>(free / 8, 4, kMostMetrics)};
 }
 
 std::size_t descriptor_limit() {

@@ -4,12 +4,11 @@
 
 namespace spreadwatch::http {
 
-/// With fewer the service does not start: its own files, the broker and one venue need about half
-/// of them.
+/// With fewer the service does not start: nine venues, the broker and its own files take about 50.
 inline constexpr std::size_t kLeastDescriptors = 64;
 
 /// How the process's descriptors are shared out. What the servers may not have is the reserve of
-/// the venues, Kafka, SQLite and everything else: at least 44, and with 1,024 or more nearly half.
+/// the venues, Kafka, SQLite and everything else: at least 52, and at 1,024 nearly half.
 struct DescriptorBudget {
   std::size_t api = 0;      ///< connections to the API
   std::size_t streams = 0;  ///< of these, event streams

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
 #include "process.h"
+#include "tests/api/raw_client.h"
 
 namespace spreadwatch::test {
 namespace {
@@ -34,8 +36,11 @@ std::string logged(const Process& process, const std::string& marker) {
 class MainJob {
  public:
   /// `venue` and `more` go into each venue's and the service's configuration.
-  explicit MainJob(const std::string& venue_extra = "", const std::string& more = "")
-      : simulator_(
+  /// `descriptors`: as many may the service have; 0 = as many as the test.
+  explicit MainJob(const std::string& venue_extra = "", const std::string& more = "",
+                   int descriptors = 0)
+      : descriptors_(descriptors),
+        simulator_(
             {program(), "simulate", "--seed", "7", "--config",
              folder_.write(
                  "simulate.yaml",
@@ -65,7 +70,13 @@ class MainJob {
   }
 
   void start_service() {
-    service_.emplace(std::vector<std::string>{program(), "run", "--config", config_.string()});
+    std::vector<std::string> argv = {program(), "run", "--config", config_.string()};
+    if (descriptors_ > 0) {
+      const std::string limited =
+          "ulimit -n " + std::to_string(descriptors_) + R"(; exec "$0" "$@")";
+      argv.insert(argv.begin(), {"sh", "-c", limited});
+    }
+    service_.emplace(argv);
     REQUIRE(service_->wait_for([](const Process& p) { return !logged(p, "api: ").empty(); },
                                seconds{15}));
     api_ = logged(*service_, "api: ");
@@ -93,10 +104,12 @@ class MainJob {
   Process& simulator() { return simulator_; }
   Process& service() { return *service_; }
   const Json& ready() const { return ready_; }
+  const std::string& api() const { return api_; }
   const std::string& metrics() const { return metrics_; }
   const std::string& brokers() const { return brokers_; }
 
  private:
+  const int descriptors_;
   TemporaryFolder folder_;
   std::filesystem::path config_;
   Process simulator_;
@@ -291,6 +304,45 @@ TEST_CASE("a state directory that cannot be written exits with 3 and names it") 
                                                   blocked.string() + "\n")});
   CHECK(finished.code == 3);
   CHECK(finished.err.find(blocked.string()) != std::string::npos);
+}
+
+/// The port of `http://127.0.0.1:port/…`.
+std::uint16_t port_of(const std::string& url) {
+  return static_cast<std::uint16_t>(std::stoi(url.substr(url.find(':', 5) + 1)));
+}
+
+TEST_CASE("more idle connections than descriptors leave API, metrics and reconnects working") {
+  MainJob job("", "", 256);
+  CHECK(eventually(seconds{15}, [&] { return job.synced(); }));
+  std::vector<std::unique_ptr<api::test::RawClient>> idle;
+  for (int i = 0; i < 300; ++i) {
+    idle.push_back(std::make_unique<api::test::RawClient>(port_of(job.api())));
+    idle.push_back(std::make_unique<api::test::RawClient>(port_of(job.metrics())));
+  }
+  CHECK(job.get("/healthz").value("status", "") == "ok");
+  const std::string scraped = http_get(job.metrics()).body;
+  const auto value = [&scraped](const std::string& series) {
+    const std::size_t at = scraped.find(series + " ");
+    return at == std::string::npos ? -1 : std::stoi(scraped.substr(at + series.size() + 1));
+  };
+  const std::string rejected = "spreadwatch_http_rejected_total{reason=";
+  CHECK(value(rejected + "\"made_room\",server=\"api\"}") > 150);
+  CHECK(value(rejected + "\"made_room\",server=\"metrics\"}") > 250);
+  CHECK(value(rejected + "\"no_descriptors\",server=\"api\"}") == 0);
+
+  const std::string control = job.ready()["control_url"].get<std::string>();
+  CHECK(http_get(control + "/v1/faults", "POST", R"({"fault":"close"})").status / 100 == 2);
+  CHECK(eventually(seconds{30}, [&] {
+    const Json feeds = job.get("/api/v1/feeds");
+    if (!feeds.contains("feeds")) return false;
+    std::set<std::string> back;
+    for (const Json& feed : feeds["feeds"]) {
+      if (feed["channel"] != "orderbook") continue;
+      if (feed["state"] != "synced" || feed["reconnects"] == 0) return false;
+      back.insert(feed["venue"].get<std::string>());
+    }
+    return back.size() == kVenueNames.size();
+  }));
 }
 
 TEST_CASE("a port that is taken exits with 3") {

@@ -10,19 +10,19 @@ namespace {
 
 TEST_CASE("the servers' share leaves a reserve at every limit, and grows with it to a maximum") {
   DescriptorBudget before = descriptor_budget(kLeastDescriptors);
-  CHECK(before.api == 12);
-  CHECK(before.streams == 6);
-  CHECK(before.metrics == 8);
+  CHECK(before.api == 8);
+  CHECK(before.streams == 4);
+  CHECK(before.metrics == 4);
   for (std::size_t limit = kLeastDescriptors; limit < 5000; ++limit) {
     CAPTURE(limit);
     const DescriptorBudget budget = descriptor_budget(limit);
-    REQUIRE(budget.api + budget.metrics + 44 <= limit);
+    REQUIRE(budget.api + budget.metrics + 52 <= limit);
     REQUIRE(budget.streams < budget.api);
     REQUIRE(budget.api >= before.api);
     REQUIRE(budget.metrics >= before.metrics);
     before = budget;
   }
-  CHECK(descriptor_budget(1024).api == 490);
+  CHECK(descriptor_budget(1024).api == 486);
   CHECK(descriptor_budget(1024).api + descriptor_budget(1024).metrics + 400 < 1024);
   CHECK(before.api == 512);
   CHECK(before.streams == 200);
