@@ -31,8 +31,12 @@ std::optional<Topic> topic_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-Broadcaster::Broadcaster(std::size_t max_clients, std::chrono::milliseconds heartbeat)
-    : max_clients_(max_clients), heartbeat_(heartbeat), thread_([this] { run(); }) {}
+Broadcaster::Broadcaster(std::size_t max_clients, std::chrono::milliseconds heartbeat,
+                         std::function<void()> dropped)
+    : max_clients_(max_clients),
+      heartbeat_(heartbeat),
+      on_dropped_(std::move(dropped)),
+      thread_([this] { run(); }) {}
 
 Broadcaster::~Broadcaster() { close(); }
 
@@ -41,8 +45,9 @@ void Broadcaster::publish(Topic topic, std::string_view record) {
   while (!record.empty() && (record.back() == '\n' || record.back() == '\r')) {
     record.remove_suffix(1);  // a line end inside an event would end it
   }
-  events_.try_push(
+  const bool queued = events_.try_push(
       Event{topic, next_id_.fetch_add(1, std::memory_order_relaxed), std::string{record}});
+  if (!queued && on_dropped_) on_dropped_();
 }
 
 bool Broadcaster::add(std::shared_ptr<StreamSink> sink, TopicMask topics) {

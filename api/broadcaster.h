@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -15,6 +16,7 @@
 
 #include "core/bounded_queue.h"
 #include "core/heartbeat.h"
+#include "http/stream.h"
 
 namespace spreadwatch::api {
 
@@ -31,7 +33,7 @@ constexpr TopicMask mask_of(Topic t) { return TopicMask{1} << static_cast<unsign
 inline constexpr TopicMask kAllTopics = (TopicMask{1} << kTopicNames.size()) - 1;
 
 /// A piece of an event stream that any number of clients send without copying it.
-using StreamChunk = std::shared_ptr<const std::string>;
+using StreamChunk = http::Stream::Chunk;
 
 /// Where a client's share of the stream goes. Threads: called by the broadcaster's own thread only.
 class StreamSink {
@@ -51,7 +53,9 @@ class StreamSink {
 /// any.
 class Broadcaster {
  public:
-  Broadcaster(std::size_t max_clients, std::chrono::milliseconds heartbeat);
+  /// `dropped` is told of each event that the full queue refused, on the thread that published it.
+  Broadcaster(std::size_t max_clients, std::chrono::milliseconds heartbeat,
+              std::function<void()> dropped = {});
   ~Broadcaster();  ///< close()
   Broadcaster(const Broadcaster&) = delete;
   Broadcaster& operator=(const Broadcaster&) = delete;
@@ -101,6 +105,7 @@ class Broadcaster {
 
   const std::size_t max_clients_;
   const std::chrono::milliseconds heartbeat_;
+  const std::function<void()> on_dropped_;
   BoundedQueue<Event> events_{kQueuedEvents};
   std::atomic<std::uint64_t> next_id_{1};
   std::atomic<std::uint64_t> cut_{0};

@@ -55,7 +55,9 @@ Json operation_of(const Route& route) {
     responses["503"] = problem_response("there was no answer in time");
   }
   responses["413"] = problem_response("the request has too long a body");
+  responses["408"] = problem_response("the request did not come whole in time");
   responses["414"] = problem_response("the request target is too long");
+  responses["431"] = problem_response("the request line and headers are too long");
   if (route.id == Route::Id::kReady) responses["503"] = body_of(route, "not ready: see reasons");
   if (route.id == Route::Id::kStream) {
     responses["503"] = problem_response("as many streams as allowed are open");
@@ -85,7 +87,7 @@ std::string openapi_document() {
                          "Cross-region spot premiums and whether they can be earned. Times are "
                          "Unix epoch with the unit in "
                          "the name, rates are fractions, what is absent is null. Unknown query "
-                         "parameters are refused."}}},
+                         "parameters are refused. HEAD is answered as GET without the body."}}},
                       {"paths", std::move(paths)},
                       {"components", {{"schemas", Json::parse(schema_files().front().content)}}}};
   return document.dump(1);

@@ -194,10 +194,14 @@ std::string_view title_of(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
     case 413:
       return "Content Too Large";
     case 414:
       return "URI Too Long";
+    case 431:
+      return "Request Header Fields Too Large";
     case 503:
       return "Service Unavailable";
     default:
@@ -523,8 +527,8 @@ Response Router::answer(const Request& request) const {
     const auto captured = match_path(route.path, request.path);
     if (!captured) continue;
     if (request.method != "GET") {
-      Response refused = problem(405, "method_not_allowed", "this answers to GET only");
-      refused.allow = "GET";
+      Response refused = problem(405, "method_not_allowed", "this answers to GET and HEAD only");
+      refused.allow = "GET, HEAD";
       return refused;
     }
     Parameters parameters;

@@ -15,6 +15,7 @@
 namespace spreadwatch::api {
 
 /// A request as it came, path and query still percent-encoded; `query` without the question mark.
+/// A HEAD comes as GET.
 struct Request {
   std::string method;
   std::string path;
@@ -47,8 +48,8 @@ struct Parameter {
   bool required = false;                   ///< of a query parameter; a path's always are
 };
 
-/// One thing the server answers to GET. The routing, the parameter checks and the OpenAPI document
-/// are made from the same table, so none can know a route that another does not.
+/// One thing the server answers to GET and HEAD. The routing, the parameter checks and the OpenAPI
+/// document are made from the same table, so none can know a route that another does not.
 struct Route {
   enum class Id : std::uint8_t {
     kBoard,

@@ -1,34 +1,18 @@
 #include "api/server.h"
 
-#include <arpa/inet.h>
-#include <cpprest/http_listener.h>
-#include <netinet/in.h>
-#include <pplx/threadpool.h>
-#include <spdlog/spdlog.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <future>
-#include <stdexcept>
+#include <atomic>
+#include <string>
 #include <string_view>
 #include <utility>
 
-#include "api/connection_guard.h"
-#include "api/event_stream_buffer.h"
 #include "api/router.h"
 
 namespace spreadwatch::api {
 namespace {
 
-namespace http = web::http;
-using Listener = web::http::experimental::listener::http_listener;
-
-constexpr int kPortAttempts = 20;
-constexpr std::chrono::milliseconds kDrainWithin{600};
-constexpr std::chrono::milliseconds kCloseWithin{300};
+// Each waits for the engine; the other workers are left for what must be answered at once.
+constexpr int kProfitsAtOnce = 2;
 
 // What a browser needs to be told. The board loads nothing but its own files.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kSecurityHeaders = {{
@@ -43,72 +27,63 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kSecurity
      "data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
 }};
 
-/// The port that `address` can be listened on: `port` itself, or a free one when it is 0. cpprest's
-/// listener can neither report an ephemeral port nor say clearly why it could not bind, so a socket
-/// of our own tries first. Throws std::runtime_error.
-std::uint16_t probe_port(const std::string& address, std::uint16_t port) {
-  const auto fail = [&](const std::string& why) -> std::runtime_error {
-    return std::runtime_error("cannot listen on " + address + ":" + std::to_string(port) + ": " +
-                              why);
-  };
-  sockaddr_in wanted{};
-  wanted.sin_family = AF_INET;
-  wanted.sin_port = htons(port);
-  const std::string numeric = address == "localhost" ? "127.0.0.1" : address;
-  if (::inet_pton(AF_INET, numeric.c_str(), &wanted.sin_addr) != 1) {
-    throw fail("not an IPv4 address");
-  }
-  const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (probe < 0) throw fail(std::strerror(errno));
-  const int on = 1;
-  ::setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  socklen_t size = sizeof wanted;
-  const bool ok = ::bind(probe, reinterpret_cast<const sockaddr*>(&wanted), size) == 0 &&
-                  ::listen(probe, 1) == 0 &&
-                  ::getsockname(probe, reinterpret_cast<sockaddr*>(&wanted), &size) == 0;
-  const int error = errno;
-  ::close(probe);
-  if (!ok) throw fail(std::strerror(error));
-  return ntohs(wanted.sin_port);
-}
-
-void add_headers(http::http_response& reply, const Response& response) {
-  http::http_headers& headers = reply.headers();
+http::Response with_headers(Response response) {
+  http::Response reply{.status = response.status};
+  reply.headers.reserve(kSecurityHeaders.size() + 4);
+  const bool file = response.content_type.starts_with("text/") &&
+                    !response.content_type.starts_with("text/event-stream");
+  reply.headers.emplace_back("Content-Type", std::move(response.content_type));
   for (const auto& [name, value] : kSecurityHeaders) {
-    headers.add(std::string{name}, std::string{value});
+    reply.headers.emplace_back(std::string{name}, std::string{value});
   }
-  headers.add("Cache-Control", response.content_type.starts_with("text/") &&
-                                       !response.content_type.starts_with("text/event-stream")
-                                   ? "no-cache"
-                                   : "no-store");
-  if (!response.allow.empty()) headers.add("Allow", response.allow);
+  reply.headers.emplace_back("Cache-Control", file ? "no-cache" : "no-store");
+  if (!response.allow.empty()) reply.headers.emplace_back("Allow", std::move(response.allow));
+  reply.body = std::move(response.body);
+  return reply;
 }
 
-/// Reads a body nobody wants and forgets it: the library sends no answer before the body has ended,
-/// and would keep all of it in memory.
-void drain(const http::http_request& request) {
-  auto scratch = std::make_shared<std::array<std::uint8_t, 16384>>();
-  auto body = request.body().streambuf();
-  pplx::details::_do_while([body, scratch]() mutable {
-    return body.getn(scratch->data(), scratch->size()).then([](size_t n) { return n > 0; });
-  }).then([](const pplx::task<bool>& done) {
-    try {
-      done.get();
-    } catch (const std::exception&) {
-      // The client went away in the middle of its body.
-    }
-  });
+/// What never became a request, as a problem like any other.
+Response refusal(http::Rejection reason, const ServerLimits& limits) {
+  using http::Rejection;
+  switch (reason) {
+    case Rejection::kTimeout:
+      return problem(
+          408, "request_timeout",
+          "the request did not come whole within " + std::to_string(limits.idle.count()) + " s");
+    case Rejection::kBodyTooLarge:
+      return problem(413, "payload_too_large",
+                     "the request body may have " + std::to_string(limits.body_bytes) + " bytes");
+    case Rejection::kTargetTooLong:
+      return problem(414, "uri_too_long",
+                     "the request target may have " + std::to_string(limits.uri_bytes) + " bytes");
+    case Rejection::kHeadTooLarge:
+      return problem(
+          431, "head_too_large",
+          "the request line and headers may have " + std::to_string(limits.head_bytes) + " bytes");
+    case Rejection::kFailed:
+      return problem(500, "internal_error", "the request failed; the log says why");
+    default:
+      return problem(400, "malformed_request", "this is not an HTTP/1.1 request");
+  }
 }
 
-/// Waits for nothing: what becomes of the reply matters only to the stream.
-void forget(const pplx::task<void>& sent) {
-  sent.then([](const pplx::task<void>& done) {
-    try {
-      done.get();
-    } catch (const std::exception&) {
-      // The client went away before it had its answer.
-    }
-  });
+/// A stream client's place in the broadcaster.
+class StreamClient final : public StreamSink {
+ public:
+  explicit StreamClient(std::shared_ptr<http::Stream> stream) : stream_(std::move(stream)) {}
+  bool offer(const StreamChunk& chunk) override { return stream_->offer(chunk); }
+  void finish(bool cut) override { stream_->finish(cut); }
+
+ private:
+  const std::shared_ptr<http::Stream> stream_;
+};
+
+http::Limits http_limits(const ServerLimits& limits) {
+  return {.connections = limits.connections,
+          .head_bytes = limits.head_bytes,
+          .target_bytes = limits.uri_bytes,
+          .body_bytes = limits.body_bytes,
+          .idle = limits.idle};
 }
 
 }  // namespace
@@ -116,166 +91,80 @@ void forget(const pplx::task<void>& sent) {
 class Server::Impl {
  public:
   Impl(config::HttpSettings http, std::vector<config::VenueSettings> venues, const Store& store,
-       const Clock& clock, Providers providers, ServerLimits limits)
-      : http_(std::move(http)),
-        limits_(limits),
-        shared_(std::make_shared<Shared>(
-            Router(std::move(venues), store, clock, std::move(providers)), limits)) {}
+       const Clock& clock, Providers providers, ServerLimits limits, ServerObservers observers)
+      : limits_(limits),
+        observer_(observers.http),
+        router_(std::move(venues), store, clock, guarded(std::move(providers))),
+        broadcaster_(limits.stream_clients, limits.heartbeat, std::move(observers.event_dropped)),
+        server_(
+            std::move(http.address), http.port,
+            [this](const http::Request& request) { return answer(request); },
+            [this](http::Rejection reason) { return with_headers(refusal(reason, limits_)); },
+            http_limits(limits), observers.http) {}
 
-  void start() {
-    for (int attempt = 1;; ++attempt) {
-      const std::uint16_t port = probe_port(http_.address, http_.port);
-      try {
-        listen(port);
-        break;
-      } catch (const std::exception& error) {
-        // Another program may take a free port between the probe and us; a configured one is just
-        // taken.
-        if (http_.port == 0 && attempt < kPortAttempts) continue;
-        throw std::runtime_error("cannot listen on " + http_.address + ":" + std::to_string(port) +
-                                 ": " + error.what());
-      }
-    }
-    guard_ = std::make_unique<ConnectionGuard>(port_, limits_.connections, limits_.idle);
-  }
-
+  void start() { server_.start(); }
   void stop() noexcept {
-    try {
-      shared_->broadcaster.close();
-      guard_.reset();
-      if (!listener_) return;
-      if (!drain_connections(port_, kDrainWithin)) {
-        spdlog::warn("http: some connections did not end in time");
-      }
-      auto closed = std::make_shared<std::promise<void>>();
-      auto listener = std::exchange(listener_, nullptr);
-      std::future<void> done = closed->get_future();
-      listener->close().then([closed, listener](const pplx::task<void>& task) {
-        try {
-          task.get();
-        } catch (const std::exception& error) {
-          spdlog::warn("http: closing the listener: {}", error.what());
-        }
-        closed->set_value();
-      });
-      if (done.wait_for(kCloseWithin) != std::future_status::ready) {
-        spdlog::warn("http: the listener did not close in time");
-      }
-    } catch (const std::exception& error) {
-      spdlog::warn("http: stop: {}", error.what());
-    }
+    broadcaster_.close();  // ends the streams, so that the server's stop finds none
+    server_.stop();
   }
 
-  std::uint16_t port() const { return port_; }
-  std::string url() const { return "http://" + http_.address + ":" + std::to_string(port_); }
-  Broadcaster& broadcaster() { return shared_->broadcaster; }
+  std::uint16_t port() const { return server_.port(); }
+  std::string url() const { return server_.url(); }
+  Broadcaster& broadcaster() { return broadcaster_; }
 
  private:
-  /// What requests use; they may outlive the server by a moment.
-  struct Shared {
-    Shared(Router r, const ServerLimits& l)
-        : router(std::move(r)), limits(l), broadcaster(l.stream_clients, l.heartbeat) {}
-    const Router router;
-    const ServerLimits limits;
-    Broadcaster broadcaster;
-  };
-
-  void listen(std::uint16_t port) {
-    auto listener = std::make_shared<Listener>(
-        web::uri("http://" + http_.address + ":" + std::to_string(port) + "/"));
-    const auto handler = [shared = shared_](const http::http_request& request) {
-      handle(shared, request);
+  Providers guarded(Providers providers) {
+    if (!providers.profit) return providers;
+    providers.profit = [this, ask = std::move(providers.profit)](const ProfitQuery& query) {
+      const bool busy = profits_.fetch_add(1) >= kProfitsAtOnce;
+      ProfitAnswer answer = busy ? ProfitAnswer{} : ask(query);
+      profits_.fetch_sub(1);
+      return answer;
     };
-    listener->support(handler);
-    // The library answers these two by itself unless told otherwise.
-    listener->support(http::methods::OPTIONS, handler);
-    listener->support(http::methods::TRCE, handler);
-    listener->open().get();
-    listener_ = std::move(listener);
-    port_ = port;
+    return providers;
   }
 
-  static Response answer(const Shared& shared, const http::http_request& request) {
-    const web::uri& target = request.request_uri();
-    if (target.path().size() + target.query().size() > shared.limits.uri_bytes) {
-      return problem(
-          414, "uri_too_long",
-          "the request target may have " + std::to_string(shared.limits.uri_bytes) + " bytes");
-    }
-    if (request.headers().content_length() > shared.limits.body_bytes) {
-      return problem(
-          413, "payload_too_large",
-          "the request body may have " + std::to_string(shared.limits.body_bytes) + " bytes");
-    }
-    return shared.router.answer({request.method(), target.path(), target.query()});
+  http::Response answer(const http::Request& request) {
+    Response response = router_.answer({request.method, request.path, request.query});
+    if (!response.stream) return with_headers(std::move(response));
+    return stream(*response.stream, request.head);
   }
 
-  static void handle(const std::shared_ptr<Shared>& shared, const http::http_request& request) {
-    Response response;
-    try {
-      if (request.headers().content_length() > 0 || request.headers().has("Transfer-Encoding")) {
-        drain(request);
-      }
-      response = answer(*shared, request);
-    } catch (const std::exception& error) {
-      spdlog::error("http: {} {}: {}", request.method(), request.request_uri().path(),
-                    error.what());
-      response = problem(500, "internal_error", "the request failed; the log says why");
-    }
-    if (response.stream) {
-      stream(shared, request, *response.stream);
-      return;
-    }
-    http::http_response reply(static_cast<http::status_code>(response.status));
-    add_headers(reply, response);
-    reply.set_body(std::move(response.body), response.content_type);
-    forget(request.reply(reply));
-  }
-
-  static void stream(const std::shared_ptr<Shared>& shared, const http::http_request& request,
-                     TopicMask topics) {
+  http::Response stream(TopicMask topics, bool head_only) {
     static const StreamChunk kHello =
         std::make_shared<const std::string>("retry: 2000\n: connected\n\n");
-    auto buffer = std::make_shared<EventStreamBuffer>(shared->limits.stream_queue_bytes);
-    buffer->offer(kHello);
-    if (!shared->broadcaster.add(buffer, topics)) {
-      Response full = problem(503, "too_many_streams", "as many streams as allowed are open");
-      http::http_response reply(static_cast<http::status_code>(full.status));
-      add_headers(reply, full);
-      reply.headers().add("Retry-After", "10");
-      reply.set_body(std::move(full.body), full.content_type);
-      forget(request.reply(reply));
-      return;
-    }
-    http::http_response reply(http::status_codes::OK);
-    add_headers(reply, {.content_type = "text/event-stream"});
-    reply.headers().add("X-Accel-Buffering", "no");  // a proxy must pass events on as they come
-    using concurrency::streams::details::basic_streambuf;
-    const concurrency::streams::streambuf<std::uint8_t> body(
-        std::static_pointer_cast<basic_streambuf<std::uint8_t>>(buffer));
-    reply.set_body(concurrency::streams::istream(body), "text/event-stream");
-    request.reply(reply).then([shared, buffer](const pplx::task<void>& done) {
-      try {
-        done.get();
-      } catch (const std::exception&) {
-        // The client went away, which is how most streams end.
+    auto stream = std::make_shared<http::Stream>(limits_.stream_queue_bytes);
+    if (!head_only) {
+      stream->offer(kHello);
+      const auto client = std::make_shared<StreamClient>(stream);
+      if (!broadcaster_.add(client, topics)) {
+        if (observer_ != nullptr) observer_->rejected(http::Rejection::kStreamLimit);
+        http::Response full =
+            with_headers(problem(503, "too_many_streams", "as many streams as allowed are open"));
+        full.headers.emplace_back("Retry-After", "10");
+        return full;
       }
-      shared->broadcaster.remove(buffer.get());
-    });
+      stream->on_over([this, sink = client.get()] { broadcaster_.remove(sink); });
+    }
+    http::Response reply = with_headers({.content_type = "text/event-stream"});
+    reply.headers.emplace_back("X-Accel-Buffering", "no");  // a proxy must pass events on at once
+    reply.stream = std::move(stream);
+    return reply;
   }
 
-  const config::HttpSettings http_;
   const ServerLimits limits_;
-  const std::shared_ptr<Shared> shared_;
-  std::shared_ptr<Listener> listener_;
-  std::uint16_t port_ = 0;
-  std::unique_ptr<ConnectionGuard> guard_;
+  http::Observer* const observer_;
+  std::atomic<int> profits_{0};
+  const Router router_;
+  Broadcaster broadcaster_;
+  http::Server server_;  // last: its threads use the others
 };
 
 Server::Server(config::HttpSettings http, std::vector<config::VenueSettings> venues,
-               const Store& store, const Clock& clock, Providers providers, ServerLimits limits)
+               const Store& store, const Clock& clock, Providers providers, ServerLimits limits,
+               ServerObservers observers)
     : impl_(std::make_unique<Impl>(std::move(http), std::move(venues), store, clock,
-                                   std::move(providers), limits)) {}
+                                   std::move(providers), limits, std::move(observers))) {}
 
 Server::~Server() { stop(); }
 

@@ -33,6 +33,9 @@ Heartbeat::Time steady_now() { return Heartbeat::Steady::now(); }
 
 /// What `top -H` and a debugger call this thread. At most 15 characters.
 void name_thread(const char* name) { pthread_setname_np(pthread_self(), name); }
+constexpr std::array<std::string_view, 2> kServers = {"api", "metrics"};
+constexpr std::size_t kApiServer = 0;
+constexpr std::size_t kMetricsServer = 1;
 
 std::vector<VenueId> venue_ids(const config::Settings& settings) {
   std::vector<VenueId> ids;
@@ -94,6 +97,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       service_metrics_(registry_, kStageNames),
       clock_watch_(clock_, service_metrics_),
       event_metrics_(fx_metrics_, spread_metrics_, publish_metrics_),
+      http_metrics_(registry_, kServers),
       market_queue_(kQueueCapacity),
       event_queue_(kQueueCapacity),
       profit_queue_(kProfitCapacity),
@@ -105,10 +109,16 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry),
              clock_, *this, ingest_metrics_),
       bank_poller_(settings_.fx.bank, clock_, *this, ingest::http_get),
+      descriptors_(http::descriptor_budget(http::descriptor_limit())),
       server_(settings_.http, settings_.venues, store_, clock_,
               {.readiness = [this] { return readiness_.ask(); },
                .feeds = [this] { return feeds_.feeds(); },
-               .profit = [this](const api::ProfitQuery& query) { return ask_profit(query); }}) {
+               .profit = [this](const api::ProfitQuery& query) { return ask_profit(query); }},
+              {.connections = descriptors_.api, .stream_clients = descriptors_.streams},
+              {.http = &http_metrics_.server(kApiServer),
+               .event_dropped = [this] { http_metrics_.stream_event_dropped(); }}) {
+  http_metrics_.set_limits(kApiServer, descriptors_.api, descriptors_.streams);
+  http_metrics_.set_limits(kMetricsServer, descriptors_.metrics, 0);
   queue_metrics_.set_capacity(kSpreadStage, kQueueCapacity);
   queue_metrics_.set_capacity(kPublishStage, kQueueCapacity);
   kafka_.on_acknowledged([this](std::string_view id) {
@@ -143,7 +153,8 @@ Pipeline::~Pipeline() { stop(); }
 void Pipeline::start() {
   // What can refuse to start comes first: ports and the broker.
   exposer_ = std::make_unique<metrics::Exposer>(registry_, settings_.metrics.address,
-                                                settings_.metrics.port);
+                                                settings_.metrics.port, descriptors_.metrics,
+                                                &http_metrics_.server(kMetricsServer));
   server_.start();
   kafka_.start();
   restore_opportunities();
@@ -168,10 +179,7 @@ void Pipeline::stop() noexcept {
 }
 
 std::string Pipeline::api_url() const { return server_.url(); }
-std::string Pipeline::metrics_url() const {
-  return "http://" + settings_.metrics.address + ":" + std::to_string(exposer_->port()) +
-         "/metrics";
-}
+std::string Pipeline::metrics_url() const { return exposer_->url(); }
 std::string Pipeline::brokers() const { return kafka_.brokers(); }
 
 void Pipeline::on_event(MarketEvent event) {

@@ -23,10 +23,12 @@
 #include "core/time.h"
 #include "fx/bank_poller.h"
 #include "history/opportunity_log.h"
+#include "http/descriptor_budget.h"
 #include "ingest/live_feeds.h"
 #include "metrics/exposer.h"
 #include "metrics/fx_metrics.h"
 #include "metrics/history_metrics.h"
+#include "metrics/http_metrics.h"
 #include "metrics/ingest_metrics.h"
 #include "metrics/publish_metrics.h"
 #include "metrics/queue_metrics.h"
@@ -53,8 +55,8 @@ namespace spreadwatch::app {
 ///  - engine_thread_: the Engine; rates, premiums, pairs, opportunities, without a lock.
 ///  - publish_thread_: writes events out; Kafka, Store, stream, metrics.
 ///  - librdkafka's and a poller: KafkaPublisher.
-///  - cpprestsdk's pool of 4: HTTP requests in and out.
-///  - the exposer's: /metrics.
+///  - cpprestsdk's pool of 4: HTTP requests out.
+///  - of each HTTP server (api, /metrics) one for its connections and a few workers that answer.
 ///
 /// Each of the stages says when it works (Heartbeat); one that stands is a reason in /readyz. All
 /// times inside are the ServiceClock's; where a record leaves, its moments become times of day
@@ -114,6 +116,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   metrics::ServiceMetrics service_metrics_;
   ClockWatch clock_watch_;
   EventMetrics event_metrics_;
+  metrics::HttpMetrics http_metrics_;
 
   BoundedQueue<MarketEvent> market_queue_;
   BoundedQueue<spread::Event> event_queue_;
@@ -139,6 +142,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
 
   ingest::LiveFeeds feeds_;
   fx::BankPoller bank_poller_;
+  const http::DescriptorBudget descriptors_;
   std::unique_ptr<metrics::Exposer> exposer_;
   api::Server server_;
   std::atomic<bool> stopped_{false};

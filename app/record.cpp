@@ -6,21 +6,28 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <iostream>
 #include <stdexcept>
+#include <string_view>
 #include <vector>
 
 #include "app/clock_watch.h"
 #include "app/commands.h"
+#include "app/descriptors.h"
 #include "app/load_config.h"
 #include "app/recorder.h"
 #include "app/signals.h"
 #include "core/service_clock.h"
+#include "http/descriptor_budget.h"
 #include "ingest/rest_client.h"
 #include "metrics/exposer.h"
+#include "metrics/http_metrics.h"
 
 namespace spreadwatch::app {
 namespace {
+
+constexpr std::array<std::string_view, 1> kServers = {"metrics"};
 
 std::uint16_t record_metrics_port(const config::Settings& settings) {
   if (settings.record.metrics_port) return *settings.record.metrics_port;
@@ -45,6 +52,7 @@ ingest::CaptureWriter::Options writer_options(const config::RecordSettings& sett
 int record(const RecordOptions& options) {
   const std::optional<config::Loaded> loaded = load_config(options.config);
   if (!loaded) return kExitBadInput;
+  if (!claim_descriptors()) return kExitCouldNotStart;
   const config::Settings& settings = loaded->settings;
 
   // Before any thread exists, so that every thread inherits the mask and only wait() takes the
@@ -64,8 +72,12 @@ int record(const RecordOptions& options) {
     ClockWatch clock_watch(clock, service_metrics);
     metrics::IngestMetrics ingest_metrics(registry, venues);
     metrics::CaptureMetrics capture_metrics(registry);
+    metrics::HttpMetrics http_metrics(registry, kServers);
+    const std::size_t connections = http::descriptor_budget(http::descriptor_limit()).metrics;
+    http_metrics.set_limits(0, connections, 0);
     const metrics::Exposer exposer(registry, settings.metrics.address,
-                                   record_metrics_port(settings));
+                                   record_metrics_port(settings), connections,
+                                   &http_metrics.server(0));
     ingest::CaptureWriter writer(writer_options(settings.record, options.folder), clock,
                                  capture_metrics);
     Recorder recorder(writer);
@@ -78,7 +90,7 @@ int record(const RecordOptions& options) {
     for (const VenueId venue : venues) recorder.begin(venue, clock.now());
     bank_poller.start();
     feeds.start();
-    spdlog::info("metrics: http://{}:{}/metrics", settings.metrics.address, exposer.port());
+    spdlog::info("metrics: {}", exposer.url());
     spdlog::info("recording into {}", options.folder.string());
     std::optional<int> signal;
     while (!signal) {

@@ -10,6 +10,7 @@
 #include <stdexcept>
 
 #include "app/commands.h"
+#include "app/descriptors.h"
 #include "app/load_config.h"
 #include "app/pipeline.h"
 #include "app/signals.h"
@@ -19,6 +20,7 @@ namespace spreadwatch::app {
 int run(const std::filesystem::path& config) {
   const std::optional<config::Loaded> loaded = load_config(config);
   if (!loaded) return kExitBadInput;
+  if (!claim_descriptors()) return kExitCouldNotStart;
 
   // Before any thread exists, so that every thread inherits the mask and only wait() takes the
   // signals.

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "app/commands.h"
+#include "app/descriptors.h"
 #include "app/load_config.h"
 #include "app/signals.h"
 #include "sim/simulator.h"
@@ -53,6 +54,7 @@ int simulate(const SimulateOptions& options) {
   const std::optional<config::Loaded> loaded = load_config(options.config);
   if (!loaded) return kExitBadInput;
   if (!check_fault_script(options.config, loaded->settings)) return kExitBadInput;
+  if (!claim_descriptors()) return kExitCouldNotStart;
   sim::SimulatorConfig wanted = simulator_config(loaded->settings);
   if (options.seed) wanted.seed = *options.seed;
 

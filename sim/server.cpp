@@ -40,6 +40,7 @@ constexpr auto kHandshakeTimeout = std::chrono::seconds(10);
 constexpr auto kIdleHttpTimeout = std::chrono::seconds(60);
 constexpr auto kCloseTimeout = std::chrono::seconds(3);
 // A kernel buffer that swallows megabytes would hide a slow reader from the queue's bound.
+constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 constexpr int kSendBufferBytes = 256 * 1024;
 constexpr auto kFrozenWatch = std::chrono::milliseconds(200);
 constexpr std::string_view kFormType = "application/x-www-form-urlencoded";
@@ -556,7 +557,7 @@ class Listener {
  public:
   Listener(asio::io_context& io, std::uint16_t port, std::unique_ptr<PortHandler> handler,
            Shared& shared)
-      : acceptor_(io), port_(std::move(handler)), shared_(shared) {
+      : acceptor_(io), pause_(io), port_(std::move(handler)), shared_(shared) {
     const tcp::endpoint endpoint(asio::ip::address_v4::loopback(), port);
     try {
       acceptor_.open(endpoint.protocol());
@@ -576,8 +577,17 @@ class Listener {
   void accept() {
     acceptor_.async_accept([this](beast::error_code error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
+      if (error && error != asio::error::connection_aborted) return accept_later();
       if (!error) admit(std::move(socket));
       accept();
+    });
+  }
+
+  /// There is no descriptor for another connection: asking again at once would take a whole core.
+  void accept_later() {
+    pause_.expires_after(kAcceptPause);
+    pause_.async_wait([this](beast::error_code cancelled) {
+      if (!cancelled) accept();
     });
   }
 
@@ -601,6 +611,7 @@ class Listener {
   }
 
   tcp::acceptor acceptor_;
+  asio::steady_timer pause_;
   std::unique_ptr<PortHandler> port_;
   Shared& shared_;
 };

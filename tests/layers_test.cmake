@@ -1,14 +1,15 @@
 # Checks that includes between folders only go along the arrows of the architecture:
-#   core <- config, metrics <- ingest, fx <- spread <- alerts, publish, history <- api <- app;  sim uses core only.
+#   core <- config, http <- metrics <- ingest, fx <- spread <- alerts, publish, history <- api <- app;  sim uses core only.
 # Usage: cmake -DROOT=<source dir> -P layers_test.cmake
 cmake_minimum_required(VERSION 3.25)
 
 set(below_core core)
 set(below_config core config)
-set(below_metrics core metrics)
-set(below_ingest core config metrics ingest)
-set(below_fx core config metrics fx)
-set(below_spread core config metrics ingest fx spread)
+set(below_http core http)
+set(below_metrics core http metrics)
+set(below_ingest core config http metrics ingest)
+set(below_fx core config http metrics fx)
+set(below_spread core config http metrics ingest fx spread)
 set(below_alerts ${below_spread} alerts)
 set(below_publish ${below_spread} publish)
 set(below_history ${below_spread} history)
@@ -16,7 +17,7 @@ set(below_api ${below_spread} alerts publish history api)
 set(below_app ${below_api} sim app)
 set(below_sim core sim)
 
-set(folders core config metrics ingest fx spread alerts publish history api app sim)
+set(folders core config http metrics ingest fx spread alerts publish history api app sim)
 set(wrong 0)
 set(checked 0)
 foreach(folder IN LISTS folders)

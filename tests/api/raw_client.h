@@ -19,25 +19,37 @@ namespace spreadwatch::api::test {
 /// A plain TCP connection to loopback; every read gives up after 10 s.
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port, int receive_buffer = 0)
-      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit RawClient(std::uint16_t port, int receive_buffer = 0) : RawClient(port, Later{}) {
     if (receive_buffer > 0) {
       ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     }
+    connect();
+  }
+  struct Later {};
+  /// Not yet connected.
+  RawClient(std::uint16_t port, Later, int family = AF_INET)
+      : port_(port), family_(family), fd_(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const timeval deadline{.tv_sec = 10, .tv_usec = 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-      ::close(fd_);
-      throw std::runtime_error("connect failed");
-    }
   }
   ~RawClient() { ::close(fd_); }
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
+
+  void connect() {
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port_);
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port_);
+    v6.sin6_addr = in6addr_loopback;
+    const int result = family_ == AF_INET
+                           ? ::connect(fd_, reinterpret_cast<const sockaddr*>(&v4), sizeof v4)
+                           : ::connect(fd_, reinterpret_cast<const sockaddr*>(&v6), sizeof v6);
+    if (result != 0) throw std::runtime_error("connect failed");
+  }
 
   void send(std::string_view text) {
     while (!text.empty()) {
@@ -66,8 +78,13 @@ class RawClient {
     }
   }
   const std::string& received() const { return received_; }
+  void forget() { received_.clear(); }
+  /// Tells the server that nothing more will be sent.
+  void end() { ::shutdown(fd_, SHUT_WR); }
 
  private:
+  std::uint16_t port_;
+  int family_;
   int fd_;
   std::string received_;
 };

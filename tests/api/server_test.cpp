@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -10,7 +12,6 @@
 #include <thread>
 #include <vector>
 
-#include "api/connection_guard.h"
 #include "api/router.h"
 #include "tests/api/raw_client.h"
 #include "tests/api/sample.h"
@@ -374,7 +375,7 @@ TEST_CASE("what cannot be served is refused with a named problem") {
     CAPTURE(method);
     const Reply reply = request(port, method, "/api/v1/fx", "Content-Length: 2\r\n", "{}");
     CHECK(f.refused(405, reply) == "method_not_allowed");
-    CHECK(reply.headers.at("allow") == "GET");
+    CHECK(reply.headers.at("allow") == "GET, HEAD");
   }
   CHECK(f.refused(414, "/api/v1/fx?" + std::string(5000, 'a')) == "uri_too_long");
   CHECK(f.refused(400, "/api/v1/tickers?venue=%zz") == "malformed_uri");
@@ -384,6 +385,100 @@ TEST_CASE("what cannot be served is refused with a named problem") {
                                "Content-Length: " + std::to_string(large.size()) + "\r\n",
                                large)) == "payload_too_large");
   CHECK(get(port, "/healthz").status == 200);
+}
+
+TEST_CASE("HEAD is answered on every route as GET is, without the body and without a stream") {
+  Fixture f;
+  std::set<std::string> asked;
+  for (const Route& route : routes()) {
+    std::string target{route.path};
+    if (route.id == Route::Id::kOrderBook) target = "/api/v1/orderbooks/upbit/BTC-KRW";
+    if (route.id == Route::Id::kProfit) target += "?asset=BTC&buy=okx&sell=upbit&size_usdt=1000";
+    CAPTURE(target);
+    asked.insert(target);
+    const Reply head = request(f.server.port(), "HEAD", target);
+    CHECK(head.status == (route.id == Route::Id::kReady ? 503 : 200));
+    CHECK(head.body.empty());
+    CHECK(head.headers.at("content-type") == route.content_type);
+    if (route.id == Route::Id::kStream) {
+      CHECK(f.server.broadcaster().clients() == 0);
+      continue;
+    }
+    const Reply got = get(f.server.port(), target);
+    CHECK(head.status == got.status);
+    // What stands in a body changes with time; its length and all else does not.
+    auto headers = head.headers;
+    headers["date"] = got.headers.at("date");
+    CHECK(headers == got.headers);
+  }
+  CHECK(asked.contains("/"));
+  CHECK(asked.contains("/openapi.json"));
+  CHECK(request(f.server.port(), "HEAD", "/nothing").status == 404);
+  CHECK(request(f.server.port(), "HEAD", "/nothing").body.empty());
+}
+
+TEST_CASE("pipelined requests are answered") {
+  Fixture f;
+  RawClient client(f.server.port());
+  client.send(
+      "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"
+      "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"
+      "GET /openapi.json HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  client.receive_all();
+  std::size_t at = 0;
+  for (const std::string part : {"200 OK", "{\"status\":\"ok\"}", "404 Not Found", "unknown_route",
+                                 "200 OK", "text/html", "200 OK", "\"openapi\": \"3.1.0\""}) {
+    CAPTURE(part);
+    at = client.received().find(part, at);
+    REQUIRE(at != std::string::npos);
+  }
+}
+
+TEST_CASE("what never becomes a request is refused with a named problem as well") {
+  Fixture f({.idle = 1s});
+  const auto raw = [&](const std::string& text) {
+    RawClient client(f.server.port());
+    client.send(text);
+    client.receive_all();
+    return test::parse_reply(client.received());
+  };
+  CHECK(f.refused(400, raw("GET\r\n\r\n")) == "malformed_request");
+  CHECK(f.refused(408, raw("GET / HTTP/1.1\r\nHost:")) == "request_timeout");
+  CHECK(f.refused(414, raw("GET /" + std::string(20'000, 'a'))) == "uri_too_long");
+  const Reply reply = raw("GET / HTTP/1.1\r\nHost: " + std::string(20'000, 'a'));
+  CHECK(f.refused(431, reply) == "head_too_large");
+  CHECK(reply.headers.at("x-content-type-options") == "nosniff");
+}
+
+TEST_CASE("what-ifs that wait for a busy engine leave the other routes answerable") {
+  std::promise<void> go;
+  const std::shared_future<void> gone = go.get_future().share();
+  std::atomic<int> waiting{0};
+  Providers providers = test::sample_providers();
+  providers.profit = [&](const ProfitQuery&) {
+    ++waiting;
+    gone.wait();
+    return ProfitAnswer{.status = ProfitAnswer::Status::kOk, .record = "{}"};
+  };
+  Fixture f({}, std::move(providers));
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(std::make_unique<RawClient>(f.server.port()));
+    clients.back()->send(
+        "GET /api/v1/profit?asset=BTC&buy=okx&sell=upbit&size_usdt=1 HTTP/1.1\r\nHost: a\r\n"
+        "Connection: close\r\n\r\n");
+  }
+  REQUIRE(eventually([&] { return waiting == 2; }));
+  CHECK(f.body("/healthz").at("status") == "ok");
+  go.set_value();
+  int answered = 0;
+  for (const auto& client : clients) {
+    client->receive_all();
+    const Reply reply = test::parse_reply(client->received());
+    if (reply.status == 200) ++answered;
+    if (reply.status != 200) CHECK(f.refused(503, reply) == "engine_busy");
+  }
+  CHECK(answered >= 2);
 }
 
 TEST_CASE("the OpenAPI document lists exactly the routes that answer") {

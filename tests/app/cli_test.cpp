@@ -53,6 +53,29 @@ TEST_CASE("version is one line on stdout") {
   CHECK(finished.out.starts_with("spreadwatch "));
 }
 
+TEST_CASE("with fewer than 64 descriptors nothing starts, and the limit is named") {
+  const TemporaryFolder folder;
+  const auto config = folder.write(
+      "few.yaml",
+      "assets: [BTC]\nvenues: {upbit: {ws_url: \"ws://127.0.0.1:1\", rest_url: "
+      "\"http://127.0.0.1:1\"}}\nhttp: {port: 0}\nmetrics: {port: 0}\nsimulate: {base_port: 0}\n");
+  const std::vector<std::vector<std::string>> commands = {
+      {"run", "--config", config},
+      {"record", "--config", config, "--out", folder.path() / "captures"},
+      {"simulate", "--config", config}};
+  for (const std::vector<std::string>& command : commands) {
+    CAPTURE(command.front());
+    std::vector<std::string> argv = {"sh", "-c", R"(ulimit -n 63; exec "$0" "$@")", program()};
+    argv.insert(argv.end(), command.begin(), command.end());
+    const Finished refused = run(argv);
+    CHECK(refused.code == 3);
+    CHECK(refused.out.empty());
+    CHECK(refused.err ==
+          "spreadwatch: the limit of open files (ulimit -n, RLIMIT_NOFILE) is 63: at least 64 are "
+          "needed\n");
+  }
+}
+
 TEST_CASE("check-config names every error with file and line and exits with 1") {
   const TemporaryFolder folder;
   const auto good = folder.write("good.yaml", "assets: [BTC]\nvenues: {upbit: }\n");

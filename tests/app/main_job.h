@@ -36,10 +36,12 @@ inline std::string logged(const Process& process, const std::string& marker) {
 class MainJob {
  public:
   /// `venue_extra` and `more` go into each venue's and the service's configuration, `environment`
-  /// is added to the service's.
+  /// is added to the service's. `descriptors`: as many may the service have; 0 = as many as the
+  /// test.
   explicit MainJob(const std::string& venue_extra = "", const std::string& more = "",
-                   std::map<std::string, std::string> environment = {})
+                   std::map<std::string, std::string> environment = {}, int descriptors = 0)
       : environment_(std::move(environment)),
+        descriptors_(descriptors),
         simulator_(
             {program(), "simulate", "--seed", "7", "--config",
              folder_.write(
@@ -70,8 +72,13 @@ class MainJob {
   }
 
   void start_service() {
-    service_.emplace(std::vector<std::string>{program(), "run", "--config", config_.string()},
-                     environment_);
+    std::vector<std::string> argv = {program(), "run", "--config", config_.string()};
+    if (descriptors_ > 0) {
+      const std::string limited =
+          "ulimit -n " + std::to_string(descriptors_) + R"(; exec "$0" "$@")";
+      argv.insert(argv.begin(), {"sh", "-c", limited});
+    }
+    service_.emplace(argv, environment_);
     REQUIRE(service_->wait_for([](const Process& p) { return !logged(p, "api: ").empty(); },
                                seconds{15}));
     api_ = logged(*service_, "api: ");
@@ -106,6 +113,7 @@ class MainJob {
  private:
   TemporaryFolder folder_;
   std::map<std::string, std::string> environment_;
+  const int descriptors_;
   std::filesystem::path config_;
   Process simulator_;
   Json ready_;

@@ -7,9 +7,12 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
+
+#include "tests/api/raw_client.h"
 
 namespace spreadwatch::test {
 namespace {
@@ -198,6 +201,45 @@ TEST_CASE("a state directory that cannot be written exits with 3 and names it") 
                                                   blocked.string() + "\n")});
   CHECK(finished.code == 3);
   CHECK(finished.err.find(blocked.string()) != std::string::npos);
+}
+
+/// The port of `http://127.0.0.1:port/…`.
+std::uint16_t port_of(const std::string& url) {
+  return static_cast<std::uint16_t>(std::stoi(url.substr(url.find(':', 5) + 1)));
+}
+
+TEST_CASE("more idle connections than descriptors leave API, metrics and reconnects working") {
+  MainJob job("", "", {}, 256);
+  CHECK(eventually(seconds{15}, [&] { return job.synced(); }));
+  std::vector<std::unique_ptr<api::test::RawClient>> idle;
+  for (int i = 0; i < 300; ++i) {
+    idle.push_back(std::make_unique<api::test::RawClient>(port_of(job.api())));
+    idle.push_back(std::make_unique<api::test::RawClient>(port_of(job.metrics())));
+  }
+  CHECK(job.get("/healthz").value("status", "") == "ok");
+  const std::string scraped = http_get(job.metrics()).body;
+  const auto value = [&scraped](const std::string& series) {
+    const std::size_t at = scraped.find(series + " ");
+    return at == std::string::npos ? -1 : std::stoi(scraped.substr(at + series.size() + 1));
+  };
+  const std::string rejected = "spreadwatch_http_rejected_total{reason=";
+  CHECK(value(rejected + "\"made_room\",server=\"api\"}") > 150);
+  CHECK(value(rejected + "\"made_room\",server=\"metrics\"}") > 250);
+  CHECK(value(rejected + "\"no_descriptors\",server=\"api\"}") == 0);
+
+  const std::string control = job.ready()["control_url"].get<std::string>();
+  CHECK(http_get(control + "/v1/faults", "POST", R"({"fault":"close"})").status / 100 == 2);
+  CHECK(eventually(seconds{30}, [&] {
+    const Json feeds = job.get("/api/v1/feeds");
+    if (!feeds.contains("feeds")) return false;
+    std::set<std::string> back;
+    for (const Json& feed : feeds["feeds"]) {
+      if (feed["channel"] != "orderbook") continue;
+      if (feed["state"] != "synced" || feed["reconnects"] == 0) return false;
+      back.insert(feed["venue"].get<std::string>());
+    }
+    return back.size() == kVenueNames.size();
+  }));
 }
 
 TEST_CASE("a port that is taken exits with 3") {

@@ -11,6 +11,7 @@
 #include "metrics/capture_metrics.h"
 #include "metrics/fx_metrics.h"
 #include "metrics/history_metrics.h"
+#include "metrics/http_metrics.h"
 #include "metrics/ingest_metrics.h"
 #include "metrics/publish_metrics.h"
 #include "metrics/queue_metrics.h"
@@ -27,6 +28,7 @@ inline constexpr std::array<std::string_view, 3> kPairs = {"USDT/KRW", "USDT/USD
 inline constexpr std::array<std::string_view, 2> kExclusions = {"stale", "outlier"};
 inline constexpr std::array<std::string_view, 2> kTopics = {"ticker.korea", "opportunity"};
 inline constexpr std::array<std::string_view, 2> kStages = {"spread", "publish"};
+inline constexpr std::array<std::string_view, 2> kServers = {"api", "metrics"};
 inline constexpr std::array<std::string_view, 1> kRules = {"premium_high"};
 inline constexpr std::array<std::string_view, 1> kSinks = {"webhook"};
 
@@ -53,6 +55,7 @@ struct FullRegistry {
   PublishMetrics publish{registry, kTopics};
   QueueMetrics queues{registry, kStages};
   HistoryMetrics history{registry};
+  HttpMetrics http{registry, kServers};
   AlertMetrics alerts{registry, kRules, kSinks};
 };
 

@@ -79,6 +79,11 @@ TEST_CASE("series of closed lists exist at zero from the start") {
       R"(spreadwatch_alerts_fired_total{rule="premium_high"})",
       R"(spreadwatch_alerts_delivered_total{sink="webhook"})",
       R"(spreadwatch_app_queue_drops_total{stage="publish"})",
+      R"(spreadwatch_http_connections{kind="stream",server="api"})",
+      R"(spreadwatch_http_answers_total{server="metrics",status="5xx"})",
+      R"(spreadwatch_http_rejected_total{reason="head_too_large",server="api"})",
+      R"(spreadwatch_http_rejected_total{reason="made_room",server="metrics"})",
+      R"(spreadwatch_http_stream_events_dropped_total)",
   };
   for (const std::string& series : zeros) {
     CAPTURE(series);
