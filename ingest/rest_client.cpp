@@ -1,6 +1,8 @@
 #include "ingest/rest_client.h"
 
 #include <cpprest/http_client.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
 #include <pplx/pplxtasks.h>
 #include <spdlog/spdlog.h>
 
@@ -8,6 +10,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <charconv>
 #include <chrono>
 #include <condition_variable>
@@ -17,6 +20,7 @@
 #include <mutex>
 #include <tuple>
 
+#include "ingest/host_name.h"
 #include "ingest/transport.h"
 
 namespace spreadwatch::ingest {
@@ -29,6 +33,8 @@ using http::client::http_client_config;
 constexpr std::size_t kMaxClients = 16;  // addresses whose connections are kept for reuse
 constexpr std::size_t kKeptBodyBytes = 1024;
 constexpr std::size_t kDetailBytes = 200;  // of an error answer's body in the error text
+// The library keeps its own deadline, except for a name look-up that hangs.
+constexpr milliseconds kGrace{1'000};
 
 /// Thrown into cpprestsdk to end a download that got too long.
 struct BodyTooLong : std::runtime_error {
@@ -57,6 +63,10 @@ std::optional<int> used_weight(const http::http_headers& headers) {
   return number(header(headers, "X-MBX-USED-WEIGHT-1M"));
 }
 
+std::optional<milliseconds> retry_after(const http::http_headers& headers) {
+  return parse_retry_after(header(headers, "Retry-After"), time_of_answer(header(headers, "Date")));
+}
+
 ErrorCode code_of_status(int status) {
   if (status == 429) return ErrorCode::kRateLimited;
   if (status == 418 || status == 403) return ErrorCode::kBanned;
@@ -66,8 +76,7 @@ ErrorCode code_of_status(int status) {
 RestFailure refusal(int status, const http::http_headers& headers, const std::string& body) {
   RestFailure out = failure(code_of_status(status), "HTTP " + std::to_string(status));
   out.status = status;
-  out.retry_after =
-      parse_retry_after(header(headers, "Retry-After"), time_of_answer(header(headers, "Date")));
+  out.retry_after = retry_after(headers);
   out.used_weight = used_weight(headers);
   out.body = body.substr(0, kKeptBodyBytes);
   if (!body.empty()) out.error.detail += ": " + body.substr(0, kDetailBytes);
@@ -99,6 +108,24 @@ RestFailure from_exception(const std::exception_ptr& thrown, bool timed_out) {
   }
 }
 
+/// Verifies the certificate as OpenSSL does, and that it was made out to the host that the
+/// connection has asked for (as it says by SNI, so that this holds behind a redirect, too).
+/// cpprestsdk's own look at the name comes on top: it is content with a common name beside
+/// alternative names.
+int verify_with_name(X509_STORE_CTX* store, void* /*unused*/) {
+  const int verified = X509_verify_cert(store);
+  if (verified != 1) return verified;
+  const auto* const ssl =
+      static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  const char* const name =
+      ssl == nullptr ? nullptr : SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  std::string host = name == nullptr ? "" : name;
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (names_host(X509_STORE_CTX_get0_cert(store), host)) return 1;
+  X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
+  return 0;
+}
+
 http_client_config configuration(const RestRequest& request, const std::string& ca_file) {
   http_client_config config;
   config.set_timeout(request.timeout);
@@ -108,6 +135,7 @@ http_client_config configuration(const RestRequest& request, const std::string& 
                         boost::asio::ssl::context::no_sslv2 | boost::asio::ssl::context::no_sslv3 |
                         boost::asio::ssl::context::no_tlsv1 |
                         boost::asio::ssl::context::no_tlsv1_1);
+    SSL_CTX_set_cert_verify_callback(context.native_handle(), &verify_with_name, nullptr);
     if (ca_file.empty()) return;
     // An unreadable file leaves the authority untrusted, which the handshake then reports.
     boost::system::error_code ignored;
@@ -180,7 +208,8 @@ void begin(Clients& clients, const RestRequest& request, const pplx::cancellatio
             if (head->status / 100 != 2) {
               return done(Unexpected{refusal(head->status, head->headers, body)});
             }
-            done(RestAnswer{head->status, std::move(body), used_weight(head->headers)});
+            done(RestAnswer{head->status, std::move(body), used_weight(head->headers),
+                            retry_after(head->headers)});
           } catch (...) {
             // A refusal whose body could not be read is still a refusal.
             if (head->status != 0 && head->status / 100 != 2) {
@@ -203,7 +232,7 @@ class RestClient::Impl : public std::enable_shared_from_this<Impl> {
 
   void get(RestRequest request, Callback callback) {
     if (stopped_) return;
-    if (in_flight_ < options_.max_in_flight) return launch(request, std::move(callback));
+    if (pending_.size() < options_.max_in_flight) return launch(request, std::move(callback));
     if (waiting_.size() < options_.max_waiting) {
       waiting_.emplace_back(std::move(request), std::move(callback));
       return;
@@ -224,33 +253,59 @@ class RestClient::Impl : public std::enable_shared_from_this<Impl> {
     }
     waiting_.clear();
     try {
-      cancel_.cancel();
+      for (auto& [id, pending] : pending_) pending.cancel.cancel();
     } catch (const std::exception& e) {
       spdlog::warn("cancelling HTTP requests: {}", e.what());
     }
+    // The timers go before their event loop may.
+    pending_.clear();
   }
 
-  std::size_t in_flight() const { return in_flight_; }
+  std::size_t in_flight() const { return pending_.size(); }
   std::size_t waiting() const { return waiting_.size(); }
 
  private:
+  struct Pending {
+    Pending(boost::asio::io_context& io, Callback on_result)
+        : callback(std::move(on_result)), deadline(io) {}
+    Callback callback;
+    boost::asio::steady_timer deadline;
+    pplx::cancellation_token_source cancel;
+  };
+
   void launch(const RestRequest& request, Callback callback) {
-    ++in_flight_;
-    begin(clients_, request, cancel_.get_token(),
-          [self = shared_from_this(), callback = std::move(callback)](RestResult result) {
+    const std::uint64_t id = ++launched_;
+    Pending& pending = pending_.try_emplace(id, io_, std::move(callback)).first->second;
+    // Whatever becomes of the request inside the library: it is answered, and its place is free.
+    pending.deadline.expires_after(request.timeout + kGrace);
+    pending.deadline.async_wait(
+        [self = shared_from_this(), id](const boost::system::error_code& ec) {
+          if (!ec) self->give_up(id);
+        });
+    begin(clients_, request, pending.cancel.get_token(),
+          [self = shared_from_this(), id](RestResult result) {
             // The event loop may be gone once stop() was called: whether it is still there is
             // decided and used under one lock.
             const std::lock_guard lock(self->post_mutex_);
             if (!self->may_post_) return;
-            boost::asio::post(self->io_, [self, callback, result = std::move(result)]() mutable {
-              self->finish(callback, std::move(result));
+            boost::asio::post(self->io_, [self, id, result = std::move(result)]() mutable {
+              self->finish(id, std::move(result));
             });
           });
   }
 
-  void finish(const Callback& callback, RestResult result) {
-    --in_flight_;
-    if (stopped_) return;
+  void give_up(std::uint64_t id) {
+    const auto found = pending_.find(id);
+    if (found == pending_.end()) return;
+    found->second.cancel.cancel();
+    finish(id, Unexpected{failure(ErrorCode::kTimeout, "no answer in time")});
+  }
+
+  void finish(std::uint64_t id, RestResult result) {
+    const auto found = pending_.find(id);
+    if (found == pending_.end()) return;  // given up
+    const Callback callback = std::move(found->second.callback);
+    pending_.erase(found);
     if (!waiting_.empty()) {
       auto [request, next] = std::move(waiting_.front());
       waiting_.pop_front();
@@ -266,9 +321,9 @@ class RestClient::Impl : public std::enable_shared_from_this<Impl> {
   boost::asio::io_context& io_;
   const RestOptions options_;
   Clients clients_;
-  pplx::cancellation_token_source cancel_;
   std::deque<std::pair<RestRequest, Callback>> waiting_;
-  std::size_t in_flight_ = 0;
+  std::map<std::uint64_t, Pending> pending_;  // in flight, by number
+  std::uint64_t launched_ = 0;
   bool stopped_ = false;
   std::mutex post_mutex_;
   bool may_post_ = true;  // guarded by post_mutex_
@@ -301,8 +356,7 @@ RestResult rest_get(const RestRequest& request, const std::string& ca_file,
     shared->changed.notify_all();
   });
   std::unique_lock lock(shared->mutex);
-  // The library keeps its own deadline, except for a name look-up that hangs.
-  shared->changed.wait_for(lock, stop, request.timeout + seconds{1},
+  shared->changed.wait_for(lock, stop, request.timeout + kGrace,
                            [&] { return shared->result.has_value(); });
   if (shared->result) return std::move(*shared->result);
   lock.unlock();

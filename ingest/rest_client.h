@@ -33,6 +33,8 @@ struct RestAnswer {
   int status = 0;
   std::string body;
   std::optional<int> used_weight;  ///< Binance's X-MBX-USED-WEIGHT-1M
+  /// Of the Retry-After header: some venues refuse in the body of a 200.
+  std::optional<milliseconds> retry_after = std::nullopt;
 };
 
 /// Why there is no answer. `error.code` is one of kConnectFailed, kTlsFailed, kTimeout,
@@ -54,8 +56,8 @@ struct RestOptions {
   std::string ca_file{};  ///< PEM file trusted besides the system's authorities; empty = none
 };
 
-/// HTTP GETs whose answers come back on an io_context. Host name and certificate are verified for
-/// https.
+/// HTTP GETs whose answers come back on an io_context. For https the certificate is verified, and
+/// the host name as names_host() does.
 ///
 /// Requests run on the process-wide pool of cpprestsdk: call
 /// `crossplat::threadpool::initialize_with_threads(4)` before the first one.
@@ -70,7 +72,8 @@ class RestClient {
   RestClient(const RestClient&) = delete;
   RestClient& operator=(const RestClient&) = delete;
 
-  /// `callback` is called exactly once on the io_context, never from inside get(); not at all after
+  /// `callback` is called exactly once on the io_context, never from inside get(), at the latest a
+  /// second after the timeout of the request, counted from when it is sent; not at all after
   /// stop().
   void get(RestRequest request, Callback callback);
   /// Cancels what is in flight and forgets what waits. Does not wait for the cancelled requests to

@@ -62,6 +62,7 @@ class TlsClient {
 struct TransportOptions {
   milliseconds connect_timeout{10'000};    ///< name look-up and TCP
   milliseconds handshake_timeout{10'000};  ///< TLS and websocket upgrade together
+  milliseconds write_timeout{20'000};      ///< of one message; a peer that reads nothing is left
   milliseconds close_timeout{1'000};  ///< from our close frame (or a protocol error) to the end
   std::size_t max_message =
       8U << 20U;                 ///< bytes; a longer message ends the connection as kOversizedFrame
@@ -112,7 +113,8 @@ class WebsocketConnection {
   WebsocketConnection(const WebsocketConnection&) = delete;
   WebsocketConnection& operator=(const WebsocketConnection&) = delete;
 
-  /// Queues a text message. False when the connection is not open or the queue is full.
+  /// Queues a text message, which leaves as one frame. False when the connection is not open or the
+  /// queue is full.
   bool send(std::string text);
   /// Sends a protocol ping. False when not open or the last one is still on its way out.
   bool ping();

@@ -5,7 +5,9 @@
 #include <pplx/threadpool.h>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <chrono>
+#include <future>
 #include <optional>
 #include <string>
 #include <thread>
@@ -167,6 +169,52 @@ TEST_CASE("TLS: only the right authority and host name will do") {
   CHECK(code_of(rest_get(request_to(server.url("https", "localhost")))) == ErrorCode::kTlsFailed);
   CHECK(code_of(rest_get(request_to(wrong_host.url("https", "localhost")), other->ca_file)) ==
         ErrorCode::kTlsFailed);
+}
+
+TEST_CASE("TLS: a common name beside subject alternative names is nobody's host name") {
+  const auto handler = [](Peer& peer) { peer.respond("ok"); };
+  const auto get = [&](const char* alt_name, const char* host) {
+    const auto certificates = test::make_certificates(alt_name, host);
+    TestServer server(handler, certificates.get());
+    return rest_get(request_to(server.url("https", host)), certificates->ca_file);
+  };
+  CHECK(code_of(get("DNS:other.test", "localhost")) == ErrorCode::kTlsFailed);
+  CHECK(code_of(get("IP:127.0.0.2", "localhost")) == ErrorCode::kTlsFailed);
+  CHECK(code_of(get("email:a@other.test", "localhost")) == ErrorCode::kTlsFailed);
+  CHECK(code_of(get("IP:127.0.0.2", "127.0.0.1")) == ErrorCode::kTlsFailed);
+  CHECK(code_of(get("DNS:localhost", "127.0.0.1")) == ErrorCode::kTlsFailed);
+  CHECK(get("DNS:localhost", "localhost").has_value());
+  CHECK(get("IP:127.0.0.1", "127.0.0.1").has_value());
+  CHECK(get("", "localhost").has_value());  // there is nothing else to go by
+}
+
+TEST_CASE("a request that the library does not come back from is answered all the same, once") {
+  REQUIRE(kPoolReady);
+  // As a name look-up that hangs: every thread of the library is taken.
+  std::promise<void> done;
+  const std::shared_future<void> over = done.get_future().share();
+  for (int i = 0; i < 4; ++i) {
+    boost::asio::post(crossplat::threadpool::shared_instance().service(), [over] { over.wait(); });
+  }
+  TestServer server([](Peer& peer) { peer.respond("late"); });
+  Loop loop;
+  RestClient client(loop.io, {.max_in_flight = 1, .max_waiting = 3});
+  std::vector<ErrorCode> answers;
+  for (int i = 0; i < 2; ++i) {
+    client.get(request_to(server.url("http"), 50ms),
+               [&](const RestResult& result) { answers.push_back(code_of(result)); });
+  }
+  const bool answered = loop.until([&] { return answers.size() == 2; });
+  done.set_value();
+  REQUIRE(answered);
+  CHECK(answers == std::vector{ErrorCode::kTimeout, ErrorCode::kTimeout});
+  CHECK(client.in_flight() == 0);
+  // What the library has to say now is too late.
+  std::optional<RestResult> next;
+  client.get(request_to(server.url("http")), [&](RestResult result) { next = std::move(result); });
+  REQUIRE(loop.until([&] { return next.has_value(); }));
+  CHECK(next->has_value());
+  CHECK(answers.size() == 2);
 }
 
 TEST_CASE("requests beyond the limits wait or are refused") {

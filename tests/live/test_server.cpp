@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -139,6 +140,28 @@ class StreamPeer final : public Peer {
     message_.clear();
     return out;
   }
+  std::optional<WsFrame> read_frame() override {
+    error_code ec;
+    std::array<unsigned char, 14> head{};
+    const auto get = [&](std::size_t at, std::size_t count) {
+      if (!ec) asio::read(stream(), asio::buffer(head.data() + at, count), ec);
+    };
+    get(0, 2);
+    std::size_t size = head[1] & 0x7FU;
+    const std::size_t more = size == 126 ? 2 : size == 127 ? 8 : 0;
+    get(2, more);
+    if (more > 0) size = 0;
+    for (std::size_t i = 0; i < more; ++i) size = size << 8U | head[2 + i];
+    get(10, 4);  // the mask, which a client always sends
+    if (ec) return std::nullopt;
+    WsFrame frame{head[0] & 0x0F, (head[0] & 0x80U) != 0, std::string(size, '\0')};
+    asio::read(stream(), asio::buffer(frame.payload), ec);
+    if (ec) return std::nullopt;
+    for (std::size_t i = 0; i < size; ++i) {
+      frame.payload[i] = static_cast<char>(frame.payload[i] ^ head[10 + i % 4]);
+    }
+    return frame;
+  }
   bool ended() const override { return ended_; }
   bool send(std::string_view text) override { return write(text, true); }
   bool send_binary(std::string_view bytes) override { return write(bytes, false); }
@@ -194,13 +217,13 @@ class StreamPeer final : public Peer {
 
 }  // namespace
 
-std::unique_ptr<Certificates> make_certificates(const std::string& alt_name) {
+std::unique_ptr<Certificates> make_certificates(const std::string& alt_name,
+                                                const std::string& common_name) {
   Key ca_key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
   Key key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
   const Cert ca =
       make_certificate(ca_key.get(), "spreadwatch test authority", 1, nullptr, ca_key.get(), {});
-  const Cert cert =
-      make_certificate(key.get(), "spreadwatch test server", 2, ca.get(), ca_key.get(), alt_name);
+  const Cert cert = make_certificate(key.get(), common_name, 2, ca.get(), ca_key.get(), alt_name);
   auto out = std::make_unique<Certificates>();
   Bio bio(BIO_new(BIO_s_mem()), &BIO_free);
   PEM_write_bio_X509(bio.get(), cert.get());

@@ -25,8 +25,16 @@ struct Certificates {
 };
 
 /// `alt_name` is the certificate's only subject alternative name: "DNS:localhost" or
-/// "IP:127.0.0.1".
-std::unique_ptr<Certificates> make_certificates(const std::string& alt_name);
+/// "IP:127.0.0.1"; none when it is empty.
+std::unique_ptr<Certificates> make_certificates(
+    const std::string& alt_name, const std::string& common_name = "spreadwatch test server");
+
+/// One websocket frame as it came.
+struct WsFrame {
+  int opcode = 0;
+  bool last = false;  ///< FIN
+  std::string payload;
+};
 
 /// The server's end of one connection, after the HTTP request has been read. Calls block; every one
 /// ends when the server is stopped.
@@ -49,6 +57,9 @@ class Peer {
   virtual std::optional<std::string> read() = 0;
   /// The next message if there is one within this time. A peer that uses this does not use read().
   virtual std::optional<std::string> read_for(std::chrono::milliseconds wait) = 0;
+  /// The next frame of the client; nullopt when the connection has ended. A peer that uses this
+  /// uses no other way to read.
+  virtual std::optional<WsFrame> read_frame() = 0;
   /// read_for() has found the end of the connection.
   virtual bool ended() const = 0;
   virtual bool send(std::string_view text) = 0;

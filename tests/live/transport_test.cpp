@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -206,6 +207,54 @@ TEST_CASE("a certificate for another host is refused") {
   Client client(server.url("wss", "localhost"), {}, certificates->ca_file);
   REQUIRE(client.until_closed());
   CHECK(client.events.closed->code == ErrorCode::kTlsFailed);
+}
+
+TEST_CASE("a common name beside subject alternative names is nobody's host name") {
+  // By its common name the certificate would be good for localhost.
+  for (const char* other : {"DNS:other.test", "IP:127.0.0.2", "email:a@other.test"}) {
+    CAPTURE(other);
+    const auto certificates = test::make_certificates(other, "localhost");
+    TestServer server(serve, certificates.get());
+    Client client(server.url("wss", "localhost"), {}, certificates->ca_file);
+    REQUIRE(client.until_closed());
+    CHECK(client.events.closed->code == ErrorCode::kTlsFailed);
+  }
+}
+
+TEST_CASE("a message leaves as one frame, however long it is") {
+  test::Log frames;
+  TestServer server([&](Peer& peer) {
+    if (!peer.accept()) return;
+    while (const auto frame = peer.read_frame()) {
+      frames.add(std::to_string(frame->opcode) + (frame->last ? " last " : " more ") +
+                 std::to_string(frame->payload.size()));
+    }
+  });
+  Client client(server.url("ws"));
+  REQUIRE(client.until([&] { return client.events.opened == 1; }));
+  const std::vector<std::size_t> sizes{1, 125, 126, 4'096, 4'097, 65'535, 65'536, 1'000'000};
+  for (const std::size_t size : sizes) CHECK(client.link->send(std::string(size, 'x')));
+  REQUIRE(client.until([&] { return frames.size() >= sizes.size(); }));
+  std::vector<std::string> expected;
+  for (const std::size_t size : sizes) expected.push_back("1 last " + std::to_string(size));
+  CHECK(frames.lines() == expected);
+}
+
+TEST_CASE("a peer that sends but reads nothing is left") {
+  std::promise<void> done;
+  const std::shared_future<void> over = done.get_future().share();
+  TestServer server([over](Peer& peer) {
+    if (peer.accept()) over.wait();
+  });
+  Client client(server.url("ws"),
+                TransportOptions{.write_timeout = 200ms, .max_queued_bytes = 128U << 20U});
+  REQUIRE(client.until([&] { return client.events.opened == 1; }));
+  REQUIRE(client.link->send(std::string(64U << 20U, 'x')));  // more than the system's buffers hold
+  const bool closed = client.until_closed();
+  done.set_value();
+  REQUIRE(closed);
+  CHECK(client.events.closed->code == ErrorCode::kTimeout);
+  CHECK(client.events.closed->was_open);
 }
 
 TEST_CASE("a server without TLS on a wss address is refused") {
