@@ -41,7 +41,7 @@ struct PairSeries {
                   "unavailable.");
   }
 
-  const Registry& registry;
+  Registry& registry;
   OptionalGauge bid;
   OptionalGauge ask;
   OptionalGauge mid;
