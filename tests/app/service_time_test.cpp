@@ -189,6 +189,25 @@ TEST_CASE(
   CHECK(closed_as_stale(job) == stale);
   CHECK(metric(job, "spreadwatch_app_clock_ahead_seconds") > 3500);
   CHECK(count(job.service().err(), "the wall clock was set") == 2);
+
+  // A run that begins with the clock set back goes on with the times that were told, not below.
+  const auto told = times(job, "opportunities", {"id"});
+  REQUIRE(!told.empty());
+  job.service().signal(SIGTERM);
+  CHECK(job.service().wait(kLong) == 0);
+  job.start_service();
+  CHECK(any_begins(ready_of(job)["notices"], "clock: times of day are told 3"));
+  REQUIRE(eventually(kLong, [&] { return all_premiums_ok(job); }));
+  const auto again = times(job, "opportunities", {"id"});
+  std::size_t gone_on = 0;
+  for (const auto& [id, time] : told) {
+    CAPTURE(id);
+    const auto found = again.find(id);
+    if (found == again.end()) continue;  // it had closed
+    ++gone_on;
+    CHECK(found->second >= time);
+  }
+  CHECK(gone_on > 0);
   job.service().signal(SIGTERM);
   CHECK(job.service().wait(kLong) == 0);
 }
