@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/address.h"
 #include "ingest/rest_client.h"
 #include "publish/encode.h"
 #include "publish/records.h"
@@ -93,6 +94,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       publish_metrics_(registry_, publish::kTopicNames),
       history_metrics_(registry_),
       queue_metrics_(registry_, kStages),
+      log_metrics_(registry_),
       market_queue_(kQueueCapacity),
       event_queue_(kQueueCapacity),
       profit_queue_(kProfitCapacity),
@@ -148,8 +150,7 @@ void Pipeline::stop() noexcept {
 
 std::string Pipeline::api_url() const { return server_.url(); }
 std::string Pipeline::metrics_url() const {
-  return "http://" + settings_.metrics.address + ":" + std::to_string(exposer_->port()) +
-         "/metrics";
+  return "http://" + join_host_port(settings_.metrics.address, exposer_->port()) + "/metrics";
 }
 std::string Pipeline::brokers() const { return kafka_.brokers(); }
 

@@ -21,6 +21,7 @@
 #include "metrics/fx_metrics.h"
 #include "metrics/history_metrics.h"
 #include "metrics/ingest_metrics.h"
+#include "metrics/log_metrics.h"
 #include "metrics/publish_metrics.h"
 #include "metrics/queue_metrics.h"
 #include "metrics/registry.h"
@@ -65,6 +66,9 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   std::string metrics_url() const;
   std::string brokers() const;
 
+  /// What the log lost so far, for the metric. Threads: any.
+  void set_log_lines_lost(std::uint64_t lines) { log_metrics_.set_lost(lines); }
+
  private:
   // From ingest and fx, on their threads: into the market queue.
   void on_event(MarketEvent event) override;
@@ -101,6 +105,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   metrics::PublishMetrics publish_metrics_;
   metrics::HistoryMetrics history_metrics_;
   metrics::QueueMetrics queue_metrics_;
+  metrics::LogMetrics log_metrics_;
 
   BoundedQueue<MarketEvent> market_queue_;
   BoundedQueue<spread::Event> event_queue_;

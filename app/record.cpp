@@ -3,19 +3,20 @@
 #include <utility>  // before asio, which uses std::exchange without including it
 // clang-format on
 #include <pplx/threadpool.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <iostream>
 #include <stdexcept>
 #include <vector>
 
 #include "app/commands.h"
 #include "app/load_config.h"
+#include "app/log.h"
 #include "app/recorder.h"
 #include "app/signals.h"
+#include "core/address.h"
 #include "ingest/rest_client.h"
 #include "metrics/exposer.h"
+#include "metrics/log_metrics.h"
 
 namespace spreadwatch::app {
 namespace {
@@ -41,15 +42,14 @@ ingest::CaptureWriter::Options writer_options(const config::RecordSettings& sett
 }  // namespace
 
 int record(const RecordOptions& options) {
+  // Before any thread exists, so that every thread inherits the mask and only wait() takes the
+  // signals.
+  const TerminationSignals signals;
   const std::optional<config::Loaded> loaded = load_config(options.config);
   if (!loaded) return kExitBadInput;
   const config::Settings& settings = loaded->settings;
 
-  // Before any thread exists, so that every thread inherits the mask and only wait() takes the
-  // signals.
-  const TerminationSignals signals;
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("spreadwatch"));
-  spdlog::set_level(spdlog::level::from_str(settings.log.level));
+  Log log({.level = settings.log.level});
   crossplat::threadpool::initialize_with_threads(4);
 
   try {
@@ -59,6 +59,7 @@ int record(const RecordOptions& options) {
     metrics::Registry registry;
     metrics::IngestMetrics ingest_metrics(registry, venues);
     metrics::CaptureMetrics capture_metrics(registry);
+    metrics::LogMetrics log_metrics(registry);
     const metrics::Exposer exposer(registry, settings.metrics.address,
                                    record_metrics_port(settings));
     ingest::CaptureWriter writer(writer_options(settings.record, options.folder), clock,
@@ -73,9 +74,11 @@ int record(const RecordOptions& options) {
     for (const VenueId venue : venues) recorder.begin(venue, clock.now());
     bank_poller.start();
     feeds.start();
-    spdlog::info("metrics: http://{}:{}/metrics", settings.metrics.address, exposer.port());
+    spdlog::info("metrics: http://{}/metrics",
+                 join_host_port(settings.metrics.address, exposer.port()));
     spdlog::info("recording into {}", options.folder.string());
-    spdlog::info("signal {}, ending", signals.wait());
+    const int signal = signals.wait([&] { log_metrics.set_lost(log.lost()); });
+    spdlog::info("signal {}, ending", signal);
     // In the direction of the flow, so that the tail is written.
     feeds.stop();
     bank_poller.stop();
@@ -85,7 +88,7 @@ int record(const RecordOptions& options) {
                  counts.lines, counts.dropped, counts.write_errors, counts.files_opened,
                  counts.files_removed);
   } catch (const std::runtime_error& error) {
-    std::cerr << "spreadwatch: " << error.what() << '\n';
+    log.say(error.what());
     return kExitCouldNotStart;
   }
   return kExitOk;

@@ -12,6 +12,7 @@
 #include "metrics/fx_metrics.h"
 #include "metrics/history_metrics.h"
 #include "metrics/ingest_metrics.h"
+#include "metrics/log_metrics.h"
 #include "metrics/publish_metrics.h"
 #include "metrics/queue_metrics.h"
 #include "metrics/registry.h"
@@ -43,6 +44,7 @@ struct FullRegistry {
   PublishMetrics publish{registry, kTopics};
   QueueMetrics queues{registry, kStages};
   HistoryMetrics history{registry};
+  LogMetrics log{registry};
   AlertMetrics alerts{registry, kRules, kSinks};
 };
 
