@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "api/embedded.h"
+#include "core/secrets.h"
+#include "core/text.h"
 #include "ingest/venue_adapter.h"
 #include "publish/encode.h"
 #include "publish/json_writer.h"
@@ -314,6 +316,12 @@ void append_array(std::string& out, const Values& values, const Append& append) 
 
 void append_strings(std::string& out, std::span<const std::string> values) {
   append_array(out, values, publish::append_json_string);
+}
+
+/// Sentences in which texts from outside may stand, as anyone may see them.
+std::vector<std::string> shown(std::vector<std::string> texts) {
+  for (std::string& text : texts) text = visible(without_secrets(text));
+  return texts;
 }
 
 std::optional<std::string_view> name_of(std::optional<ErrorCode> code) {
@@ -630,8 +638,8 @@ Response Router::ready() const {
   {
     publish::JsonObject object(response.body);
     object.add("ready", state.reasons.empty());
-    append_strings(object.key("reasons"), state.reasons);
-    append_strings(object.key("notices"), state.notices);
+    append_strings(object.key("reasons"), shown(state.reasons));
+    append_strings(object.key("notices"), shown(state.notices));
   }
   return response;
 }

@@ -1,11 +1,14 @@
 #include "app/capture_input.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
 #include <iostream>
 #include <stdexcept>
+
+#include "core/text.h"
 
 namespace spreadwatch::app {
 
@@ -16,7 +19,7 @@ std::optional<CaptureInput> CaptureInput::open(const std::vector<std::filesystem
   for (const std::filesystem::path& file : files) {
     auto reader = ingest::CaptureReader::open(file);
     if (!reader) {
-      std::cerr << reader.error().detail << '\n';
+      std::cerr << visible(reader.error().detail) << '\n';
       good = false;
       continue;
     }
@@ -41,6 +44,9 @@ const ingest::CaptureLine* CaptureInput::next() {
 }
 
 void CaptureInput::show_progress(bool last) {
+  // A terminal that was stopped must not stop the work: this line of progress is left out.
+  pollfd terminal{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (poll(&terminal, 1, 0) != 1) return;
   std::cerr << '\r' << lines_ << " lines";
   if (total_bytes_ > 0) std::cerr << ", " << 100 * merge_.bytes_read() / total_bytes_ << " %";
   std::cerr << (last ? "\n" : "");

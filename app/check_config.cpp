@@ -2,6 +2,7 @@
 
 #include "app/commands.h"
 #include "app/load_config.h"
+#include "core/secrets.h"
 
 namespace spreadwatch::app {
 
@@ -11,6 +12,8 @@ std::optional<config::Loaded> load_config(const std::filesystem::path& file) {
   for (const config::Finding& finding : loaded.warnings) {
     std::cerr << finding.text() << " (warning)\n";
   }
+  // From here on nothing that is said shows one.
+  keep_secrets(loaded.settings.secrets);
   if (!loaded.ok()) return std::nullopt;
   return loaded;
 }

@@ -14,6 +14,7 @@
 #include "app/commands.h"
 #include "app/load_config.h"
 #include "core/decimal.h"
+#include "core/text.h"
 #include "spread/engine.h"
 
 namespace spreadwatch::app {
@@ -142,7 +143,8 @@ class Lab final : private CaptureSink {
     ++bad_payloads_;
   }
   void on_line_error(std::string_view exchange, const Error& error, std::uint64_t line) override {
-    std::cerr << "spreadwatch: line " << line << ": " << exchange << ": " << error.detail << '\n';
+    std::cerr << "spreadwatch: line " << line << ": " << visible(exchange) << ": "
+              << visible(error.detail) << '\n';
     ++bad_lines_;
   }
 

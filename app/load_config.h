@@ -7,8 +7,8 @@
 
 namespace spreadwatch::app {
 
-/// Loads a configuration, printing every error and warning on stderr; nullopt when there is an
-/// error.
+/// Loads a configuration, printing every error and warning on stderr, and keeps its secrets as such
+/// (core/secrets.h); nullopt when there is an error.
 std::optional<config::Loaded> load_config(const std::filesystem::path& file);
 
 /// Prints every scripted fault that the simulator cannot carry out on stderr; false if there is

@@ -1,14 +1,29 @@
 // The command line: one subcommand per function of commands.h.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <exception>
 #include <iostream>
 
 #include "app/commands.h"
 #include "app/version.h"
+#include "core/secrets.h"
+#include "core/text.h"
 
 namespace {
 
 using namespace spreadwatch::app;
+
+/// Of the standard descriptors none may be free: the next file or socket that is opened would get
+/// it, and what is meant for stderr would end there.
+void hold_standard_descriptors() {
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor) {
+    if (fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;
+    static_cast<void>(open("/dev/null", O_RDWR));  // the lowest free one, which is this
+  }
+}
 
 int dispatch(int argc, char** argv) {
   CLI::App cli{"Watches cross-region crypto premiums and tells which could be earned."};
@@ -101,10 +116,12 @@ int dispatch(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  hold_standard_descriptors();
   try {
     return dispatch(argc, argv);
   } catch (const std::exception& e) {
-    std::cerr << "spreadwatch: " << e.what() << '\n';
+    std::cerr << "spreadwatch: " << spreadwatch::visible(spreadwatch::without_secrets(e.what()))
+              << '\n';
     return kExitCouldNotStart;
   }
 }

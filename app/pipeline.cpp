@@ -98,6 +98,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       clock_watch_(clock_, service_metrics_),
       event_metrics_(fx_metrics_, spread_metrics_, publish_metrics_),
       http_metrics_(registry_, kServers),
+      log_metrics_(registry_),
       market_queue_(kQueueCapacity),
       event_queue_(kQueueCapacity),
       profit_queue_(kProfitCapacity),

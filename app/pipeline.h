@@ -30,6 +30,7 @@
 #include "metrics/history_metrics.h"
 #include "metrics/http_metrics.h"
 #include "metrics/ingest_metrics.h"
+#include "metrics/log_metrics.h"
 #include "metrics/publish_metrics.h"
 #include "metrics/queue_metrics.h"
 #include "metrics/registry.h"
@@ -79,6 +80,9 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   std::string metrics_url() const;
   std::string brokers() const;
 
+  /// What the log lost so far, for the metric. Threads: any.
+  void set_log_lines_lost(std::uint64_t lines) { log_metrics_.set_lost(lines); }
+
  private:
   // From ingest and fx, on their threads: into the market queue.
   void on_event(MarketEvent event) override;
@@ -117,6 +121,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   ClockWatch clock_watch_;
   EventMetrics event_metrics_;
   metrics::HttpMetrics http_metrics_;
+  metrics::LogMetrics log_metrics_;
 
   BoundedQueue<MarketEvent> market_queue_;
   BoundedQueue<spread::Event> event_queue_;

@@ -3,11 +3,9 @@
 #include <utility>  // before asio, which uses std::exchange without including it
 // clang-format on
 #include <pplx/threadpool.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <array>
-#include <iostream>
 #include <stdexcept>
 #include <string_view>
 #include <vector>
@@ -16,6 +14,7 @@
 #include "app/commands.h"
 #include "app/descriptors.h"
 #include "app/load_config.h"
+#include "app/log.h"
 #include "app/recorder.h"
 #include "app/signals.h"
 #include "core/service_clock.h"
@@ -23,6 +22,7 @@
 #include "ingest/rest_client.h"
 #include "metrics/exposer.h"
 #include "metrics/http_metrics.h"
+#include "metrics/log_metrics.h"
 
 namespace spreadwatch::app {
 namespace {
@@ -50,16 +50,15 @@ ingest::CaptureWriter::Options writer_options(const config::RecordSettings& sett
 }  // namespace
 
 int record(const RecordOptions& options) {
+  // Before any thread exists, so that every thread inherits the mask and only wait() takes the
+  // signals.
+  const TerminationSignals signals;
   const std::optional<config::Loaded> loaded = load_config(options.config);
   if (!loaded) return kExitBadInput;
   if (!claim_descriptors()) return kExitCouldNotStart;
   const config::Settings& settings = loaded->settings;
 
-  // Before any thread exists, so that every thread inherits the mask and only wait() takes the
-  // signals.
-  const TerminationSignals signals;
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("spreadwatch"));
-  spdlog::set_level(spdlog::level::from_str(settings.log.level));
+  Log log({.level = settings.log.level});
   crossplat::threadpool::initialize_with_threads(4);
 
   try {
@@ -67,7 +66,7 @@ int record(const RecordOptions& options) {
     for (const config::VenueSettings& venue : settings.venues) venues.push_back(venue.id);
     // A capture's time is the time that passed: its reader takes a jump for silence.
     ServiceClock clock;
-    metrics::Registry registry;
+    metrics::Registry registry(clock);
     metrics::ServiceMetrics service_metrics(registry, {});
     ClockWatch clock_watch(clock, service_metrics);
     metrics::IngestMetrics ingest_metrics(registry, venues);
@@ -75,6 +74,7 @@ int record(const RecordOptions& options) {
     metrics::HttpMetrics http_metrics(registry, kServers);
     const std::size_t connections = http::descriptor_budget(http::descriptor_limit()).metrics;
     http_metrics.set_limits(0, connections, 0);
+    metrics::LogMetrics log_metrics(registry);
     const metrics::Exposer exposer(registry, settings.metrics.address,
                                    record_metrics_port(settings), connections,
                                    &http_metrics.server(0));
@@ -92,12 +92,11 @@ int record(const RecordOptions& options) {
     feeds.start();
     spdlog::info("metrics: {}", exposer.url());
     spdlog::info("recording into {}", options.folder.string());
-    std::optional<int> signal;
-    while (!signal) {
-      signal = signals.wait_for(ClockWatch::kEvery);
+    const int signal = signals.wait([&] {
+      log_metrics.set_lost(log.lost());
       clock_watch.look();
-    }
-    spdlog::info("signal {}, ending", *signal);
+    });
+    spdlog::info("signal {}, ending", signal);
     // In the direction of the flow, so that the tail is written.
     feeds.stop();
     bank_poller.stop();
@@ -107,7 +106,7 @@ int record(const RecordOptions& options) {
                  counts.lines, counts.dropped, counts.write_errors, counts.files_opened,
                  counts.files_removed);
   } catch (const std::runtime_error& error) {
-    std::cerr << "spreadwatch: " << error.what() << '\n';
+    log.say(error.what());
     return kExitCouldNotStart;
   }
   return kExitOk;

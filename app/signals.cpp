@@ -1,44 +1,44 @@
 #include "app/signals.h"
 
 #include <pthread.h>
+#include <spdlog/spdlog.h>
 
 #include <csignal>
+#include <ctime>
 
 namespace spreadwatch::app {
 namespace {
 
-sigset_t termination_set() {
+sigset_t kept_set() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGHUP);
   return set;
 }
 
 }  // namespace
 
 TerminationSignals::TerminationSignals() {
-  const sigset_t set = termination_set();
+  const sigset_t set = kept_set();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  // A peer that goes away while we write is an error of that write, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-int TerminationSignals::wait() const {
-  const sigset_t set = termination_set();
-  int number = 0;
-  while (sigwait(&set, &number) != 0) {
+int TerminationSignals::wait(const std::function<void()>& each_second) const {
+  const sigset_t set = kept_set();
+  constexpr timespec kSecond{.tv_sec = 1, .tv_nsec = 0};
+  while (true) {
+    const int number = sigtimedwait(&set, nullptr, &kSecond);
+    if (number == SIGINT || number == SIGTERM) return number;
+    if (number == SIGHUP) {
+      spdlog::info(
+          "SIGHUP: going on; the configuration is read at the start only, and this log needs no "
+          "reopening");
+    }
+    if (each_second) each_second();
   }
-  return number;
-}
-
-std::optional<int> TerminationSignals::wait_for(microseconds longest) const {
-  const sigset_t set = termination_set();
-  const auto whole = std::chrono::floor<seconds>(longest);
-  const timespec wait{.tv_sec = whole.count(),
-                      .tv_nsec = std::chrono::nanoseconds{longest - whole}.count()};
-  const int number = sigtimedwait(&set, nullptr, &wait);
-  return number > 0 ? std::optional{number} : std::nullopt;
 }
 
 }  // namespace spreadwatch::app

@@ -1,20 +1,19 @@
 #pragma once
 
-#include <optional>
-
-#include "core/time.h"
+#include <functional>
 
 namespace spreadwatch::app {
 
-/// Keeps SIGINT and SIGTERM for wait(). Make it before any thread starts: threads inherit the mask.
-/// Threads: wait() by one.
+/// Keeps SIGINT, SIGTERM and SIGHUP for wait(), and has SIGPIPE ignored: a peer, or a reader of the
+/// output, that goes away is an error of the write. Make it before any thread starts: threads
+/// inherit the mask. Threads: wait() by one.
 class TerminationSignals {
  public:
   TerminationSignals();
-  /// Blocks until one of them comes; its number.
-  int wait() const;
-  /// As wait(), but nullopt when none came within `longest`.
-  std::optional<int> wait_for(microseconds longest) const;
+  /// Blocks until SIGINT or SIGTERM comes; its number. SIGHUP, as of a terminal that closes or of
+  /// log rotation, is logged and changes nothing: there is no file to open again, and the
+  /// configuration is read at the start. `each_second` is called about once a second.
+  int wait(const std::function<void()>& each_second = {}) const;
 };
 
 }  // namespace spreadwatch::app

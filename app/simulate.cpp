@@ -7,6 +7,7 @@
 #include "app/commands.h"
 #include "app/descriptors.h"
 #include "app/load_config.h"
+#include "app/log.h"
 #include "app/signals.h"
 #include "sim/simulator.h"
 
@@ -51,6 +52,7 @@ bool check_fault_script(const std::filesystem::path& file, const config::Setting
 }
 
 int simulate(const SimulateOptions& options) {
+  const TerminationSignals signals;
   const std::optional<config::Loaded> loaded = load_config(options.config);
   if (!loaded) return kExitBadInput;
   if (!check_fault_script(options.config, loaded->settings)) return kExitBadInput;
@@ -58,7 +60,7 @@ int simulate(const SimulateOptions& options) {
   sim::SimulatorConfig wanted = simulator_config(loaded->settings);
   if (options.seed) wanted.seed = *options.seed;
 
-  const TerminationSignals signals;
+  Log log({.level = loaded->settings.log.level});
   try {
     sim::Simulator simulator(std::move(wanted));
     simulator.start();
@@ -70,7 +72,7 @@ int simulate(const SimulateOptions& options) {
     });
     simulator.run();
   } catch (const std::runtime_error& error) {
-    std::cerr << "spreadwatch: " << error.what() << '\n';
+    log.say(error.what());
     return kExitCouldNotStart;
   }
   return kExitOk;

@@ -1,12 +1,16 @@
 #include "config/loader.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
-#include <sstream>
 
 #include "config/venue_defaults.h"
 #include "config/wallet_table.h"
 #include "config/yaml_reader.h"
+#include "core/address.h"
+#include "core/secrets.h"
+#include "core/text.h"
 
 namespace spreadwatch::config {
 namespace {
@@ -21,24 +25,112 @@ std::string venue_names() {
   return names;
 }
 
+constexpr std::size_t kMaxTicker = 64;       // bytes
+constexpr std::size_t kMaxBankName = 64;     // bytes
+constexpr std::size_t kMaxBankSources = 20;  // each has a thread
+constexpr std::size_t kMaxFile = 4U << 20U;  // bytes
+
+/// A ticker as venues list them, in upper case; what separates it from others is no part of it.
 bool is_ticker(std::string_view text) {
-  return !text.empty() && text.size() <= 20 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  });
+  static constexpr std::string_view kMarks = ".$+*_";
+  return printable_name(text, kMaxTicker) && std::ranges::all_of(text, [](char c) {
+           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  static_cast<unsigned char>(c) >= 0x80 || kMarks.find(c) != std::string_view::npos;
+         });
 }
 
-std::string check_ticker(const std::string& text) {
-  return is_ticker(text) ? "" : "allowed: up to 20 letters A-Z and digits";
-}
+constexpr const char* kTickerShape =
+    "allowed: up to 64 bytes of UTF-8; of ASCII, A-Z, digits and . $ + * _";
 
-/// An URL of one of two schemes with something behind it.
-auto check_url(std::string_view plain, std::string_view secure) {
-  return [plain, secure](const std::string& text) -> std::string {
+std::string check_ticker(const std::string& text) { return is_ticker(text) ? "" : kTickerShape; }
+
+/// What a venue's or a source's address may be made of.
+enum class UrlParts : std::uint8_t {
+  kAll,
+  kNoQuery,  ///< a path is put behind it
+};
+
+/// An URL of one of two schemes.
+auto check_url(std::string_view plain, std::string_view secure, UrlParts parts) {
+  return [plain, secure, parts](const std::string& text) -> std::string {
+    const std::string schemes = std::string{plain} + " or " + std::string{secure};
+    std::string_view rest{text};
     for (const std::string_view scheme : {plain, secure}) {
-      if (text.starts_with(scheme) && text.size() > scheme.size()) return "";
+      if (text.starts_with(scheme)) rest.remove_prefix(scheme.size());
     }
-    return "must start with " + std::string{plain} + " or " + std::string{secure};
+    if (rest.size() == text.size()) return "must start with " + schemes;
+    const Result<Url> url = Url::parse(text);
+    if (!url) return url.error().detail + "; allowed: " + schemes + ", host, :port, /path";
+    if (text.find('#') != std::string::npos) return "must not have a #fragment";
+    if (parts == UrlParts::kNoQuery && url->target.find('?') != std::string::npos) {
+      return "must not have a ?query";
+    }
+    return "";
   };
+}
+
+/// Notes what nothing may show of an address: its password and its tokens, as written and decoded.
+void note_secrets(const std::string& text, std::vector<std::string>& secrets) {
+  const Result<Url> url = Url::parse(text);
+  if (!url) return;
+  const auto note = [&secrets](std::string_view value) {
+    secrets.emplace_back(value);
+    if (std::string plain = percent_decoded(value); plain != value) {
+      secrets.push_back(std::move(plain));
+    }
+  };
+  if (!url->userinfo.empty()) {
+    const std::string_view authority = std::string_view{text}.substr(text.find("://") + 3);
+    const std::string_view user = authority.substr(0, authority.find('@'));
+    const std::size_t colon = user.find(':');
+    note(colon == std::string_view::npos ? user : user.substr(colon + 1));
+  }
+  std::string_view query{url->target};
+  query.remove_prefix(std::min(query.find('?'), query.size() - 1) + 1);
+  while (!query.empty()) {
+    const std::size_t end = std::min(query.find_first_of("&;"), query.size());
+    const std::string_view parameter = query.substr(0, end);
+    const std::size_t equals = parameter.find('=');
+    if (equals != std::string_view::npos && is_secret_name(parameter.substr(0, equals))) {
+      note(parameter.substr(equals + 1));
+    }
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+}
+
+void read_url(Mapping& map, const char* key, std::string& out, std::string_view plain,
+              std::string_view secure, UrlParts parts, const Report& report) {
+  map.text(key, out, check_url(plain, secure, parts));
+  if (report.secrets != nullptr) note_secrets(out, *report.secrets);
+}
+
+/// RFC 6901: nothing, or a / before every part; in a part ~ is written ~0 and / is ~1.
+std::string check_pointer(const std::string& text) {
+  bool good = text.empty() || text.front() == '/';
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '~') continue;
+    good = good && i + 1 < text.size() && (text[i + 1] == '0' || text[i + 1] == '1');
+  }
+  return good ? "" : "a JSON pointer starts with / and has ~ only in ~0 and ~1";
+}
+
+std::string check_bank_name(const std::string& text) {
+  if (!printable_name(text, kMaxBankName) || text.find("${") != std::string::npos) {
+    return "allowed: 1 to 64 bytes of UTF-8 without control characters, written in this file "
+           "because everyone sees it";
+  }
+  return venue_from_name(text) ? "a venue has this name, and captures tell them apart by it" : "";
+}
+
+std::string check_brokers(const std::string& text) {
+  if (text == "embedded") return "";
+  const auto brokers = parse_host_ports(text);
+  if (!brokers) {
+    return brokers.error() + "; allowed: host:port, several with commas, or embedded";
+  }
+  const bool mixed =
+      std::ranges::any_of(*brokers, [](const HostPort& b) { return b.host == "embedded"; });
+  return mixed ? "embedded stands alone" : "";
 }
 
 std::string check_one_of(const std::string& text, std::initializer_list<std::string_view> allowed) {
@@ -48,6 +140,10 @@ std::string check_one_of(const std::string& text, std::initializer_list<std::str
     list += (list.empty() ? "" : ", ") + std::string{value};
   }
   return "allowed: " + list;
+}
+
+std::string check_path(const std::string& text) {
+  return text.find('\0') == std::string::npos ? "" : "a path has no zero byte";
 }
 
 void read_assets(Mapping& root, Settings& settings, const Report& report) {
@@ -67,7 +163,7 @@ void read_assets(Mapping& root, Settings& settings, const Report& report) {
   for (const YAML::Node& item : node) {
     if (!item.IsScalar() || !is_ticker(item.Scalar())) {
       report.error(item, "assets: \"" + (item.IsScalar() ? item.Scalar() : std::string{"?"}) +
-                             "\" is not an asset, allowed: up to 20 letters A-Z and digits");
+                             "\" is not an asset, " + kTickerShape);
     } else if (std::ranges::find(settings.assets, item.Scalar()) != settings.assets.end()) {
       report.error(item, "assets: " + item.Scalar() + " is named twice");
     } else {
@@ -90,11 +186,14 @@ VenueSettings read_venue(VenueId id, const YAML::Node& node, const Report& repor
     map.number("fx_taker_fee", fee, 0, 0.05);
     venue.fx_taker_fee = fee;
   }
-  map.text("quote", venue.quote, [](const std::string& text) {
-    return check_one_of(text, {"KRW", "USDT", "USD"});
-  });
-  map.text("ws_url", venue.ws_url, check_url("ws://", "wss://"));
-  map.text("rest_url", venue.rest_url, check_url("http://", "https://"));
+  map.text(
+      "quote", venue.quote,
+      [](const std::string& text) {
+        return check_one_of(text, {"KRW", "USDT", "USD"});
+      },
+      Environment::kPublic);
+  read_url(map, "ws_url", venue.ws_url, "ws://", "wss://", UrlParts::kAll, report);
+  read_url(map, "rest_url", venue.rest_url, "http://", "https://", UrlParts::kNoQuery, report);
   map.integer("orderbook_depth", venue.orderbook_depth, 1, 5000);
   map.duration("liveness_ms", venue.liveness, 100, 600'000);
   map.duration("fallback_after_ms", venue.fallback_after, 100, 600'000);
@@ -129,19 +228,17 @@ void read_venues(Mapping& root, Settings& settings, const Report& report) {
 
 void read_bank(const YAML::Node& node, FxSettings& fx, const Report& report) {
   if (!node.IsDefined() || node.IsNull()) return;
-  if (!node.IsSequence()) {
-    report.error(node, "fx.bank: must be a list of sources");
+  if (!node.IsSequence() || node.size() > kMaxBankSources) {
+    report.error(node, "fx.bank: must be a list of at most 20 sources");
     return;
   }
   for (std::size_t i = 0; i < node.size(); ++i) {
     BankSettings bank;
     const std::string path = "fx.bank[" + std::to_string(i) + "]";
     Mapping map(node[i], path, report);
-    map.text("name", bank.name);
-    map.text("url", bank.url, check_url("http://", "https://"));
-    map.text("pointer", bank.pointer, [](const std::string& text) -> std::string {
-      return text.empty() || text.front() == '/' ? "" : "a JSON pointer starts with /";
-    });
+    map.text("name", bank.name, check_bank_name, Environment::kNone);
+    read_url(map, "url", bank.url, "http://", "https://", UrlParts::kAll, report);
+    map.text("pointer", bank.pointer, check_pointer);
     map.boolean("invert", bank.invert);
     map.duration("poll_s", bank.poll, 1, 86'400);
     map.duration("max_age_ms", bank.max_age, 1000, 30 * kDayMs);
@@ -151,8 +248,11 @@ void read_bank(const YAML::Node& node, FxSettings& fx, const Report& report) {
         report.error(node[i], path + "." + required + ": missing");
       }
     }
-    const bool twice = std::ranges::any_of(
-        fx.bank, [&bank](const BankSettings& other) { return other.name == bank.name; });
+    // Without a good name there is an error already.
+    const bool twice =
+        !bank.name.empty() && std::ranges::any_of(fx.bank, [&bank](const BankSettings& other) {
+          return other.name == bank.name;
+        });
     if (twice) report.error(node[i], path + ".name: " + bank.name + " is named twice");
     fx.bank.push_back(std::move(bank));
   }
@@ -237,7 +337,7 @@ void read_wallets(Mapping& root, Settings& settings, const Report& report) {
   Mapping map(root.node("wallets"), "wallets", report);
   map.duration("poll_s", settings.wallets.poll, 0, 86'400);
   map.duration("max_age_ms", settings.wallets.max_age, 1000, 7 * kDayMs);
-  map.text("table", settings.wallets.table);
+  map.text("table", settings.wallets.table, check_path);
   map.finish();
 }
 
@@ -251,9 +351,7 @@ void read_publish(Mapping& root, Settings& settings, const Report& report) {
 void read_kafka(Mapping& root, Settings& settings, const Report& report) {
   KafkaSettings& kafka = settings.kafka;
   Mapping map(root.node("kafka"), "kafka", report);
-  map.text("brokers", kafka.brokers, [](const std::string& text) -> std::string {
-    return text.empty() ? "name host:port, several with commas, or embedded" : "";
-  });
+  map.text("brokers", kafka.brokers, check_brokers);
   map.text("prefix", kafka.prefix, [](const std::string& text) -> std::string {
     const bool legal = text.size() <= 100 && std::ranges::all_of(text, [](char c) {
                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -261,9 +359,12 @@ void read_kafka(Mapping& root, Settings& settings, const Report& report) {
                        });
     return legal ? "" : "allowed: up to 100 of letters, digits, '.', '_' and '-'";
   });
-  map.text("compression", kafka.compression, [](const std::string& text) {
-    return check_one_of(text, {"none", "gzip", "snappy", "lz4", "zstd"});
-  });
+  map.text(
+      "compression", kafka.compression,
+      [](const std::string& text) {
+        return check_one_of(text, {"none", "gzip", "snappy", "lz4", "zstd"});
+      },
+      Environment::kPublic);
   map.duration("linger_ms", kafka.linger, 0, 60'000);
   map.integer("queue_records", kafka.queue_records, 1000, 10'000'000);
   map.finish();
@@ -273,8 +374,11 @@ template <class Listen>
 void read_listen(Mapping& root, const char* key, Listen& listen, const Report& report) {
   Mapping map(root.node(key), key, report);
   map.text("address", listen.address, [](const std::string& text) -> std::string {
-    return text.empty() ? "name an address to listen on" : "";
+    return parse_listen_address(text)
+               ? ""
+               : "allowed: an IPv4 or IPv6 address of this machine without a port, or localhost";
   });
+  listen.address = parse_listen_address(listen.address).value_or(listen.address);
   map.integer("port", listen.port, 0, 65'535);
   map.finish();
 }
@@ -291,13 +395,13 @@ void read_fault_script(const YAML::Node& node, SimulateSettings& simulate, const
     Mapping map(node[i], "simulate.faults[" + std::to_string(i) + "]", report);
     map.integer("at_ms", fault.at_ms, 0, kDayMs);
     map.integer("duration_ms", fault.duration_ms, 0, kDayMs);
-    map.text("fault", fault.fault);
+    map.text("fault", fault.fault, {}, Environment::kNone);
     if (node[i].IsMap() && !map.has("fault")) {
       report.error(node[i], map.path_of("fault") + ": missing");
     }
     const auto name = [&](const char* key, std::optional<std::string>& out) {
       if (!map.has(key) || map.node(key).IsNull()) return;
-      map.text(key, out.emplace());
+      map.text(key, out.emplace(), {}, Environment::kNone);
     };
     name("venue", fault.venue);
     name("symbol", fault.symbol);
@@ -352,35 +456,101 @@ void read_record(Mapping& root, Settings& settings, const Report& report) {
 
 void read_log(Mapping& root, Settings& settings, const Report& report) {
   Mapping map(root.node("log"), "log", report);
-  map.text("level", settings.log.level, [](const std::string& text) {
-    return check_one_of(text, {"debug", "info", "warn", "error"});
-  });
+  map.text(
+      "level", settings.log.level,
+      [](const std::string& text) {
+        return check_one_of(text, {"debug", "info", "warn", "error"});
+      },
+      Environment::kPublic);
   map.finish();
 }
 
-std::optional<std::string> read_file(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (in.bad()) return std::nullopt;
-  return text.str();
+/// Where a port was set, or at least its section.
+YAML::Node port_node(Mapping& root, const char* section, const char* key) {
+  const YAML::Node node = root.node(section);
+  if (!node.IsDefined() || !node.IsMap()) return node;
+  const YAML::Node port = node[key];
+  return port.IsDefined() ? port : node;
 }
 
-/// Reads a table that is built in unless the configuration names a file.
+/// Two listeners of one machine cannot share a port.
+void check_ports(Mapping& root, const Settings& settings, const Report& report) {
+  struct Listener {
+    std::string name;
+    std::string address;
+    int first = 0;
+    int last = 0;
+    YAML::Node node;
+  };
+  std::vector<Listener> listeners;
+  const auto add = [&](const char* section, const char* key, const std::string& address, int first,
+                       int count) {
+    if (first == 0) return;
+    listeners.push_back({std::string{section} + "." + key, address, first, first + count - 1,
+                         port_node(root, section, key)});
+  };
+  add("http", "port", settings.http.address, settings.http.port, 1);
+  add("metrics", "port", settings.metrics.address, settings.metrics.port, 1);
+  if (settings.record.metrics_port) {
+    add("record", "metrics_port", settings.metrics.address, *settings.record.metrics_port, 1);
+  }
+  // The simulator's ports count where the file has one.
+  if (root.has("simulate")) {
+    add("simulate", "base_port", "127.0.0.1", settings.simulate.base_port,
+        static_cast<int>(kVenueCount));
+    add("simulate", "control_port", "127.0.0.1", settings.simulate.control_port, 1);
+  }
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const Listener& a = listeners[j];
+      const Listener& b = listeners[i];
+      if (a.first > b.last || b.first > a.last) continue;
+      if (!listen_addresses_overlap(a.address, b.address)) continue;
+      const auto ports = [](const Listener& l) {
+        return l.name + " (" + std::to_string(l.first) +
+               (l.last > l.first ? " to " + std::to_string(l.last) : "") + " on " + l.address + ")";
+      };
+      const bool in_file = b.node.IsDefined();
+      report.error(in_file ? b.node : a.node, (in_file ? ports(b) : ports(a)) + " meets " +
+                                                  (in_file ? ports(a) : ports(b)) +
+                                                  ": each needs a port of its own, or 0");
+    }
+  }
+}
+
+/// What the file holds, or why it cannot be read.
+Result<std::string, Error> read_file(const std::filesystem::path& file) {
+  const auto bad = [](const std::string& why) {
+    return Unexpected{Error{ErrorCode::kConnectFailed, "cannot be read: " + why}};
+  };
+  std::error_code unknown;  // then opening it tells
+  if (std::filesystem::is_directory(file, unknown)) return bad("it is a directory");
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return bad(std::strerror(errno));
+  std::string text(kMaxFile + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return bad(std::strerror(errno));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > kMaxFile) return bad("it is longer than 4 MiB");
+  return text;
+}
+
+/// Reads a table that is built in unless the configuration names a file; `at` is where it does.
 template <class Load, class Table>
 void read_table(Loaded& loaded, const std::filesystem::path& folder, const std::string& key,
-                const std::string& path, std::string_view builtin, Load load, Table& table) {
+                const std::string& path, std::string_view builtin, const YAML::Node& at,
+                const Report& report, Load load, Table& table) {
   std::string text{builtin};
   std::string name = "built-in " + key;
   if (!path.empty()) {
     const std::filesystem::path file = folder / path;
-    name = file.string();
-    std::optional<std::string> content = read_file(file);
+    Result<std::string, Error> content = read_file(file);
     if (!content) {
-      loaded.errors.push_back({name, 0, key + ": cannot be read"});
+      report.error(at, key + ": \"" + shown_text(at) + "\" " + content.error().detail);
       return;
     }
+    // Findings name the file as the configuration does: the environment's part stays secret.
+    name = (folder / shown_text(at)).string();
     text = std::move(*content);
   }
   for (Finding& finding : load(text, name, table)) loaded.errors.push_back(std::move(finding));
@@ -389,10 +559,10 @@ void read_table(Loaded& loaded, const std::filesystem::path& folder, const std::
 Loaded load_from(std::string_view text, const std::string& file,
                  const std::filesystem::path& folder) {
   Loaded loaded;
-  const Report report{file, &loaded.errors};
+  Settings& settings = loaded.settings;
+  const Report report{file, &loaded.errors, &settings.secrets};
   const std::optional<YAML::Node> document = parse_yaml(text, report);
   if (!document) return loaded;
-  Settings& settings = loaded.settings;
   Mapping root(*document, "", report);
   read_assets(root, settings, report);
   read_venues(root, settings, report);
@@ -406,19 +576,23 @@ Loaded load_from(std::string_view text, const std::string& file,
   read_simulate(root, settings, report);
   read_record(root, settings, report);
   read_log(root, settings, report);
-  root.text("asset_registry", settings.asset_registry);
-  root.text("state_dir", settings.state_dir);
+  root.text("asset_registry", settings.asset_registry, check_path);
+  root.text("state_dir", settings.state_dir, check_path);
   root.finish();
+  check_ports(root, settings, report);
   read_table(loaded, folder, "asset_registry", settings.asset_registry, builtin_registry_text(),
-             load_registry_text, loaded.registry);
+             root.node("asset_registry"), report, load_registry_text, loaded.registry);
   read_table(loaded, folder, "wallets.table", settings.wallets.table, builtin_wallets_text(),
-             load_wallet_table_text, loaded.wallets);
+             port_node(root, "wallets", "table"), report, load_wallet_table_text, loaded.wallets);
   for (const std::string& asset : settings.assets) {
-    if (!loaded.registry.contains(asset)) {
-      loaded.warnings.push_back(
-          {file, 0,
-           "assets: " + asset + " is not in the asset registry, its identity counts as unproven"});
+    if (loaded.registry.contains(asset)) continue;
+    int line = 1;
+    for (const YAML::Node& item : root.node("assets")) {
+      if (item.IsScalar() && item.Scalar() == asset) line = item.Mark().line + 1;
     }
+    loaded.warnings.push_back(
+        {file, line,
+         "assets: " + asset + " is not in the asset registry, its identity counts as unproven"});
   }
   std::ranges::stable_sort(loaded.errors, {}, &Finding::line);
   return loaded;
@@ -427,7 +601,8 @@ Loaded load_from(std::string_view text, const std::string& file,
 }  // namespace
 
 std::string Finding::text() const {
-  return file + ":" + (line > 0 ? std::to_string(line) + ":" : "") + " " + message;
+  return visible(file) + ":" + (line > 0 ? std::to_string(line) + ":" : "") + " " +
+         visible(message);
 }
 
 Loaded load_text(std::string_view text, const std::string& file) {
@@ -435,10 +610,10 @@ Loaded load_text(std::string_view text, const std::string& file) {
 }
 
 Loaded load(const std::filesystem::path& file) {
-  const std::optional<std::string> text = read_file(file);
+  const Result<std::string, Error> text = read_file(file);
   if (!text) {
     Loaded loaded;
-    loaded.errors.push_back({file.string(), 0, "cannot be read"});
+    loaded.errors.push_back({file.string(), 1, text.error().detail});
     return loaded;
   }
   return load_from(*text, file.string(), file.parent_path());

@@ -21,8 +21,8 @@ struct VenueSettings {
   double taker_fee =
       0;  ///< also the fee of its KRW-USDT (USDT-USD) market unless `fx_taker_fee` is set
   std::optional<double> fx_taker_fee;
-  std::string ws_url;       ///< empty = the adapter's own
-  std::string rest_url;     ///< empty = the adapter's own
+  std::string ws_url;       ///< empty = the adapter's own; may hold a password
+  std::string rest_url;     ///< empty = the adapter's own; may hold a password
   int orderbook_depth = 0;  ///< levels a side asked of the venue; 0 = the adapter's own choice
   milliseconds liveness{15'000};       ///< a connection that says nothing for so long is dead
   milliseconds fallback_after{2'500};  ///< a stream down or silent for so long is polled over REST
@@ -33,7 +33,7 @@ struct VenueSettings {
 /// One HTTP source of the KRW/USD bank rate.
 struct BankSettings {
   std::string name;
-  std::string url;
+  std::string url;      ///< may hold a password or a token
   std::string pointer;  ///< JSON pointer to the number in the answer
   bool invert = false;  ///< the number is USD per KRW
   seconds poll{60};
@@ -85,13 +85,13 @@ struct KafkaSettings {
 };
 
 struct HttpSettings {
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 8080;  ///< 0 = any free one
+  std::string address = "127.0.0.1";  ///< IPv4 or IPv6, without brackets
+  std::uint16_t port = 8080;          ///< 0 = any free one
 };
 
 struct MetricsSettings {
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 9464;  ///< 0 = any free one
+  std::string address = "127.0.0.1";  ///< IPv4 or IPv6, without brackets
+  std::uint16_t port = 9464;          ///< 0 = any free one
 };
 
 /// A fault the simulator starts by itself. What it means, and whether it can be, the simulator
@@ -147,6 +147,9 @@ struct Settings {
   SimulateSettings simulate;
   RecordSettings record;
   LogSettings log;
+  /// Values that nothing may show: what came from the environment, passwords and tokens in
+  /// addresses. For keep_secrets().
+  std::vector<std::string> secrets;
 
   const VenueSettings* venue(VenueId id) const {
     for (const VenueSettings& v : venues) {

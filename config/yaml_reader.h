@@ -14,15 +14,34 @@
 
 namespace spreadwatch::config {
 
+/// Where a text value may come from besides the file.
+enum class Environment : std::uint8_t {
+  kSecret,  ///< `${NAME}` is the environment's, and what it gave is secret
+  kPublic,  ///< `${NAME}` is the environment's; of a closed list, so no secret
+  kNone,    ///< nothing: a name that records, metrics and routes show
+};
+
 /// Collects findings of one file.
 struct Report {
   std::string file;
   std::vector<Finding>* errors;
+  /// Where what must not be shown is noted; null: `${NAME}` means nothing in this file.
+  std::vector<std::string>* secrets = nullptr;
 
+  /// At the node's line; the file's first where the node is nowhere in it.
   void error(const YAML::Node& at, std::string message) const;
+
+  /// The text of a scalar with every `${NAME}` replaced; nullopt, with a finding that names the
+  /// variable and never a value, where that cannot be.
+  std::optional<std::string> resolve(const YAML::Node& scalar, const std::string& path,
+                                     Environment from = Environment::kSecret) const;
 };
 
-/// The document in `text`; nullopt, with a finding that has its line, when it is not YAML.
+/// The text of a scalar as a finding may show it: as it stands in the file, without credentials.
+std::string shown_text(const YAML::Node& scalar);
+
+/// The one document in `text`; nullopt, with a finding that has its line, when it is not UTF-8, not
+/// YAML, empty, or more than one.
 std::optional<YAML::Node> parse_yaml(std::string_view text, const Report& report);
 
 /// Reads the keys of one YAML mapping and complains about those nobody asked for.
@@ -52,7 +71,8 @@ class Mapping {
   void boolean(const char* key, bool& out);
   /// `check` returns what is allowed when the text is not, else an empty string.
   void text(const char* key, std::string& out,
-            const std::function<std::string(const std::string&)>& check = {});
+            const std::function<std::string(const std::string&)>& check = {},
+            Environment from = Environment::kSecret);
 
   /// The node under a key (undefined when absent), marked as known.
   YAML::Node node(const char* key);

@@ -22,6 +22,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "core/address.h"
+
 namespace spreadwatch::http {
 namespace {
 
@@ -72,14 +74,6 @@ std::pair<std::string, std::string> split_target(std::string_view target) {
 }
 
 /// `address:port`, an IPv6 address in brackets.
-std::string authority(std::string_view address, std::uint16_t port) {
-  const bool v6 = address.find(':') != std::string_view::npos;
-  std::string text = v6 ? "[" : "";
-  text += address;
-  if (v6) text += ']';
-  return text + ':' + std::to_string(port);
-}
-
 tcp::endpoint endpoint_of(const std::string& address, std::uint16_t port) {
   if (address == "localhost") return {asio::ip::address_v4::loopback(), port};
   Code error;
@@ -525,7 +519,7 @@ void Core::start() {
   } catch (const std::runtime_error& error) {
     // Of a system error only the reason: asio's own text names its function.
     const auto* const system = dynamic_cast<const boost::system::system_error*>(&error);
-    throw std::runtime_error("cannot listen on " + authority(address_, wanted_port_) + ": " +
+    throw std::runtime_error("cannot listen on " + join_host_port(address_, wanted_port_) + ": " +
                              (system != nullptr ? system->code().message() : error.what()));
   }
   workers_.emplace(limits_.workers);
@@ -684,7 +678,7 @@ void Core::sweep() {
 }  // namespace
 
 std::string origin(std::string_view address, std::uint16_t port) {
-  return "http://" + authority(address, port);
+  return "http://" + join_host_port(address, port);
 }
 
 class Server::Impl : public Core {

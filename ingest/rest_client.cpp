@@ -126,10 +126,12 @@ int verify_with_name(X509_STORE_CTX* store, void* /*unused*/) {
   return 0;
 }
 
-http_client_config configuration(const RestRequest& request, const std::string& ca_file) {
+http_client_config configuration(const Url& url, const RestRequest& request,
+                                 const std::string& ca_file) {
   http_client_config config;
   config.set_timeout(request.timeout);
-  config.set_max_redirects(3);
+  // A password is for the host it was given for.
+  config.set_max_redirects(url.userinfo.empty() ? 3 : 0);
   config.set_ssl_context_callback([ca_file](boost::asio::ssl::context& context) {
     context.set_options(boost::asio::ssl::context::default_workarounds |
                         boost::asio::ssl::context::no_sslv2 | boost::asio::ssl::context::no_sslv3 |
@@ -144,6 +146,8 @@ http_client_config configuration(const RestRequest& request, const std::string& 
   return config;
 }
 
+bool is_v6(const Url& url) { return url.host.find(':') != std::string::npos; }
+
 /// Clients by address, so that a second request reuses the connection of the first.
 /// Threads: one at a time.
 class Clients {
@@ -152,18 +156,21 @@ class Clients {
 
   /// Throws what cpprestsdk throws for an address it does not like.
   http_client& of(const Url& url, const RestRequest& request) {
-    const std::string address = (url.secure ? "https://" : "http://") + url.authority();
-    const auto key = std::make_pair(address, request.timeout);
+    const std::string scheme = url.secure ? "https://" : "http://";
+    // cpprestsdk asks the resolver for what stands in the address, and no resolver knows brackets.
+    // Without them it takes what is behind the last colon for the port.
+    const std::string address = scheme + (is_v6(url) ? url.host + ":" + url.port : url.authority());
+    const auto key = std::make_tuple(address, request.timeout, url.userinfo.empty());
     const auto it = clients_.find(key);
     if (it != clients_.end()) return it->second;
     if (clients_.size() >= kMaxClients) clients_.clear();
-    return clients_.try_emplace(key, web::uri{address}, configuration(request, ca_file_))
+    return clients_.try_emplace(key, web::uri{address}, configuration(url, request, ca_file_))
         .first->second;
   }
 
  private:
   const std::string ca_file_;
-  std::map<std::pair<std::string, milliseconds>, http_client> clients_;
+  std::map<std::tuple<std::string, milliseconds, bool>, http_client> clients_;
 };
 
 /// Starts a request; `done` is called exactly once, on a thread of cpprestsdk's pool or from
@@ -179,6 +186,10 @@ void begin(Clients& clients, const RestRequest& request, const pplx::cancellatio
     http::http_request message(http::methods::GET);
     message.set_request_uri(web::uri{url->target});
     message.headers().add("User-Agent", std::string{user_agent()});
+    if (is_v6(*url)) message.headers().add("Host", url->authority());
+    if (const std::string basic = url->authorization(); !basic.empty()) {
+      message.headers().add("Authorization", basic);
+    }
     for (const auto& [name, value] : request.headers) message.headers().add(name, value);
     // cpprestsdk buffers what arrives without a bound; an exception from here is its way to stop.
     message.set_progress_handler(

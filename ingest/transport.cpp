@@ -92,54 +92,6 @@ std::optional<milliseconds> parse_retry_after(std::string_view text, Timestamp n
   return std::max(milliseconds{0}, std::chrono::ceil<milliseconds>(*at - now));
 }
 
-std::string Url::authority() const {
-  const bool v6 = host.find(':') != std::string::npos;
-  std::string out = v6 ? "[" + host + "]" : host;
-  if (port != (secure ? "443" : "80")) out += ":" + port;
-  return out;
-}
-
-Result<Url> Url::parse(std::string_view text) {
-  const auto bad = [text] {
-    return Unexpected{Error{ErrorCode::kConnectFailed, "not an address: " + std::string{text}}};
-  };
-  Url out;
-  const auto colon = text.find("://");
-  if (colon == std::string_view::npos) return bad();
-  const std::string_view scheme = text.substr(0, colon);
-  if (scheme == "wss" || scheme == "https") {
-    out.secure = true;
-  } else if (scheme != "ws" && scheme != "http") {
-    return bad();
-  }
-  const std::string_view rest = text.substr(colon + 3);
-  const auto path = rest.find_first_of("/?#");
-  const std::string_view authority = rest.substr(0, path);
-  if (path != std::string_view::npos) out.target = rest.substr(path, rest.find('#') - path);
-  if (out.target.empty() || out.target.front() != '/') out.target.insert(0, "/");
-
-  std::string_view port;
-  if (!authority.empty() && authority.front() == '[') {
-    const auto close = authority.find(']');
-    if (close == std::string_view::npos) return bad();
-    out.host = authority.substr(1, close - 1);
-    const std::string_view after = authority.substr(close + 1);
-    if (!after.empty() && after.front() != ':') return bad();
-    port = after.empty() ? after : after.substr(1);
-  } else {
-    const auto at = authority.find(':');
-    out.host = authority.substr(0, at);
-    if (at != std::string_view::npos) port = authority.substr(at + 1);
-  }
-  if (out.host.empty() || out.host.find('@') != std::string::npos) return bad();
-  out.port = port.empty() ? std::string{out.secure ? "443" : "80"} : std::string{port};
-  unsigned number = 0;
-  const char* const end = out.port.data() + out.port.size();
-  const auto [ptr, ec] = std::from_chars(out.port.data(), end, number);
-  if (ec != std::errc{} || ptr != end || number == 0 || number > 65'535) return bad();
-  return out;
-}
-
 struct TlsClient::Impl {
   asio::ssl::context context{asio::ssl::context::tls_client};
   std::string error;
@@ -235,9 +187,11 @@ class Link final : public WebsocketConnection::Impl {
     // reported to it.
     ws_.set_option(websocket::stream_base::timeout{websocket::stream_base::none(),
                                                    websocket::stream_base::none(), false});
-    ws_.set_option(websocket::stream_base::decorator([](websocket::request_type& request) {
-      request.set(beast::http::field::user_agent, std::string{user_agent()});
-    }));
+    ws_.set_option(websocket::stream_base::decorator(
+        [basic = url_.authorization()](websocket::request_type& request) {
+          request.set(beast::http::field::user_agent, std::string{user_agent()});
+          if (!basic.empty()) request.set(beast::http::field::authorization, basic);
+        }));
     ws_.read_message_max(0);  // the limit is ours, see on_read()
     ws_.text(true);
     // A message is one frame, however long: not every exchange puts fragments together.

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/address.h"
 #include "core/error.h"
 #include "core/result.h"
 #include "core/time.h"
@@ -27,20 +28,6 @@ Timestamp time_of_answer(std::string_view date);
 /// Seconds or an HTTP date as in a Retry-After header, counted from `now`; nullopt when it is
 /// neither.
 std::optional<milliseconds> parse_retry_after(std::string_view text, Timestamp now);
-
-/// The parts of a ws://, wss://, http:// or https:// address.
-struct Url {
-  bool secure = false;
-  std::string host;    ///< without the brackets of an IPv6 address
-  std::string port;    ///< the scheme's own when none was given
-  std::string target;  ///< path and query, at least "/"
-
-  /// `host`, with the port when it is not the scheme's own: what a Host header holds.
-  std::string authority() const;
-
-  /// Errors: kConnectFailed naming the address.
-  static Result<Url> parse(std::string_view text);
-};
 
 /// The client side of TLS, shared by connections: TLS 1.2 or newer, certificates checked against
 /// the system's authorities and, when given, those of one more PEM file. Threads: one at a time.

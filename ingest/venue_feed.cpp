@@ -7,6 +7,8 @@
 #include <span>
 #include <utility>
 
+#include "core/secrets.h"
+
 namespace spreadwatch::ingest {
 namespace {
 
@@ -217,7 +219,10 @@ void VenueFeed::on_forgotten(const OrderBook& book) {
 }
 
 std::string VenueFeed::hosts() {
-  return websocket_url(settings_.ws_url, normalizer_.adapter().profile().ws_url) + " " + rest_url_;
+  // This goes to disk, where a password has no place.
+  return without_credentials(
+             websocket_url(settings_.ws_url, normalizer_.adapter().profile().ws_url)) +
+         " " + without_credentials(rest_url_);
 }
 
 void VenueFeed::note(FeedNote::Kind kind, const Instrument& instrument) {

@@ -109,6 +109,19 @@ TEST_CASE("health and readiness") {
   CHECK(ready.body("/readyz") == json::parse(R"({"ready":true,"reasons":[],"notices":[]})"));
 }
 
+TEST_CASE("no reason or notice of readiness shows credentials or controls") {
+  Providers providers;
+  providers.readiness = [] {
+    return Readiness{.reasons = {"kafka: joe:pw-9@broker:9092/bootstrap: down\n\x1b[2J"},
+                     .notices = {"at https://bank.example/?token=t-9"}};
+  };
+  Fixture f({}, providers);
+  CHECK(json::parse(get(f.server.port(), "/readyz").body) ==
+        json{{"ready", false},
+             {"reasons", {"kafka: ***@broker:9092/bootstrap: down\\n\\x1b[2J"}},
+             {"notices", {"at https://bank.example/?token=***"}}});
+}
+
 TEST_CASE("venues and feeds with their integrity contracts") {
   Fixture f;
   const json venues = f.body("/api/v1/venues").at("venues");

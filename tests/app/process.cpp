@@ -47,7 +47,7 @@ bool eventually(milliseconds deadline, const std::function<bool()>& predicate) {
 }
 
 Process::Process(const std::vector<std::string>& argv,
-                 const std::map<std::string, std::string>& environment)
+                 const std::map<std::string, std::string>& environment, int err)
     : folder_(new_folder()) {
   std::vector<char*> arguments;
   for (const std::string& argument : argv) arguments.push_back(const_cast<char*>(argument.c_str()));
@@ -64,8 +64,12 @@ Process::Process(const std::vector<std::string>& argv,
   posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, (folder_ / "out").c_str(),
                                    O_CREAT | O_WRONLY | O_TRUNC, 0600);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (folder_ / "err").c_str(),
-                                   O_CREAT | O_WRONLY | O_TRUNC, 0600);
+  if (err >= 0) {
+    posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
+  } else {
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, (folder_ / "err").c_str(),
+                                     O_CREAT | O_WRONLY | O_TRUNC, 0600);
+  }
   const int error =
       posix_spawnp(&pid_, arguments[0], &actions, nullptr, arguments.data(), env.data());
   posix_spawn_file_actions_destroy(&actions);

@@ -13,12 +13,13 @@
 namespace spreadwatch::test {
 
 /// A child process whose stdout and stderr are collected in files, killed at the end of its life.
+/// With `err` stderr is that descriptor instead, and err() stays empty.
 /// Threads: one at a time.
 class Process {
  public:
   /// argv[0] is looked up in PATH. Throws std::runtime_error when it cannot be started.
   explicit Process(const std::vector<std::string>& argv,
-                   const std::map<std::string, std::string>& environment = {});
+                   const std::map<std::string, std::string>& environment = {}, int err = -1);
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
   ~Process();

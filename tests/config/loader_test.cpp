@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 namespace spreadwatch::config {
 namespace {
@@ -208,6 +211,197 @@ TEST_CASE("a ticker mapped to two assets is a configuration error") {
   CHECK(errors[1].text().starts_with("r.yaml:3: "));
   CHECK(errors[0].message.find("okx ticker AAA is mapped to two assets") != std::string::npos);
   CHECK(errors[1].message.find("CCC.evidence: missing") != std::string::npos);
+}
+
+/// The smallest configuration with one more line, which is line 4.
+Loaded with(const std::string& line) {
+  return load_text(std::string{kSmallest} + line + "\n", "c.yaml");
+}
+
+TEST_CASE("every address that a start would refuse is an error with its line") {
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"http: {address: \"256.1.1.1\"}", "http.address: \"256.1.1.1\" is not allowed"},
+      {"http: {address: \"127.0.0.1:8080\"}", "http.address: \"127.0.0.1:8080\" is not allowed"},
+      {"http: {address: example.org}", "http.address"},
+      {"http: {address: \"\"}", "http.address"},
+      {"metrics: {address: \"::1%lo\"}", "metrics.address"},
+      {"metrics: {port: 65536}", "metrics.port: 65536 is out of range, allowed 0 to 65535"},
+      {"kafka: {brokers: \":::\"}", "kafka.brokers: \":::\" is not allowed"},
+      {"kafka: {brokers: \"a:notaport\"}", "a whole number from 1 to 65535"},
+      {"kafka: {brokers: \"a:99999\"}", "a whole number from 1 to 65535"},
+      {"kafka: {brokers: \"kafka://a:9092\"}", "kafka.brokers"},
+      {"kafka: {brokers: \"a:9092,\"}", "allowed: host:port, several with commas, or embedded"},
+      {"kafka: {brokers: \"::1\"}", "an IPv6 address stands in brackets"},
+      {"kafka: {brokers: \"embedded,a:9092\"}", "embedded stands alone"},
+      {"kafka: {prefix: \"a b\"}", "kafka.prefix"},
+      {"fx: {bank: [{name: a, url: \"http://a b\"}]}", "fx.bank[0].url: \"http://a b\""},
+      {"fx: {bank: [{name: a, url: \"http://a:65536/\"}]}", "fx.bank[0].url"},
+      {"fx: {bank: [{name: a, url: \"http:///x\"}]}", "fx.bank[0].url"},
+      {"fx: {bank: [{name: a, url: \"http://a/#x\"}]}", "must not have a #fragment"},
+      {"fx: {bank: [{name: \"\", url: \"http://a\"}]}", "fx.bank[0].name: \"\" is not allowed"},
+      {"fx: {bank: [{name: upbit, url: \"http://a\"}]}", "a venue has this name"},
+      {"fx: {bank: [{name: a, url: \"http://a\", pointer: /~9}]}",
+       "fx.bank[0].pointer: \"/~9\" is not allowed, a JSON pointer starts with /"},
+      {"fx: {bank: [{name: a, url: \"http://a\", pointer: /a~}]}", "fx.bank[0].pointer"},
+      {"fx: {bank: [{name: a, url: \"http://a\"}, {name: a, url: \"http://b\"}]}",
+       "fx.bank[1].name: a is named twice"},
+      {"fx: {max_deviation: .nan}", "fx.max_deviation: must be a number"},
+      {"fx: {max_deviation: 1e999}", "fx.max_deviation: must be a number"},
+      {"fx: {max_age_ms: -5}", "fx.max_age_ms: -5 is out of range"},
+      {"fx: {quorum: 99999999999999999999}", "fx.quorum: must be a whole number"},
+      {"fx: {quorum: 1, quorum: 2}", "fx.quorum: named twice"},
+      {"state_dir: \"a\\0b\"", "state_dir"},
+      {"asset_registry: /nonexistent/r.yaml", "asset_registry: \"/nonexistent/r.yaml\" cannot be "},
+      {"wallets: {table: /nonexistent/w.yaml}",
+       "wallets.table: \"/nonexistent/w.yaml\" cannot be "},
+      {"wallets: {table: /}", "cannot be read: it is a directory"},
+  };
+  for (const auto& [line, message] : bad) {
+    CAPTURE(line);
+    const Loaded loaded = with(line);
+    CHECK(loaded.errors.size() == 1);
+    CHECK(has_error(loaded, 4, message));
+  }
+  for (const char* const url :
+       {"ws:///x", "ws://host:abc/", "ws://host:0", "ws://host:65536/", "ws://a b", "ws://::1/"}) {
+    CAPTURE(url);
+    CHECK(has_error(
+        load_text("assets: [BTC]\nvenues:\n  upbit:\n    ws_url: \"" + std::string{url} + "\"\n",
+                  "c"),
+        4, "venues.upbit.ws_url"));
+  }
+  CHECK(has_error(load_text("assets: [BTC]\nvenues: {upbit: {rest_url: \"http://a/?b=c\"}}\n", "c"),
+                  2, "must not have a ?query"));
+}
+
+TEST_CASE("IPv6 addresses are right everywhere") {
+  const Loaded loaded = load_text(
+      "assets: [BTC]\n"
+      "venues: {upbit: {ws_url: \"ws://[::1]:9600/websocket/v1\", rest_url: "
+      "\"http://[::1]:9600\"}}\n"
+      "fx: {bank: [{name: a, url: \"http://[2001:db8::1]/latest\", pointer: /a~1b/~0c}]}\n"
+      "kafka: {brokers: \"[::1]:9092, b.example:9093\"}\n"
+      "http: {address: \"::1\"}\nmetrics: {address: \"[::1]\"}\n",
+      "c.yaml");
+  for (const Finding& finding : loaded.errors) MESSAGE(finding.text());
+  REQUIRE(loaded.ok());
+  CHECK(loaded.settings.http.address == "::1");
+  CHECK(loaded.settings.metrics.address == "::1");
+  CHECK(with("http: {address: localhost}").settings.http.address == "127.0.0.1");
+}
+
+TEST_CASE("two listeners with one port on one address are an error") {
+  const auto meets = [](const std::string& lines, int line, std::string_view what) {
+    CAPTURE(lines);
+    const Loaded loaded = with(lines);
+    CHECK(loaded.errors.size() == 1);
+    CHECK(has_error(loaded, line, what));
+  };
+  meets("http: {port: 7000}\nmetrics: {port: 7000}", 5,
+        "metrics.port (7000 on 127.0.0.1) meets http.port (7000 on 127.0.0.1)");
+  meets("http: {port: 9464}", 4, "http.port (9464 on 127.0.0.1) meets metrics.port");
+  meets("http: {port: 7000, address: 0.0.0.0}\nmetrics: {port: 7000}", 5, "metrics.port");
+  meets("metrics: {port: 7000}\nrecord: {metrics_port: 7000}", 5, "record.metrics_port");
+  meets("http: {port: 7003}\nsimulate: {base_port: 7000}", 5,
+        "simulate.base_port (7000 to 7008 on 127.0.0.1) meets http.port (7003 on 127.0.0.1)");
+  meets("simulate: {base_port: 7000, control_port: 7008}", 4, "simulate.control_port");
+  CHECK(with("http: {port: 0}\nmetrics: {port: 0}\nsimulate: {base_port: 0}").ok());
+  CHECK(with("http: {port: 7000, address: \"::1\"}\nmetrics: {port: 7000}").ok());
+  CHECK(with("http: {port: 9600}").ok());  // no simulator in this file
+}
+
+TEST_CASE("a file is one document with something in it, in UTF-8") {
+  CHECK(has_error(load_text("", "c"), 1, "there is nothing in the file"));
+  CHECK(has_error(load_text("# only a comment\n", "c"), 1, "there is nothing in the file"));
+  CHECK(has_error(with("---\nassets: [ETH]"), 5, "a second YAML document"));
+  CHECK_FALSE(with("---").ok());
+  CHECK(with("...").ok());
+  CHECK(load_text("\xef\xbb\xbf---\n" + std::string{kSmallest}, "c").ok());
+  CHECK(has_error(with("# \xff"), 4, "must be UTF-8"));
+  CHECK(has_error(load("/nonexistent/spreadwatch.yaml"), 1, "cannot be read"));
+  CHECK(load("/").errors.front().text() == "/:1: cannot be read: it is a directory");
+  CHECK(has_error(load("/dev/zero"), 1, "longer than 4 MiB"));
+}
+
+TEST_CASE("an asset may have any name in UTF-8 that a venue lists") {
+  const Loaded loaded = load_text("assets: [币安人生, BTC, \"$A.B\"]\nvenues: {binance: }\n", "c");
+  CHECK(loaded.ok());
+  CHECK(loaded.settings.assets == std::vector<std::string>{"币安人生", "BTC", "$A.B"});
+  REQUIRE(loaded.warnings.size() == 2);
+  CHECK(loaded.warnings[0].line == 1);
+  for (const char* const bad :
+       {"\"\"", "a", "A-B", "A/B", "A B", "\"A\\n\"", "\"A\\u202e\"", "A:B"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(load_text("assets: [" + std::string{bad} + "]\nvenues: {binance: }\n", "c").ok());
+  }
+}
+
+/// A variable of the environment for one test.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+  ~Variable() { unsetenv(name_); }
+
+ private:
+  const char* name_;
+};
+
+TEST_CASE("${NAME} is the environment's and secret") {
+  const Variable key("SPREADWATCH_TEST_KEY", "k3y-of-the-bank");
+  const Variable host("SPREADWATCH_TEST_HOST", "bank.example");
+  const Loaded loaded = with(
+      "fx: {bank: [{name: a, "
+      "url: \"https://${SPREADWATCH_TEST_HOST}/v6/${SPREADWATCH_TEST_KEY}/latest\"}]}");
+  REQUIRE(loaded.ok());
+  CHECK(loaded.settings.fx.bank[0].url == "https://bank.example/v6/k3y-of-the-bank/latest");
+  CHECK(loaded.settings.secrets == std::vector<std::string>{"bank.example", "k3y-of-the-bank"});
+
+  const Loaded unset = with("state_dir: \"/x/${SPREADWATCH_TEST_NOT_SET}\"");
+  CHECK(has_error(unset, 4,
+                  "state_dir: the environment variable SPREADWATCH_TEST_NOT_SET is not set"));
+  CHECK(has_error(with("state_dir: \"${SPREADWATCH_TEST_KEY\""), 4, "state_dir: ${ must be"));
+  CHECK(has_error(with("state_dir: \"${A:-b}\""), 4, "state_dir: ${ must be"));
+}
+
+TEST_CASE("no finding shows a value of the environment, a password or a token") {
+  const Variable key("SPREADWATCH_TEST_KEY", "hunter2 with a blank");
+  const Loaded loaded = load_text(
+      "assets: [BTC]\nvenues:\n  upbit:\n"
+      "    ws_url: \"ws://joe:hunter2@host:abc/\"\n"
+      "    rest_url: \"http://joe:hunter2 x@host/\"\n"
+      "fx:\n  bank:\n"
+      "    - {name: a, url: \"https://bank.example:99999/?base=USD&api_key=hunter2\"}\n"
+      "    - {name: b, url: \"https://bank.example:0/v6/hunter2/latest\"}\n"
+      "    - {name: c, url: \"https://bank.example/${SPREADWATCH_TEST_KEY}\"}\n"
+      "    - {name: \"${SPREADWATCH_TEST_KEY}\", url: \"https://bank.example\"}\n"
+      "kafka: {brokers: \"joe:hunter2@host:9092\", prefix: \"${SPREADWATCH_TEST_KEY}\"}\n"
+      "http: {address: \"${SPREADWATCH_TEST_KEY}\"}\n"
+      "asset_registry: \"/nonexistent/${SPREADWATCH_TEST_KEY}\"\n",
+      "c.yaml");
+  CHECK(loaded.errors.size() == 10);
+  for (const Finding& finding : loaded.errors) {
+    CAPTURE(finding.text());
+    CHECK(finding.text().find("hunter2") == std::string::npos);
+  }
+  CHECK(has_error(loaded, 4, "\"ws://***@host:abc/\""));
+  CHECK(has_error(loaded, 12, "kafka.prefix: \"${SPREADWATCH_TEST_KEY}\" is not allowed"));
+}
+
+TEST_CASE("passwords and tokens of addresses are noted as secrets, as written and decoded") {
+  const Loaded loaded = with(
+      "fx: {bank: [{name: a, url: \"https://joe:p%40ss@b.example/?base=USD&token=t0k&x=y\"}]}");
+  REQUIRE(loaded.ok());
+  CHECK(loaded.settings.secrets == std::vector<std::string>{"p%40ss", "p@ss", "t0k"});
+}
+
+TEST_CASE("a finding is one line whatever the file holds") {
+  const Loaded loaded = with("log: {level: \"a\\nfake.yaml:1: x\\e[2J\"}");
+  REQUIRE(loaded.errors.size() == 1);
+  CHECK(loaded.errors[0].text() ==
+        "c.yaml:4: log.level: \"a\\nfake.yaml:1: x\\x1b[2J\" is not allowed, allowed: debug, "
+        "info, warn, error");
 }
 
 }  // namespace

@@ -133,7 +133,7 @@ TEST_CASE("seeds: every target has some") {
     CHECK(targets.contains("fuzz_" + std::string{venue.name}));
   }
   for (const char* const target : {"fuzz_wallets", "fuzz_capture", "fuzz_bank_rate", "fuzz_config",
-                                   "fuzz_http", "fuzz_budgets"}) {
+                                   "fuzz_http", "fuzz_budgets", "fuzz_address"}) {
     CHECK(targets.contains(target));
   }
 }

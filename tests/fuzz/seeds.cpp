@@ -356,6 +356,15 @@ void add_configurations(std::vector<Seed>& out) {
   }
 }
 
+void add_addresses(std::vector<Seed>& out) {
+  for (const char* const text : {"wss://api.gateio.ws/ws/v4/", "http://[::1]:8080/x?y=%C3%A9#f",
+                                 "https://joe:p%40ss@bank.example:443/rates?base=USD&token=t",
+                                 "a:9092, b.example,[::1]:9093", "127.0.0.1", "::1", "[::]",
+                                 "localhost", "256.1.1.1", "ws://host:abc/"}) {
+    out.push_back({"fuzz_address", std::to_string(out.size()), text});
+  }
+}
+
 }  // namespace
 
 std::vector<Seed> venue_seeds(VenueId venue) {
@@ -417,6 +426,7 @@ std::vector<Seed> all_seeds() {
   add_requests(out);
   add_budgets(out);
   add_configurations(out);
+  add_addresses(out);
   return out;
 }
 

@@ -389,33 +389,5 @@ TEST_CASE("a Retry-After date counts from the answer's own date, whatever our cl
   }
 }
 
-TEST_CASE("addresses are taken apart") {
-  const auto wss = Url::parse("wss://api.gateio.ws/ws/v4/");
-  REQUIRE(wss);
-  CHECK(wss->secure);
-  CHECK(wss->host == "api.gateio.ws");
-  CHECK(wss->port == "443");
-  CHECK(wss->target == "/ws/v4/");
-  CHECK(wss->authority() == "api.gateio.ws");
-
-  const auto bare = Url::parse("ws://127.0.0.1:9600");
-  REQUIRE(bare);
-  CHECK_FALSE(bare->secure);
-  CHECK(bare->port == "9600");
-  CHECK(bare->target == "/");
-  CHECK(bare->authority() == "127.0.0.1:9600");
-
-  const auto v6 = Url::parse("http://[::1]:8080/x?y=z#f");
-  REQUIRE(v6);
-  CHECK(v6->host == "::1");
-  CHECK(v6->target == "/x?y=z");
-  CHECK(v6->authority() == "[::1]:8080");
-
-  for (const char* const bad : {"", "api.gateio.ws", "ftp://x", "ws://", "ws://x:0", "ws://x:99999",
-                                "ws://x:1x", "ws://[::1", "ws://u@x"}) {
-    CHECK_FALSE(Url::parse(bad).has_value());
-  }
-}
-
 }  // namespace
 }  // namespace spreadwatch::ingest

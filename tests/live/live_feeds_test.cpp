@@ -334,6 +334,24 @@ TEST_CASE("a ban is kept in the wall clock's time, with which the next run begin
   CHECK_FALSE(feeds->heartbeat().stands(std::chrono::steady_clock::now()));
 }
 
+TEST_CASE("a password in a venue's addresses is not written to disk") {
+  const StateFolder folder;
+  Setup setup;
+  setup.settings.state_dir = folder.path.string();
+  for (std::string* const url :
+       {&setup.settings.venues[0].ws_url, &setup.settings.venues[0].rest_url}) {
+    url->insert(url->find("://") + 3, "joe:pw-9@");
+  }
+  auto feeds = setup.make();
+  feeds->start();
+  REQUIRE(setup.sink.until_synced(kBtc));
+  feeds.reset();
+  std::ifstream in(folder.path / "budgets.json");
+  const std::string text{std::istreambuf_iterator<char>{in}, {}};
+  CHECK(text.find("ws://***@127.0.0.1") != std::string::npos);
+  CHECK(text.find("pw-9") == std::string::npos);
+}
+
 TEST_CASE("kept budgets that cannot be read or written are counted, and the feeds come up") {
   const StateFolder folder;
   std::filesystem::create_directories(folder.path);

@@ -266,5 +266,43 @@ TEST_CASE("a waited-for request ends when it is told to stop") {
   CHECK(SteadyClock::now() - start < 5s);
 }
 
+TEST_CASE("an IPv6 address is asked, and named in brackets") {
+  test::Log seen;
+  TestServer server(
+      [&](Peer& peer) {
+        seen.add(peer.target() + " " + peer.header("Host"));
+        peer.respond("ok");
+      },
+      nullptr, "::1");
+  const RestResult result = rest_get(request_to(server.url("http", "[::1]") + "/a?b=c"));
+  REQUIRE(result.has_value());
+  CHECK(result->body == "ok");
+  CHECK(seen.lines() == std::vector<std::string>{"/a?b=c [::1]:" + std::to_string(server.port())});
+}
+
+TEST_CASE("user information is sent to its own host only, and no error shows it") {
+  test::Log seen;
+  TestServer other([&](Peer& peer) {
+    seen.add("other " + peer.header("Authorization"));
+    peer.respond("no");
+  });
+  const std::string elsewhere = "Location: " + other.url("http", "localhost") + "/\r\n";
+  TestServer server([&](Peer& peer) {
+    seen.add(peer.header("Authorization"));
+    peer.respond("", "302 Found", elsewhere);
+  });
+  const RestResult result = rest_get(request_to(server.url("http", "joe:pw-9@127.0.0.1") + "/"));
+  CHECK(code_of(result) == ErrorCode::kHttpStatus);
+  CHECK(result.error().error.detail.find("pw-9") == std::string::npos);
+  CHECK(seen.lines() == std::vector<std::string>{"Basic am9lOnB3LTk="});
+  const RestResult refused = rest_get(request_to(
+      "http://joe:pw-9@127.0.0.1:" + std::to_string(test::closed_port()) + "/?token=t-9"));
+  REQUIRE_FALSE(refused.has_value());
+  CHECK(refused.error().error.detail.find("-9") == std::string::npos);
+  const RestResult none = rest_get(request_to("http://joe:pw-9@127.0.0.1:x/"));
+  CHECK(code_of(none) == ErrorCode::kConnectFailed);
+  CHECK(none.error().error.detail.find("pw-9") == std::string::npos);
+}
+
 }  // namespace
 }  // namespace spreadwatch::ingest

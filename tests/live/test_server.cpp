@@ -255,8 +255,8 @@ bool Peer::respond(std::string_view body, std::string_view status, std::string_v
 
 class TestServer::Impl {
  public:
-  Impl(Handler handler, const Certificates* certificates)
-      : handler_(std::move(handler)), acceptor_(io_, {asio::ip::make_address("127.0.0.1"), 0}) {
+  Impl(Handler handler, const Certificates* certificates, const std::string& address)
+      : handler_(std::move(handler)), acceptor_(io_, {asio::ip::make_address(address), 0}) {
     if (certificates != nullptr) {
       tls_ = std::make_unique<asio::ssl::context>(asio::ssl::context::tls_server);
       tls_->use_certificate(asio::buffer(certificates->cert_pem), asio::ssl::context::pem);
@@ -332,8 +332,9 @@ class TestServer::Impl {
   std::list<int> open_;  // guarded by mutex_
 };
 
-TestServer::TestServer(Handler handler, const Certificates* certificates)
-    : impl_(std::make_unique<Impl>(std::move(handler), certificates)) {}
+TestServer::TestServer(Handler handler, const Certificates* certificates,
+                       const std::string& address)
+    : impl_(std::make_unique<Impl>(std::move(handler), certificates, address)) {}
 TestServer::~TestServer() = default;
 std::uint16_t TestServer::port() const { return impl_->port(); }
 std::string TestServer::url(const std::string& scheme, const std::string& host) const {

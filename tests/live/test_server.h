@@ -75,14 +75,15 @@ class Peer {
   virtual void hold() = 0;
 };
 
-/// A server on a free port of 127.0.0.1 with a thread for each connection.
+/// A server on a free port of 127.0.0.1, or another address, with a thread for each connection.
 class TestServer {
  public:
   using Handler = std::function<void(Peer&)>;
 
   /// With `certificates` it speaks TLS. The handler runs once for each connection, on that
   /// connection's thread.
-  explicit TestServer(Handler handler, const Certificates* certificates = nullptr);
+  explicit TestServer(Handler handler, const Certificates* certificates = nullptr,
+                      const std::string& address = "127.0.0.1");
   ~TestServer();
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;

@@ -390,5 +390,31 @@ TEST_CASE("the queue of outgoing messages is bounded") {
   CHECK_FALSE(client.link->send("y"));
 }
 
+TEST_CASE("an IPv6 address is connected to, and named in brackets") {
+  test::Log seen;
+  TestServer server(
+      [&](Peer& peer) {
+        seen.add(peer.header("Host") + " " + peer.header("Authorization"));
+        serve(peer);
+      },
+      nullptr, "::1");
+  Client client(server.url("ws", "joe:pw-9@[::1]") + "/x");
+  REQUIRE(client.until([&] { return client.events.opened == 1; }));
+  CHECK(seen.lines() ==
+        std::vector<std::string>{"[::1]:" + std::to_string(server.port()) + " Basic am9lOnB3LTk="});
+}
+
+TEST_CASE("no error of a connection shows the user information of its address") {
+  for (const std::string& url :
+       {"ws://joe:pw-9@127.0.0.1:" + std::to_string(test::closed_port()),
+        std::string{"ws://joe:pw-9@127.0.0.1:x/"}, std::string{"wss://joe:pw-9@256.1.1.1/"}}) {
+    Client client(url);
+    REQUIRE(client.until_closed());
+    CHECK(client.events.closed->code == ErrorCode::kConnectFailed);
+    CHECK_FALSE(client.events.closed->detail.empty());
+    CHECK(client.events.closed->detail.find("pw-9") == std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace spreadwatch::ingest

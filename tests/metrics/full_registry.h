@@ -13,6 +13,7 @@
 #include "metrics/history_metrics.h"
 #include "metrics/http_metrics.h"
 #include "metrics/ingest_metrics.h"
+#include "metrics/log_metrics.h"
 #include "metrics/publish_metrics.h"
 #include "metrics/queue_metrics.h"
 #include "metrics/registry.h"
@@ -56,6 +57,7 @@ struct FullRegistry {
   QueueMetrics queues{registry, kStages};
   HistoryMetrics history{registry};
   HttpMetrics http{registry, kServers};
+  LogMetrics log{registry};
   AlertMetrics alerts{registry, kRules, kSinks};
 };
 

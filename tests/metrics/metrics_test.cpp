@@ -67,6 +67,7 @@ TEST_CASE("series of closed lists exist at zero from the start") {
       R"(spreadwatch_ingest_audit_comparisons_total{outcome="not_comparable",venue="upbit"})",
       R"(spreadwatch_ingest_rest_requests_total{reason="ok",venue="upbit"})",
       R"(spreadwatch_ingest_rest_requests_total{reason="rate_limited",venue="upbit"})",
+      R"(spreadwatch_app_log_lines_lost_total)",
       R"(spreadwatch_fx_sources_excluded_total{pair="USDT/KRW",reason="outlier"})",
       R"(spreadwatch_fx_bank_errors_total{reason="timeout"})",
       R"(spreadwatch_fx_last_update_timestamp_seconds{pair="USD/KRW"})",
@@ -334,6 +335,16 @@ TEST_CASE("updates from several threads during scrapes lose nothing") {
   }
   CHECK(value_of(all.registry,
                  R"(spreadwatch_ingest_frames_total{channel="ticker",venue="upbit"})") == "8000");
+}
+
+TEST_CASE("lost lines of the log only ever rise") {
+  Registry registry;
+  LogMetrics log(registry);
+  log.set_lost(7);
+  log.set_lost(3);
+  log.set_lost(9);
+  CHECK(log.lost() == 9);
+  CHECK(value_of(registry, "spreadwatch_app_log_lines_lost_total") == "9");
 }
 
 }  // namespace
