@@ -7,6 +7,7 @@
 #include "config/venue_defaults.h"
 #include "config/wallet_table.h"
 #include "config/yaml_reader.h"
+#include "core/text.h"
 
 namespace spreadwatch::config {
 namespace {
@@ -21,14 +22,12 @@ std::string venue_names() {
   return names;
 }
 
-bool is_ticker(std::string_view text) {
-  return !text.empty() && text.size() <= 20 && std::ranges::all_of(text, [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  });
-}
+constexpr std::string_view kAllowedNames =
+    "allowed: up to 20 characters of any script, letters in upper case, no spaces and no signs but "
+    ". and $";
 
 std::string check_ticker(const std::string& text) {
-  return is_ticker(text) ? "" : "allowed: up to 20 letters A-Z and digits";
+  return is_canonical_asset(text) ? "" : std::string{kAllowedNames};
 }
 
 /// An URL of one of two schemes with something behind it.
@@ -65,9 +64,9 @@ void read_assets(Mapping& root, Settings& settings, const Report& report) {
     return;
   }
   for (const YAML::Node& item : node) {
-    if (!item.IsScalar() || !is_ticker(item.Scalar())) {
-      report.error(item, "assets: \"" + (item.IsScalar() ? item.Scalar() : std::string{"?"}) +
-                             "\" is not an asset, allowed: up to 20 letters A-Z and digits");
+    if (!item.IsScalar() || !is_canonical_asset(item.Scalar())) {
+      std::string message = "assets: \"" + (item.IsScalar() ? item.Scalar() : std::string{"?"});
+      report.error(item, message.append("\" is not an asset, ").append(kAllowedNames));
     } else if (std::ranges::find(settings.assets, item.Scalar()) != settings.assets.end()) {
       report.error(item, "assets: " + item.Scalar() + " is named twice");
     } else {
@@ -456,7 +455,7 @@ std::vector<Finding> load_registry_text(std::string_view text, const std::string
   std::set<std::string> names;
   for (const auto& entry : root.self()) {
     const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
-    if (!is_ticker(name)) {
+    if (!is_canonical_asset(name)) {
       report.error(entry.first, name + ": " + check_ticker(name));
       continue;
     }

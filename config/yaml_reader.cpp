@@ -4,6 +4,8 @@
 #include <cmath>
 #include <sstream>
 
+#include "core/text.h"
+
 namespace spreadwatch::config {
 namespace {
 
@@ -27,6 +29,16 @@ std::optional<T> parse_scalar(const YAML::Node& node) {
 }  // namespace
 
 std::optional<YAML::Node> parse_yaml(std::string_view text, const Report& report) {
+  int line = 1;
+  for (std::string_view rest = text; !rest.empty();) {
+    const std::size_t length = utf8_length(rest);
+    if (length == 0) {
+      report.errors->push_back({report.file, line, "not UTF-8"});
+      return std::nullopt;
+    }
+    if (rest.front() == '\n') ++line;
+    rest.remove_prefix(length);
+  }
   try {
     return YAML::Load(std::string{text});
   } catch (const YAML::Exception& e) {
