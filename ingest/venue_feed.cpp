@@ -147,9 +147,7 @@ void VenueFeed::append_status(Timestamp now, std::vector<FeedStatus>& out) {
     (handover == handovers_.end() ? *sessions_[place] : *handover->second.old)
         .append_status(now, out);
   }
-  for (; duplicate_tickers_ < normalizer_.duplicate_tickers(); ++duplicate_tickers_) {
-    context_.metrics.duplicate();
-  }
+  count_decoded();
   fallback_.overlay(std::span{out}.subspan(first), now);
   std::size_t tickers = 0;
   std::size_t books = 0;
@@ -173,6 +171,25 @@ void VenueFeed::append_status(Timestamp now, std::vector<FeedStatus>& out) {
   metrics.set_clock_offset(synced > 0 ? normalizer_.clock_offset().estimate() : std::nullopt);
   metrics.set_book_age(oldest_ms ? std::optional<microseconds>{milliseconds{*oldest_ms}}
                                  : std::nullopt);
+}
+
+void VenueFeed::count_decoded() {
+  for (; duplicate_tickers_ < normalizer_.duplicate_tickers(); ++duplicate_tickers_) {
+    context_.metrics.duplicate();
+  }
+  const auto since = [](std::uint64_t& counted, std::uint64_t now) {
+    return now - std::exchange(counted, now);
+  };
+  context_.metrics.dropped_levels(since(dropped_levels_, normalizer_.dropped_levels()));
+  context_.metrics.unknown_topics(since(unknown_topics_, normalizer_.unknown_topics()));
+  context_.metrics.venue_warnings(since(warnings_, normalizer_.warnings()));
+  for (const Remark& remark : normalizer_.take_remarks()) {
+    if (remark.kind == Remark::Kind::kWarning) {
+      spdlog::warn("{} warns: {}", to_string(settings_.id), remark.text);
+    } else {
+      spdlog::info("{}: messages of {} are not read here", to_string(settings_.id), remark.text);
+    }
+  }
 }
 
 void VenueFeed::on_event(MarketEvent event) {
