@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <map>
 #include <memory>
@@ -21,8 +20,10 @@ namespace spreadwatch::api {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
-constexpr std::string_view kMarketPattern = "^[A-Za-z0-9]{1,20}-[A-Za-z0-9]{1,20}$";
-constexpr std::string_view kAssetPattern = "^[A-Za-z0-9]{1,20}$";
+// Of any script: see is_asset().
+constexpr std::string_view kMarketPattern =
+    "^[$.0-9A-Za-z\u00a1-\U0010ffff]{1,20}-[$.0-9A-Za-z\u00a1-\U0010ffff]{1,20}$";
+constexpr std::string_view kAssetPattern = "^[$.0-9A-Za-z\u00a1-\U0010ffff]{1,20}$";
 constexpr std::string_view kDepthPattern = "^[1-9][0-9]{0,3}$";
 constexpr std::string_view kAmountPattern = "^[0-9]{1,9}([.][0-9]{1,8})?$";
 
@@ -211,7 +212,8 @@ std::string_view title_of(int status) {
   }
 }
 
-/// Percent-decoding of a path segment or a form value; nullopt when an escape is broken.
+/// Percent-decoding of a path segment or a form value; nullopt when an escape is broken, or what
+/// comes out is no UTF-8.
 std::optional<std::string> decoded(std::string_view text, bool plus_is_space) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -228,6 +230,7 @@ std::optional<std::string> decoded(std::string_view text, bool plus_is_space) {
       i += 2;
     }
   }
+  if (!is_utf8(out)) return std::nullopt;
   return out;
 }
 
@@ -241,22 +244,9 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
-std::string upper(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return text;
-}
-
-/// A name of up to 20 letters and digits: the part of a market's name that the patterns above
-/// describe.
-bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= 20 && std::all_of(text.begin(), text.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0;
-  });
-}
-
 bool matches(std::string_view pattern, std::string_view value) {
   if (pattern.empty()) return true;
-  if (pattern == kAssetPattern) return is_name(value);
+  if (pattern == kAssetPattern) return is_asset(value);
   if (pattern == kDepthPattern) {
     return !value.empty() && value.size() <= 4 && value.front() != '0' &&
            std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
@@ -271,7 +261,7 @@ bool matches(std::string_view pattern, std::string_view value) {
            (amount.size() == 1 || digits(amount[1], 8));
   }
   const auto parts = split(value, '-');
-  return parts.size() == 2 && is_name(parts[0]) && is_name(parts[1]);
+  return parts.size() == 2 && is_asset(parts[0]) && is_asset(parts[1]);
 }
 
 /// The template's `{name}` segments taken from a path; nullopt when the path is not of the
@@ -467,7 +457,7 @@ class Router::Parameters {
   /// Empty when not given; canonical upper case.
   std::string name(std::string_view parameter) const {
     const std::string* text = find(parameter);
-    return text != nullptr ? upper(*text) : std::string{};
+    return text != nullptr ? to_upper(*text) : std::string{};
   }
 
   /// Adds one; the problem when it is not as the route describes it.

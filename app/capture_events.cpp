@@ -69,9 +69,11 @@ void CaptureEvents::feed_bank(const ingest::CaptureLine& line) {
 }
 
 void CaptureEvents::feed_wallet(const ingest::CaptureLine& line, VenueId venue) {
+  std::vector<Error> refused;
   const Result<std::vector<WalletStatus>> wallets =
-      ingest::parse_wallets(venue, line.payload, now_);
+      ingest::parse_wallets(venue, line.payload, now_, &refused);
   if (!wallets) return sink_.on_payload_error(line.exchange, wallets.error(), line.line);
+  for (const Error& row : refused) sink_.on_payload_error(line.exchange, row, line.line);
   for (const WalletStatus& status : *wallets) sink_.on_market(status, now_);
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/instrument.h"
 #include "core/market_data.h"
@@ -25,6 +26,8 @@ class CapturedVenue final : private ingest::MarketSink {
   /// REQUIRES: a line of this venue that holds a payload which came from it, or an event about its
   /// order books.
   void feed(const ingest::CaptureLine& line);
+  /// As Normalizer::take_remarks().
+  std::vector<ingest::Remark> take_remarks() { return normalizer_->take_remarks(); }
 
  private:
   void happened(const ingest::CaptureLine& line);

@@ -3,16 +3,34 @@
 #include <array>
 #include <iostream>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "app/capture_input.h"
 #include "app/captured_venue.h"
 #include "app/commands.h"
 #include "app/line_output.h"
+#include "core/text.h"
 #include "ingest/normalizer.h"
 #include "publish/encode.h"
 
 namespace spreadwatch::app {
 namespace {
+
+/// Foreign text for a terminal, without control characters and without what is no UTF-8.
+std::string printable(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const bool control = length == 1 ? text.front() < ' ' || text.front() == '\x7f'
+                                     : text.starts_with('\xc2') && text[1] < '\xa0';
+    if (length > 0 && !control) {
+      out.append(text.substr(0, length));
+    }
+    text.remove_prefix(length > 0 ? length : 1);
+  }
+  return out;
+}
 
 class Printer final : public ingest::MarketSink {
  public:
@@ -76,6 +94,12 @@ int decode(const DecodeOptions& options) {
     if (!captured) captured = std::make_unique<CapturedVenue>(*venue, printer);
     printer.set_line(line->line);
     captured->feed(*line);
+    for (const ingest::Remark& remark : captured->take_remarks()) {
+      std::cerr << "spreadwatch: line " << line->line << ": " << line->exchange
+                << (remark.kind == ingest::Remark::Kind::kWarning ? " warns: "
+                                                                  : ": not read here: ")
+                << printable(remark.text) << '\n';
+    }
   }
   if (!output.flush()) {
     std::cerr << "spreadwatch: cannot write to stdout\n";

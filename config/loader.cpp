@@ -25,24 +25,17 @@ std::string venue_names() {
   return names;
 }
 
-constexpr std::size_t kMaxTicker = 64;       // bytes
 constexpr std::size_t kMaxBankName = 64;     // bytes
 constexpr std::size_t kMaxBankSources = 20;  // each has a thread
 constexpr std::size_t kMaxFile = 4U << 20U;  // bytes
 
-/// A ticker as venues list them, in upper case; what separates it from others is no part of it.
-bool is_ticker(std::string_view text) {
-  static constexpr std::string_view kMarks = ".$+*_";
-  return printable_name(text, kMaxTicker) && std::ranges::all_of(text, [](char c) {
-           return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  static_cast<unsigned char>(c) >= 0x80 || kMarks.find(c) != std::string_view::npos;
-         });
+constexpr std::string_view kAllowedNames =
+    "allowed: up to 20 characters of any script, letters in upper case, no spaces and no signs but "
+    ". and $";
+
+std::string check_ticker(const std::string& text) {
+  return is_canonical_asset(text) ? "" : std::string{kAllowedNames};
 }
-
-constexpr const char* kTickerShape =
-    "allowed: up to 64 bytes of UTF-8; of ASCII, A-Z, digits and . $ + * _";
-
-std::string check_ticker(const std::string& text) { return is_ticker(text) ? "" : kTickerShape; }
 
 /// What a venue's or a source's address may be made of.
 enum class UrlParts : std::uint8_t {
@@ -161,9 +154,9 @@ void read_assets(Mapping& root, Settings& settings, const Report& report) {
     return;
   }
   for (const YAML::Node& item : node) {
-    if (!item.IsScalar() || !is_ticker(item.Scalar())) {
-      report.error(item, "assets: \"" + (item.IsScalar() ? item.Scalar() : std::string{"?"}) +
-                             "\" is not an asset, " + kTickerShape);
+    if (!item.IsScalar() || !is_canonical_asset(item.Scalar())) {
+      std::string message = "assets: \"" + (item.IsScalar() ? item.Scalar() : std::string{"?"});
+      report.error(item, message.append("\" is not an asset, ").append(kAllowedNames));
     } else if (std::ranges::find(settings.assets, item.Scalar()) != settings.assets.end()) {
       report.error(item, "assets: " + item.Scalar() + " is named twice");
     } else {
@@ -631,7 +624,7 @@ std::vector<Finding> load_registry_text(std::string_view text, const std::string
   std::set<std::string> names;
   for (const auto& entry : root.self()) {
     const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
-    if (!is_ticker(name)) {
+    if (!is_canonical_asset(name)) {
       report.error(entry.first, name + ": " + check_ticker(name));
       continue;
     }

@@ -40,7 +40,7 @@ std::optional<YAML::Node> parse_yaml(std::string_view text, const Report& report
   int line = 1;
   for (std::string_view rest = text; !rest.empty(); ++line) {
     const std::size_t end = std::min(rest.find('\n'), rest.size());
-    if (!valid_utf8(rest.substr(0, end))) return refuse(line, "must be UTF-8");
+    if (!is_utf8(rest.substr(0, end))) return refuse(line, "must be UTF-8");
     rest.remove_prefix(std::min(end + 1, rest.size()));
   }
   try {
@@ -93,7 +93,7 @@ std::optional<std::string> Report::resolve(const YAML::Node& scalar, const std::
     if (value == nullptr) {
       return refuse(name, " is not set");
     }
-    if (!valid_utf8(value)) {
+    if (!is_utf8(value)) {
       return refuse(name, " is not UTF-8");
     }
     if (from == Environment::kSecret) secrets->emplace_back(value);

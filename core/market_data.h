@@ -111,6 +111,8 @@ struct FeedError {
   Error error;
   std::optional<Timestamp> receive_time;
   std::string payload;
+  bool partial =
+      false;  ///< of one part of the payload, such as a row: whatever else it holds counts
 };
 
 /// Market state of an instrument as the venue lists it.

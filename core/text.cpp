@@ -1,7 +1,6 @@
 #include "core/text.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 
 namespace spreadwatch {
@@ -13,18 +12,12 @@ struct CodePoint {
 };
 
 CodePoint first_of(std::string_view text) {
-  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return {lead, 1};
-  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  constexpr std::array<char32_t, 5> kLeast = {0, 0, 0x80, 0x800, 0x10000};
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return {};
-  char32_t value = lead & (0x7fU >> size);
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80U) return {};
-    value = (value << 6U) | (byte(i) & 0x3fU);
-  }
-  if (value < kLeast[size] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) return {};
+  const std::size_t size = utf8_length(text);
+  if (size == 0) return {};
+  const auto byte = [text](std::size_t k) { return static_cast<unsigned char>(text[k]); };
+  if (size == 1) return {byte(0), 1};
+  char32_t value = byte(0) & (0x7fU >> size);
+  for (std::size_t k = 1; k < size; ++k) value = (value << 6U) | (byte(k) & 0x3fU);
   return {value, size};
 }
 
@@ -57,15 +50,96 @@ void append_escape(std::string& out, char32_t c) {
   }
 }
 
+/// Spaces of Unicode beyond ASCII.
+bool is_space(char32_t c) {
+  return c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x202f || c == 0x205f ||
+         c == 0x3000;
+}
+
+bool is_name_character(char32_t c) {
+  if (c >= 0x80) return !unseen(c) && !is_space(c);
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' ||
+         c == '$';
+}
+
 }  // namespace
 
-bool valid_utf8(std::string_view text) {
+// The ranges are those of the Unicode standard's table 3-7: no overlong forms, no surrogates.
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [text](std::size_t i) {
+    return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
+  };
+  const auto in = [](std::uint8_t b, int low, int high) { return b >= low && b <= high; };
+  const auto tail = [&](std::size_t i) { return in(byte(i), 0x80, 0xbf); };
+  const std::uint8_t first = byte(0);
+  if (first < 0x80) return text.empty() ? 0 : 1;
+  if (in(first, 0xc2, 0xdf)) return tail(1) ? 2 : 0;
+  if (in(first, 0xe0, 0xef)) {
+    const int low = first == 0xe0 ? 0xa0 : 0x80;
+    const int high = first == 0xed ? 0x9f : 0xbf;
+    return in(byte(1), low, high) && tail(2) ? 3 : 0;
+  }
+  if (in(first, 0xf0, 0xf4)) {
+    const int low = first == 0xf0 ? 0x90 : 0x80;
+    const int high = first == 0xf4 ? 0x8f : 0xbf;
+    return in(byte(1), low, high) && tail(2) && tail(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+bool is_utf8(std::string_view text) {
   while (!text.empty()) {
-    const CodePoint next = first_of(text);
-    if (next.bytes == 0) return false;
-    text.remove_prefix(next.bytes);
+    const std::size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
   }
   return true;
+}
+
+std::string to_upper(std::string_view text) {
+  std::string out{text};
+  for (char& c : out) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+  }
+  return out;
+}
+
+std::string to_lower(std::string_view text) {
+  std::string out{text};
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return out;
+}
+
+bool is_asset(std::string_view text) {
+  std::size_t characters = 0;
+  while (!text.empty()) {
+    const CodePoint next = first_of(text);
+    if (next.bytes == 0 || !is_name_character(next.value)) return false;
+    if (++characters > kMaxAssetCharacters) return false;
+    text.remove_prefix(next.bytes);
+  }
+  return characters > 0;
+}
+
+bool is_canonical_asset(std::string_view text) {
+  return is_asset(text) &&
+         std::none_of(text.begin(), text.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+}
+
+void append_url_escaped(std::string& out, std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  for (const char c : text) {
+    if (is_unreserved(c)) {
+      out.push_back(c);
+      continue;
+    }
+    const auto byte = static_cast<std::uint8_t>(c);
+    out.push_back('%');
+    out.push_back(kHex[byte >> 4U]);
+    out.push_back(kHex[byte & 15U]);
+  }
 }
 
 bool printable_name(std::string_view text, std::size_t max_bytes) {

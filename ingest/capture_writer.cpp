@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "core/bounded_queue.h"
+#include "core/text.h"
 
 namespace spreadwatch::ingest {
 namespace {
@@ -36,25 +37,6 @@ constexpr milliseconds kLogEvery{10'000};
 constexpr int kCompressionLevel = 3;
 // What waits for a disk that takes nothing, in blocks; more stays in the queue, then is dropped.
 constexpr std::size_t kPendingBlocks = 8;
-
-/// Bytes of the UTF-8 character at the start of `text`; 0 when there is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0U) != 0x80) return 0;
-  }
-  // No longer spelling than needed, no surrogate, nothing above U+10FFFF.
-  const unsigned char second = byte(1);
-  if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-      (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F)) {
-    return 0;
-  }
-  return length;
-}
 
 void append_quoted(std::string& out, std::string_view text) {
   out.push_back('"');

@@ -24,6 +24,9 @@ void Decoded::clear() {
   controls.clear();
   markets.clear();
   errors.clear();
+  remarks.clear();
+  dropped_levels = 0;
+  refused_rows = 0;
 }
 
 TickerMessage& Decoded::next_ticker() {
@@ -41,6 +44,38 @@ void Decoded::add_error(ErrorCode code, std::string_view detail, std::string_vie
   error.error.detail = detail.empty() ? "no reason given" : detail;
   error.symbol = symbol;
   error.stream = stream;
+}
+
+void Decoded::add_partial_error(ErrorCode code, std::string_view detail, std::string_view symbol,
+                                std::string_view stream) {
+  add_error(code, detail, symbol, stream);
+  errors.back().partial = true;
+}
+
+void Decoded::add_row_error(std::size_t index, const Error& error, std::string_view symbol,
+                            std::string_view stream) {
+  // An order book that has lost a message has to hear of it, however many others have.
+  if (++refused_rows > kMaxRowErrors && stream.empty()) return;
+  std::string detail = "row " + std::to_string(index);
+  if (!symbol.empty()) detail.append(" (").append(symbol.substr(0, Remark::kMaxText)).append(")");
+  detail.append(": ").append(error.detail);
+  add_partial_error(error.code, detail, symbol, stream);
+}
+
+void Decoded::add_row_error(const Error& error, std::string_view symbol) {
+  if (++refused_rows > kMaxRowErrors) return;
+  std::string detail{symbol.substr(0, Remark::kMaxText)};
+  detail.append(": ").append(error.detail);
+  add_partial_error(error.code, detail, symbol);
+}
+
+void Decoded::warn(std::string_view text) {
+  remarks.push_back({Remark::Kind::kWarning, std::string{text.substr(0, Remark::kMaxText)}});
+}
+
+void Decoded::pass_over(std::string_view topic) {
+  controls.push_back({});
+  remarks.push_back({Remark::Kind::kTopic, std::string{topic.substr(0, Remark::kMaxText)}});
 }
 
 BookMessage& Decoded::next_book() {

@@ -117,8 +117,21 @@ struct MarketInfo {
 /// An error inside a payload that may hold others which are fine.
 struct DecodeError {
   Error error;
-  std::string symbol;  ///< the venue's spelling; empty when unknown
-  std::string stream;  ///< the order book stream that can no longer be trusted; empty when none
+  std::string symbol;    ///< the venue's spelling; empty when unknown
+  std::string stream;    ///< the order book stream that can no longer be trusted; empty when none
+  bool partial = false;  ///< of a part of the payload: whatever else it holds counts
+};
+
+/// Something a venue says that is neither data nor an error, worth telling an operator once.
+struct Remark {
+  enum class Kind : std::uint8_t {
+    kWarning,  ///< the venue warns of something; the data beside it counts
+    kTopic     ///< a topic, channel or kind of event that is not read here
+  };
+  Kind kind = Kind::kTopic;
+  std::string text;  ///< as the venue has it, at most kMaxText bytes
+
+  static constexpr std::size_t kMaxText = 200;
 };
 
 /// Values that are reused from frame to frame so that decoding allocates nothing once warm.
@@ -151,11 +164,17 @@ class Pool {
 
 /// Everything one payload said.
 struct Decoded {
+  /// Rows of one payload that become errors of their own; further ones are one error together.
+  static constexpr std::size_t kMaxRowErrors = 32;
+
   Pool<TickerMessage> tickers;
   Pool<BookMessage> books;
   std::vector<ControlMessage> controls;
   std::vector<MarketInfo> markets;
   std::vector<DecodeError> errors;
+  std::vector<Remark> remarks;
+  std::size_t dropped_levels = 0;  ///< levels of price zero, which the books are without
+  std::size_t refused_rows = 0;    ///< of lists; those beyond kMaxRowErrors have no error
 
   void clear();
 
@@ -164,6 +183,18 @@ struct Decoded {
   BookMessage& next_book();
   void add_error(ErrorCode code, std::string_view detail, std::string_view symbol = {},
                  std::string_view stream = {});
+  /// As add_error(), of one part beside others that count.
+  void add_partial_error(ErrorCode code, std::string_view detail, std::string_view symbol = {},
+                         std::string_view stream = {});
+  /// As add_partial_error(), of row `index` (from 0) of a list; the detail names the row.
+  void add_row_error(std::size_t index, const Error& error, std::string_view symbol,
+                     std::string_view stream);
+  /// The same of a row whose place is not known any more.
+  void add_row_error(const Error& error, std::string_view symbol);
+  /// The venue warns of `text`.
+  void warn(std::string_view text);
+  /// The message is of a topic that is not read here.
+  void pass_over(std::string_view topic);
 };
 
 }  // namespace spreadwatch::ingest

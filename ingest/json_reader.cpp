@@ -5,6 +5,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <deque>
+
+#include "core/text.h"
 
 namespace spreadwatch::ingest {
 namespace {
@@ -21,6 +24,74 @@ inline std::string_view token_of(od::value& value) {
   std::string_view token = value.raw_json_token();
   while (!token.empty() && is_space(token.back())) token.remove_suffix(1);
   return token;
+}
+
+/// Strings that had escapes, until the thread opens the next payload. A deque moves none of them
+/// when it grows. They are not kept in the parser's own buffer, which JsonReader::rewind() empties.
+/// Bounded by the payload: an escape is longer than what it stands for.
+std::deque<std::string>& unescaped() {
+  thread_local std::deque<std::string> strings;
+  return strings;
+}
+
+/// The number of four hexadecimal digits at `at`, or −1.
+int hex4(std::string_view text, std::size_t at) {
+  int value = 0;
+  if (at + 4 > text.size()) return -1;
+  const char* const begin = text.data() + at;
+  return std::from_chars(begin, begin + 4, value, 16).ptr == begin + 4 && *begin != '-' ? value
+                                                                                        : -1;
+}
+
+void append_utf8(std::string& out, std::uint32_t code) {
+  const auto put = [&out](std::uint32_t byte) { out.push_back(static_cast<char>(byte)); };
+  if (code < 0x80) {
+    put(code);
+  } else if (code < 0x800) {
+    put(0xc0U | code >> 6U), put(0x80U | (code & 0x3fU));
+  } else if (code < 0x10000) {
+    put(0xe0U | code >> 12U), put(0x80U | (code >> 6U & 0x3fU)), put(0x80U | (code & 0x3fU));
+  } else {
+    put(0xf0U | code >> 18U), put(0x80U | (code >> 12U & 0x3fU));
+    put(0x80U | (code >> 6U & 0x3fU)), put(0x80U | (code & 0x3fU));
+  }
+}
+
+/// What stands between the quotes of a JSON string, without escapes.
+std::string_view unescape(std::string_view raw) {
+  std::string& out = unescaped().emplace_back();
+  out.reserve(raw.size());
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    if (raw[i] != '\\') {
+      out.push_back(raw[i]);
+      continue;
+    }
+    constexpr std::string_view kLetters = "\"\\/bfnrt";
+    constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
+    const char letter = ++i < raw.size() ? raw[i] : '\0';
+    if (const auto at = kLetters.find(letter); letter != '\0' && at != std::string_view::npos) {
+      out.push_back(kMeanings[at]);
+      continue;
+    }
+    int code = letter == 'u' ? hex4(raw, i + 1) : -1;
+    i += 4;
+    if (code >= 0xd800 && code < 0xdc00) {
+      const int low = raw.substr(std::min(i + 1, raw.size()), 2) == "\\u" ? hex4(raw, i + 3) : -1;
+      code =
+          low >= 0xdc00 && low < 0xe000 ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00) : -1;
+      i += 6;
+    } else if (code >= 0xdc00 && code < 0xe000) {
+      code = -1;
+    }
+    if (code < 0) fail(ErrorCode::kSchemaMismatch, "no Unicode text: " + quoted(raw));
+    append_utf8(out, static_cast<std::uint32_t>(code));
+  }
+  return out;
+}
+
+/// The same for what most often has none.
+inline std::string_view plain(std::string_view raw) {
+  return raw.find('\\') == std::string_view::npos ? raw : unescape(raw);
 }
 
 bool is_not_a_number(std::string_view text) {
@@ -102,6 +173,7 @@ ErrorCode code_of(simdjson::error_code code) noexcept {
 }
 
 od::document& JsonReader::open(std::string_view payload) {
+  unescaped().clear();
   const auto first = payload.find_first_not_of(kWhitespace);
   if (first == std::string_view::npos || (payload[first] != '{' && payload[first] != '[')) {
     fail(ErrorCode::kMalformedJson, "neither a JSON object nor an array");
@@ -141,8 +213,25 @@ std::string_view key_of(simdjson::simdjson_result<od::field>& field) {
   const od::raw_json_string key = field.key();
   const char* const begin = key.raw();
   const char* end = begin;
-  while (*end != '"') ++end;  // stage 1 has seen the closing quote
-  return {begin, static_cast<std::size_t>(end - begin)};
+  bool escaped = false;
+  for (; *end != '"'; ++end) {  // stage 1 has seen the closing quote
+    if (*end != '\\') continue;
+    escaped = true;
+    ++end;
+  }
+  const std::string_view raw{begin, static_cast<std::size_t>(end - begin)};
+  return escaped ? unescape(raw) : raw;
+}
+
+void check_market(const MarketInfo& market) {
+  if (market.symbol.empty()) fail(ErrorCode::kSchemaMismatch, "a market without its symbol");
+  const Instrument& instrument = market.instrument;
+  if (instrument.base.empty() || instrument.quote.empty()) {
+    fail(ErrorCode::kSchemaMismatch, "a market without base or quote currency");
+  }
+  if (!is_canonical_asset(instrument.base) || !is_canonical_asset(instrument.quote)) {
+    fail(ErrorCode::kUnknownSymbol, "not a spot instrument");
+  }
 }
 
 JsonType type_of(od::value& value) noexcept {
@@ -182,10 +271,7 @@ std::string_view read_string(od::value& value) {
   if (token.size() < 2 || token.front() != '"' || token.back() != '"') {
     fail(ErrorCode::kSchemaMismatch, "expected a string, got " + quoted(token));
   }
-  const std::string_view text = token.substr(1, token.size() - 2);
-  if (text.find('\\') == std::string_view::npos) return text;
-  const std::string_view unescaped = value.get_string();
-  return unescaped;
+  return plain(token.substr(1, token.size() - 2));
 }
 
 std::optional<std::string_view> read_optional_string(od::value& value) {
@@ -193,6 +279,15 @@ std::optional<std::string_view> read_optional_string(od::value& value) {
   const std::string_view text = read_string(value);
   return text.empty() ? std::nullopt : std::optional{text};
 }
+
+std::string_view text_or_none(od::value& value) {
+  if (type_of(value) != JsonType::kString) return {};
+  std::string_view text;
+  failure_of([&] { text = read_string(value); });
+  return text;
+}
+
+bool is_true(od::value& value) noexcept { return token_of(value) == "true"; }
 
 bool read_bool(od::value& value) {
   const std::string_view token = token_of(value);
@@ -206,11 +301,15 @@ std::string_view number_text(od::value& value) {
   if (!token.empty()) {
     const char first = token.front();
     if (first == '"' && token.size() >= 2 && token.back() == '"') {
-      return token.substr(1, token.size() - 2);
+      return plain(token.substr(1, token.size() - 2));
     }
     if (first == '-' || (first >= '0' && first <= '9')) return token;
   }
   fail(ErrorCode::kSchemaMismatch, "expected a number, got " + quoted(token));
+}
+
+std::string_view code_text(od::value& value) {
+  return type_of(value) == JsonType::kNumber ? token_of(value) : text_or_none(value);
 }
 
 Decimal read_decimal(od::value& value) { return decimal_of(number_text(value)); }
@@ -297,7 +396,7 @@ std::optional<Timestamp> read_rfc3339(od::value& value) {
 }
 
 void add_level(std::vector<Level>& out, const Decimal& price, const Decimal& size) {
-  if (!price.is_positive() || size.is_negative()) {
+  if (price.is_negative() || size.is_negative()) {
     fail(ErrorCode::kValueOutOfRange,
          "level of price " + price.to_string() + " and size " + size.to_string());
   }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -29,7 +30,8 @@ namespace od = simdjson::ondemand;
 /// The payload, or the part of it being read, cannot be used.
 ///
 /// Thrown only between an adapter's parse() and VenueAdapter::decode(). The reader stays usable: a
-/// caller that catches it around one row of an array may go on with the next row.
+/// caller that catches it around one field of an object or one row of an array may go on with the
+/// next.
 class DecodeFailure final : public std::exception {
  public:
   DecodeFailure(ErrorCode code, std::string detail) : error_{code, std::move(detail)} {}
@@ -67,18 +69,55 @@ class JsonReader {
   std::vector<char> buffer_;
 };
 
-/// The key of a field without copying it. A key with escapes comes out raw, which matches no known
-/// key.
+/// Whether the reader stays usable after this error, as it does after a DecodeFailure: a value was
+/// of another type than asked for, while the text itself is sound.
+constexpr bool is_survivable(simdjson::error_code code) noexcept {
+  switch (code) {
+    case simdjson::INCORRECT_TYPE:
+    case simdjson::NO_SUCH_FIELD:
+    case simdjson::INDEX_OUT_OF_BOUNDS:
+    case simdjson::NUMBER_OUT_OF_RANGE:
+    case simdjson::NUMBER_ERROR:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Runs `read()`. What it throws is an Error when the reader stays usable after it; else it goes on
+/// to the caller.
+template <class Read>
+std::optional<Error> failure_of(Read&& read) {
+  try {
+    read();
+    return std::nullopt;
+  } catch (const DecodeFailure& failure) {
+    return failure.error();
+  } catch (const simdjson::simdjson_error& failure) {
+    if (!is_survivable(failure.error())) throw;
+    return Error{code_of(failure.error()), simdjson::error_message(failure.error())};
+  }
+}
+
+/// The key of a field, its escapes resolved. The view lives until the next JsonReader::open() of
+/// the thread.
 std::string_view key_of(simdjson::simdjson_result<od::field>& field);
 
-/// Calls `visit(std::string_view key, od::value value)` for each field of an object.
+/// Calls `visit(std::string_view key, od::value value)` for each field of an object. A field that
+/// cannot be read does not keep the others from being visited, so that what names the object is
+/// known wherever it stands; then the first failure is thrown as DecodeFailure.
 template <class Object, class Visit>
 void for_each_field(Object&& object, Visit&& visit) {
   od::object fields = object.get_object();
+  std::optional<Error> first;
   for (auto field : fields) {
-    const std::string_view key = key_of(field);
-    visit(key, od::value{field.value()});
+    std::optional<Error> failure = failure_of([&] {
+      const std::string_view key = key_of(field);
+      visit(key, od::value{field.value()});
+    });
+    if (failure && !first) first = std::move(failure);
   }
+  if (first) fail(first->code, std::move(first->detail));
 }
 
 /// Calls `visit(od::value item)` for each item of an array.
@@ -88,31 +127,76 @@ void for_each_item(Array&& array, Visit&& visit) {
   for (od::value item : items) visit(item);
 }
 
-/// Adds a ticker filled in by `read(TickerMessage&)`. Where that throws DecodeFailure the row
-/// becomes an error of its own, there is no ticker, and the rows beside it stay good; false then.
-template <class Read>
-bool add_ticker(Decoded& out, Read&& read) {
-  TickerMessage& message = out.next_ticker();
-  try {
-    read(message);
-    return true;
-  } catch (const DecodeFailure& failure) {
-    out.add_error(failure.error().code, failure.error().detail, message.symbol);
-    out.tickers.pop();
-    return false;
-  }
+/// Calls `read(od::value row, std::size_t index)` for each item of a list whose rows stand on their
+/// own, counted from 0; `read` is to keep to add_ticker() and its like. Returns their number.
+template <class Array, class Read>
+std::size_t for_each_row(Array&& list, Read&& read) {
+  std::size_t index = 0;
+  for_each_item(list, [&](od::value row) { read(row, index++); });
+  return index;
 }
 
-/// As add_ticker() for one row of a market list.
+/// Runs `read()`, which reads row `index` of a list. Where that fails the row becomes one error
+/// that says which row it was, `undo()` takes back what it had put into `out`, and the rows beside
+/// it count; false then. `name` is what the row is called, as far as known by then, and `stream`
+/// the order book stream that has lost it.
+template <class Read, class Undo>
+bool add_row(Decoded& out, std::size_t index, const std::string& name, const std::string& stream,
+             Read&& read, Undo&& undo) {
+  const std::optional<Error> failure = failure_of(read);
+  if (!failure) return true;
+  out.add_row_error(index, *failure, name, stream);
+  undo();
+  return false;
+}
+
+/// Adds a ticker filled in by `read(TickerMessage&)` as add_row() does.
 template <class Read>
-void add_market(Decoded& out, Read&& read) {
+bool add_ticker(Decoded& out, std::size_t index, Read&& read) {
+  TickerMessage& message = out.next_ticker();
+  static const std::string kNoStream;
+  return add_row(
+      out, index, message.symbol, kNoStream, [&] { read(message); }, [&] { out.tickers.pop(); });
+}
+
+/// Throws DecodeFailure unless the row has a symbol and its instrument's names are assets.
+void check_market(const MarketInfo& market);
+
+/// As add_ticker() for one row of a market list, which `read(MarketInfo&)` fills in; it may return
+/// false for a row that is to be left out. The names have to be such as can be watched.
+template <class Read>
+void add_market(Decoded& out, std::size_t index, Read&& read) {
   MarketInfo market;
-  try {
-    read(market);
-    out.markets.push_back(std::move(market));
-  } catch (const DecodeFailure& failure) {
-    out.add_error(failure.error().code, failure.error().detail, market.symbol);
-  }
+  static const std::string kNoStream;
+  add_row(
+      out, index, market.symbol, kNoStream,
+      [&] {
+        if constexpr (std::is_same_v<decltype(read(market)), bool>) {
+          if (!read(market)) return;
+        } else {
+          read(market);
+        }
+        check_market(market);
+        out.markets.push_back(std::move(market));
+      },
+      [] {});
+}
+
+/// As add_ticker() for one of several order books. One that carries on from the last message of its
+/// stream leaves that stream untrustworthy when it cannot be read.
+template <class Read>
+bool add_book(Decoded& out, std::size_t index, Read&& read) {
+  BookMessage& book = out.next_book();
+  std::string lost;
+  return add_row(
+      out, index, book.symbol, lost,
+      [&] {
+        const std::optional<Error> failure = failure_of([&] { read(book); });
+        if (!failure) return;
+        if (book.rule != BookRule::kReplace) lost = book.stream;
+        fail(failure->code, failure->detail);
+      },
+      [&] { out.books.pop(); });
 }
 
 /// The value's first character tells its type without consuming it.
@@ -120,15 +204,23 @@ enum class JsonType : std::uint8_t { kObject, kArray, kString, kNumber, kBool, k
 JsonType type_of(od::value& value) noexcept;
 inline bool is_null(od::value& value) noexcept { return type_of(value) == JsonType::kNull; }
 
-/// A string's content. The view lives as long as the document.
+/// A string's content, its escapes resolved. The view lives until the next JsonReader::open() of
+/// the thread. Throws kSchemaMismatch when it is no string, or no Unicode text.
 std::string_view read_string(od::value& value);
 /// As read_string(); nullopt when null or empty.
 std::optional<std::string_view> read_optional_string(od::value& value);
+/// As read_string() for a field that may be missing or of any other type; empty then.
+std::string_view text_or_none(od::value& value);
 bool read_bool(od::value& value);
+/// True only when the value is `true`.
+bool is_true(od::value& value) noexcept;
 
 /// The digits of a number or of a string that holds one, exactly as written. Does not consume the
 /// value. Throws kSchemaMismatch when it is neither; an empty string gives an empty text.
 std::string_view number_text(od::value& value);
+/// As number_text(), for a code or a name that may be a number or a string; empty when it is
+/// anything else.
+std::string_view code_text(od::value& value);
 
 /// A number, or a string that holds one, as an exact decimal with its written scale.
 /// Throws kSchemaMismatch when it is not a number, kValueOutOfRange when it does not fit ("nan"
@@ -150,8 +242,8 @@ std::optional<Timestamp> timestamp_of_us(std::int64_t us);
 /// RFC 3339 in UTC with up to nine decimals of a second, e.g. "2026-09-24T03:54:18.054886Z".
 std::optional<Timestamp> read_rfc3339(od::value& value);
 
-/// Appends a level. Throws kValueOutOfRange unless the price is above zero and the size not
-/// negative.
+/// Appends a level. Throws kValueOutOfRange when the price or the size is negative. A price of zero
+/// passes: VenueAdapter::decode() leaves such levels out, on every venue alike.
 void add_level(std::vector<Level>& out, const Decimal& price, const Decimal& size);
 /// Reads `[[price, size, …], …]` into `out` (cleared first); null is an empty side.
 void read_level_arrays(od::value& value, std::vector<Level>& out);

@@ -57,6 +57,26 @@ void Normalizer::feed(const Frame& frame, MarketSink& sink) {
   }
   for (const BookMessage& message : decoded_.books) feed_book(frame, message, sink);
   for (const DecodeError& error : decoded_.errors) feed_error(frame, error, sink);
+  dropped_levels_ += decoded_.dropped_levels;
+  for (const Remark& remark : decoded_.remarks) note_remark(remark);
+}
+
+void Normalizer::note_remark(const Remark& remark) {
+  const bool warning = remark.kind == Remark::Kind::kWarning;
+  if (warning) ++warnings_;
+  const auto key = [warning](std::string_view text) {
+    return (warning ? "w" : "t") + std::string{text};
+  };
+  std::string name = key(remark.text);
+  if (remarks_.contains(name)) return;
+  std::string_view text = remark.text;
+  if (remarks_.size() >= kMaxRemarks) {
+    text = "others";
+    name = key(text);
+  }
+  if (!remarks_.insert(std::move(name)).second) return;
+  if (!warning) ++unknown_topics_;
+  fresh_remarks_.push_back({remark.kind, std::string{text}});
 }
 
 void Normalizer::feed_book(const Frame& frame, const BookMessage& message, MarketSink& sink) {
@@ -123,7 +143,7 @@ void Normalizer::feed_error(const Frame& frame, const DecodeError& error, Market
       publish(found->first, book, was_synced, outcome, sink);
     }
   }
-  report(frame, error.symbol, error.error, sink);
+  report(frame, error.symbol, error.error, sink, error.partial);
 }
 
 void Normalizer::publish(const std::string& stream, const MaintainedBook& book, bool was_synced,
@@ -137,9 +157,9 @@ void Normalizer::publish(const std::string& stream, const MaintainedBook& book, 
 }
 
 void Normalizer::report(const Frame& frame, const std::string& symbol, const Error& error,
-                        MarketSink& sink) const {
+                        MarketSink& sink, bool partial) const {
   sink.on_error({venue_, symbol, error, frame.receive_time,
-                 std::string{frame.payload.substr(0, kMaxErrorPayload)}});
+                 std::string{frame.payload.substr(0, kMaxErrorPayload)}, partial});
 }
 
 template <class Matches>

@@ -69,6 +69,9 @@ class Normalizer {
   static constexpr seconds kOverlap{30};
   /// How much of an unusable payload a FeedError carries.
   static constexpr std::size_t kMaxErrorPayload = 16U << 10U;
+  /// Different remarks that are told apart. Whatever a venue invents beyond them is one more
+  /// together.
+  static constexpr std::size_t kMaxRemarks = 1'000;
 
   explicit Normalizer(VenueId venue);
   ~Normalizer();
@@ -100,6 +103,14 @@ class Normalizer {
   VenueAdapter& adapter() { return *adapter_; }
   /// Tickers dropped because a connection's successor delivers them.
   std::uint64_t duplicate_tickers() const { return duplicate_tickers_; }
+  /// Order book levels of price zero, which no book has.
+  std::uint64_t dropped_levels() const { return dropped_levels_; }
+  /// Topics that are not read here, each counted when it is first seen.
+  std::uint64_t unknown_topics() const { return unknown_topics_; }
+  /// Warnings of the venue, every one counted.
+  std::uint64_t warnings() const { return warnings_; }
+  /// The remarks that have come for the first time since the last call.
+  std::vector<Remark> take_remarks() { return std::exchange(fresh_remarks_, {}); }
   /// Of the venue's clock, estimated from its order books.
   const ClockOffset& clock_offset() const { return clock_offset_; }
   const MaintainedBook* find(const std::string& stream) const;
@@ -118,8 +129,9 @@ class Normalizer {
   bool is_succeeded(const Ticker& ticker);
   void feed_book(const Frame& frame, const BookMessage& message, MarketSink& sink);
   void feed_error(const Frame& frame, const DecodeError& error, MarketSink& sink);
-  void report(const Frame& frame, const std::string& symbol, const Error& error,
-              MarketSink& sink) const;
+  void note_remark(const Remark& remark);
+  void report(const Frame& frame, const std::string& symbol, const Error& error, MarketSink& sink,
+              bool partial = false) const;
   static void publish(const std::string& stream, const MaintainedBook& book, bool was_synced,
                       const MaintainedBook::Outcome& outcome, MarketSink& sink);
 
@@ -133,6 +145,11 @@ class Normalizer {
   std::unique_ptr<VenueAdapter> adapter_;
   ClockOffset clock_offset_;
   std::uint64_t duplicate_tickers_ = 0;
+  std::uint64_t dropped_levels_ = 0;
+  std::uint64_t unknown_topics_ = 0;
+  std::uint64_t warnings_ = 0;
+  std::unordered_set<std::string> remarks_;  ///< seen, told apart by kind and text
+  std::vector<Remark> fresh_remarks_;        ///< at most kMaxRemarks and two more
   Decoded decoded_;
   std::unordered_map<std::string, MaintainedBook> books_;
   std::unordered_map<std::string, int> depths_;  ///< acknowledged, by stream

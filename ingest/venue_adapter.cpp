@@ -28,11 +28,10 @@ bool settle_price(std::optional<double>& price) {
   return !price || (std::isfinite(*price) && *price > 0);
 }
 
-/// Null, or what is wrong with the ticker's numbers.
+/// Null, or what is wrong with the ticker's numbers. A coin before its first trade has a ticker
+/// like any other, only without a price: venues send zero, null or an empty text for it.
 const char* settle_numbers(Ticker& t) {
-  if (t.trade_price && !(std::isfinite(*t.trade_price) && *t.trade_price > 0)) {
-    return "trade_price is not above zero";
-  }
+  if (!settle_price(t.trade_price)) return "trade_price is negative or not finite";
   if (!settle_price(t.opening_price)) return "opening_price is negative or not finite";
   if (!settle_price(t.high_price)) return "high_price is negative or not finite";
   if (!settle_price(t.low_price)) return "low_price is negative or not finite";
@@ -44,6 +43,8 @@ const char* settle_numbers(Ticker& t) {
   if (t.signed_change_price && !std::isfinite(*t.signed_change_price)) {
     return "signed_change_price is not finite";
   }
+  // A change of no price is none, whatever figure the venue fills in.
+  if (!t.trade_price) t.signed_change_price.reset();
   // One formula for every venue: the change over the price it is counted from, not the venue's
   // rounded rate.
   t.signed_change_rate.reset();
@@ -55,6 +56,12 @@ const char* settle_numbers(Ticker& t) {
     }
   }
   return nullptr;
+}
+
+/// A level of price zero is no offer, though venues pad thin sides with them and send them by
+/// mistake: left out of every book. Returns how many there were.
+std::size_t drop_zero_prices(std::vector<Level>& side) {
+  return std::erase_if(side, [](const Level& level) { return level.price.is_zero(); });
 }
 
 /// A book over REST that is to be told apart from what seeds or continues a stream.
@@ -102,13 +109,19 @@ void VenueAdapter::decode(const Frame& frame, Decoded& out) {
     } else {
       parse(frame, out);
     }
-    for (const BookMessage& book : out.books) {
+    for (BookMessage& book : out.books) {
+      out.dropped_levels += drop_zero_prices(book.bids) + drop_zero_prices(book.asks);
       // Keys given twice, or an error beside data: what names the book may have gone missing.
       if (book.symbol.empty() || book.stream.empty()) {
         fail(ErrorCode::kSchemaMismatch, "an order book without symbol");
       }
     }
     finish_tickers(frame, out);
+    if (out.refused_rows > Decoded::kMaxRowErrors) {
+      out.add_partial_error(
+          ErrorCode::kSchemaMismatch,
+          std::to_string(out.refused_rows - Decoded::kMaxRowErrors) + " further rows refused");
+    }
     learn(out.markets);
     return;
   } catch (const DecodeFailure& failure) {
@@ -131,11 +144,11 @@ void VenueAdapter::finish_tickers(const Frame& frame, Decoded& out) const {
     Ticker& ticker = message.ticker;
     std::optional<Instrument> canonical = instrument(message.symbol);
     if (!canonical) {
-      out.add_error(ErrorCode::kUnknownSymbol, "not a spot instrument", message.symbol);
+      out.add_row_error({ErrorCode::kUnknownSymbol, "not a spot instrument"}, message.symbol);
       continue;
     }
     if (const char* const wrong = settle_numbers(ticker)) {
-      out.add_error(ErrorCode::kValueOutOfRange, wrong, message.symbol);
+      out.add_row_error({ErrorCode::kValueOutOfRange, wrong}, message.symbol);
       continue;
     }
     ticker.venue = profile().id;
@@ -198,28 +211,6 @@ std::unique_ptr<VenueAdapter> make_adapter(VenueId id) {
   }
   assert(false);
   return nullptr;
-}
-
-std::string to_upper(std::string_view text) {
-  std::string out{text};
-  for (char& c : out) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
-  }
-  return out;
-}
-
-std::string to_lower(std::string_view text) {
-  std::string out{text};
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
-
-bool is_asset(std::string_view text) {
-  return !text.empty() && text.size() <= 20 && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-  });
 }
 
 std::optional<Instrument> split_at_quote(std::string_view symbol) {

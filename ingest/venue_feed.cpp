@@ -154,9 +154,7 @@ void VenueFeed::append_subscribed(Timestamp now, std::vector<FeedStatus>& out) c
 
 void VenueFeed::append_status(Timestamp now, std::vector<FeedStatus>& out) {
   for (const auto& session : sessions_) session->count_duplicates();
-  for (; duplicate_tickers_ < normalizer_.duplicate_tickers(); ++duplicate_tickers_) {
-    context_.metrics.duplicate();
-  }
+  count_decoded();
   const std::size_t first = out.size();
   append_subscribed(now, out);
   set_gauges(std::span{out}.subspan(first));
@@ -193,6 +191,25 @@ void VenueFeed::set_gauges(std::span<const FeedStatus> subscribed) {
   metrics.set_oldest_book(books.oldest);
   metrics.set_tickers(tickers.synced, tickers.oldest, tickers.newest);
   metrics.set_clock_offset(books.synced > 0 ? normalizer_.clock_offset().estimate() : std::nullopt);
+}
+
+void VenueFeed::count_decoded() {
+  for (; duplicate_tickers_ < normalizer_.duplicate_tickers(); ++duplicate_tickers_) {
+    context_.metrics.duplicate();
+  }
+  const auto since = [](std::uint64_t& counted, std::uint64_t now) {
+    return now - std::exchange(counted, now);
+  };
+  context_.metrics.dropped_levels(since(dropped_levels_, normalizer_.dropped_levels()));
+  context_.metrics.unknown_topics(since(unknown_topics_, normalizer_.unknown_topics()));
+  context_.metrics.venue_warnings(since(warnings_, normalizer_.warnings()));
+  for (const Remark& remark : normalizer_.take_remarks()) {
+    if (remark.kind == Remark::Kind::kWarning) {
+      spdlog::warn("{} warns: {}", to_string(settings_.id), remark.text);
+    } else {
+      spdlog::info("{}: messages of {} are not read here", to_string(settings_.id), remark.text);
+    }
+  }
 }
 
 void VenueFeed::on_event(MarketEvent event) {

@@ -94,6 +94,9 @@ class VenueFeed final : private LiveSink, private BookObserver {
   void note(FeedNote::Kind kind, const Instrument& instrument);
   void note(const FeedNote& note);
   void emit(MarketEvent event);
+  /// What has been counted while decoding goes into the metrics; remarks go into the log, each
+  /// once.
+  void count_decoded();
 
   /// Brings what is subscribed in line with what is wanted and listed.
   void apply();
@@ -135,8 +138,11 @@ class VenueFeed final : private LiveSink, private BookObserver {
   std::map<Instrument, std::vector<FeedStatus>> gone_;  // carried until they were delisted
   std::vector<std::unique_ptr<Session>> sessions_;      // by place
   std::map<std::size_t, Handover> handovers_;           // by place
-  std::uint64_t duplicate_tickers_ = 0;                 // counted so far
-  std::vector<std::unique_ptr<Session>> retired_;       // until their connections are closed
+  std::uint64_t duplicate_tickers_ = 0;                 // counted so far, as the next three
+  std::uint64_t dropped_levels_ = 0;
+  std::uint64_t unknown_topics_ = 0;
+  std::uint64_t warnings_ = 0;
+  std::vector<std::unique_ptr<Session>> retired_;  // until their connections are closed
   MarketList markets_;
   RestFallback fallback_;
   BookAudit audit_;

@@ -60,8 +60,18 @@ void WalletFeed::on_answer(Route& route, const RestResult& result) {
 std::optional<Error> WalletFeed::read(const Route& route, const std::string& body, Timestamp wall) {
   const Frame frame{Origin::kRest, body, kWalletChannel, route.route.path, wall, 0};
   context_.sink.on_raw(settings_.venue, frame, false);
-  Result<std::vector<WalletStatus>> wallets = parse_wallets(settings_.venue, body, wall);
+  std::vector<Error> refused;
+  Result<std::vector<WalletStatus>> wallets = parse_wallets(settings_.venue, body, wall, &refused);
   if (wallets) {
+    for (const Error& row : refused) {
+      context_.metrics.decode_error(row.code);
+      emit(FeedError{settings_.venue,
+                     {},
+                     {row.code, std::string{route.route.path} + ": " + row.detail},
+                     wall,
+                     body.substr(0, Normalizer::kMaxErrorPayload),
+                     true});
+    }
     for (WalletStatus& status : *wallets) emit(std::move(status));
     return std::nullopt;
   }

@@ -10,6 +10,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/text.h"
+#include "ingest/decoded.h"
+
 namespace spreadwatch::ingest {
 namespace {
 
@@ -26,14 +29,6 @@ constexpr std::array kBithumbRoutes = {WalletRoute{"/public/assetsstatus/multich
 constexpr std::array kKorbitRoutes = {WalletRoute{"/v2/currencies", 1}};
 constexpr std::array kCoinoneRoutes = {WalletRoute{"/public/v2/currencies", 1}};
 constexpr std::array kGateRoutes = {WalletRoute{"/api/v4/spot/currencies", 1}};
-
-std::string upper_case(std::string_view view) {
-  std::string text{view};
-  for (char& c : text) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  return text;
-}
 
 /// A member of an object; nullopt when there is none, or no object.
 std::optional<dom::element> member(const dom::element& row, std::string_view key) {
@@ -60,7 +55,7 @@ std::optional<dom::array> list_of(const dom::element& row, std::string_view key)
 std::optional<std::string> wallet_name(const dom::element& row, std::string_view key) {
   const auto text = text_of(member(row, key));
   if (!text || text->empty() || text->size() > 40) return std::nullopt;
-  return upper_case(*text);
+  return to_upper(*text);
 }
 
 /// An amount as a string or a number, not negative; null and "" are none.
@@ -110,59 +105,91 @@ class WalletRows {
     rows_[found->second].info.networks.push_back(std::move(network));
   }
 
+  /// Row `index` of the answer, or a part of it, cannot be read; `ticker` where it is known.
+  void refuse(std::size_t index, std::string_view what, std::string_view ticker = {}) {
+    if (++refused_count_ > Decoded::kMaxRowErrors) return;
+    std::string detail = "row " + std::to_string(index);
+    if (!ticker.empty()) detail.append(" (").append(ticker).append(")");
+    refused_.push_back({ErrorCode::kSchemaMismatch, detail.append(": ").append(what)});
+  }
+
   std::vector<WalletStatus> take() { return std::move(rows_); }
+  std::vector<Error> take_refused() {
+    if (refused_count_ > Decoded::kMaxRowErrors) {
+      refused_.push_back(
+          {ErrorCode::kSchemaMismatch,
+           std::to_string(refused_count_ - Decoded::kMaxRowErrors) + " further rows refused"});
+    }
+    return std::move(refused_);
+  }
 
  private:
   VenueId venue_;
   Timestamp received_;
   std::vector<WalletStatus> rows_;
   std::unordered_map<std::string, std::size_t> places_;  // by ticker
+  std::vector<Error> refused_;
+  std::size_t refused_count_ = 0;
 };
+
+/// Calls `read(row, index)` for each row of a list.
+template <class Read>
+void for_each_row(const dom::array& list, Read&& read) {
+  std::size_t index = 0;
+  for (const dom::element row : list) read(row, index++);
+}
 
 // Each throws simdjson_error when the answer has not the shape of a list of wallets.
 
 void read_bithumb(const dom::element& body, WalletRows& out) {
   if (body.is_array()) {  // fees
-    for (const dom::element row : body.get_array()) {
+    for_each_row(body.get_array(), [&](const dom::element& row, std::size_t index) {
       const auto ticker = wallet_name(row, "currency");
       const auto networks = list_of(row, "networks");
-      if (!ticker || !networks) continue;
+      if (!ticker || !networks) return out.refuse(index, "no currency or networks");
       for (const dom::element item : *networks) {
         auto name = wallet_name(item, "net_type");
         if (!name) name = wallet_name(item, "net_name");
-        if (!name) continue;
+        if (!name) {
+          out.refuse(index, "a network without name", *ticker);
+          continue;
+        }
         WalletNetwork network;
         network.name = *name;
         network.withdrawal_fee = wallet_amount(item, "withdraw_fee_quantity");
         network.minimum_withdrawal = wallet_amount(item, "withdraw_minimum_quantity");
         out.add(*ticker, std::move(network));
       }
-    }
+    });
     return;
   }
-  for (const dom::element row : body["data"].get_array()) {
+  for_each_row(body["data"].get_array(), [&](const dom::element& row, std::size_t index) {
     const auto ticker = wallet_name(row, "currency");
     const auto name = wallet_name(row, "net_type");
-    if (!ticker || !name) continue;
+    if (!ticker || !name) return out.refuse(index, "no currency or net_type");
     WalletNetwork network;
     network.name = *name;
     network.deposit = wallet_state(row, "deposit_status", 1);
     network.withdraw = wallet_state(row, "withdrawal_status", 1);
     out.add(*ticker, std::move(network));
-  }
+  });
 }
 
 constexpr std::string_view kKorbitOpen = "launched";
 constexpr std::string_view kCoinoneOpen = "normal";
 
 void read_korbit(const dom::element& body, WalletRows& out) {
-  for (const dom::element row : body["data"].get_array()) {
+  for_each_row(body["data"].get_array(), [&](const dom::element& row, std::size_t index) {
     const auto ticker = wallet_name(row, "name");
+    if (!ticker) return out.refuse(index, "no name");
     const auto networks = list_of(row, "networkList");
-    if (!ticker || !networks) continue;  // KRW has none
+    if (!networks) return;  // KRW has none
     for (const dom::element item : *networks) {
       const auto name = wallet_name(item, "name");
-      if (!name) continue;
+      if (!name) {
+        out.refuse(index, "a network without name", *ticker);
+        continue;
+      }
       WalletNetwork network;
       network.name = *name;
       network.deposit = wallet_state(item, "depositStatus", kKorbitOpen);
@@ -171,26 +198,26 @@ void read_korbit(const dom::element& body, WalletRows& out) {
       network.minimum_withdrawal = wallet_amount(item, "withdrawalMinAmount");
       out.add(*ticker, std::move(network));
     }
-  }
+  });
 }
 
 void read_coinone(const dom::element& body, WalletRows& out) {
-  for (const dom::element row : body["currencies"].get_array()) {
+  for_each_row(body["currencies"].get_array(), [&](const dom::element& row, std::size_t index) {
     const auto ticker = wallet_name(row, "symbol");
-    if (!ticker) continue;
+    if (!ticker) return out.refuse(index, "no symbol");
     WalletNetwork network;  // Coinone names none
     network.deposit = wallet_state(row, "deposit_status", kCoinoneOpen);
     network.withdraw = wallet_state(row, "withdraw_status", kCoinoneOpen);
     network.withdrawal_fee = wallet_amount(row, "withdrawal_fee");
     network.minimum_withdrawal = wallet_amount(row, "withdrawal_min_amount");
     out.add(*ticker, std::move(network));
-  }
+  });
 }
 
 void read_gate(const dom::element& body, WalletRows& out) {
-  for (const dom::element row : body.get_array()) {
+  for_each_row(body.get_array(), [&](const dom::element& row, std::size_t index) {
     const auto ticker = wallet_name(row, "currency");
-    if (!ticker) continue;
+    if (!ticker) return out.refuse(index, "no currency");
     const auto add = [&](const dom::element& from, std::string name) {
       WalletNetwork network;
       network.name = std::move(name);
@@ -206,12 +233,16 @@ void read_gate(const dom::element& body, WalletRows& out) {
     const auto chains = list_of(row, "chains");
     if (chains && chains->size() > 0) {
       for (const dom::element chain : *chains) {
-        if (const auto name = wallet_name(chain, "name")) add(chain, *name);
+        if (const auto name = wallet_name(chain, "name")) {
+          add(chain, *name);
+        } else {
+          out.refuse(index, "a chain without name", *ticker);
+        }
       }
     } else if (const auto chain = wallet_name(row, "chain")) {
       add(row, *chain);
     }
-  }
+  });
 }
 
 /// Why an answer with status 200 is none.
@@ -255,7 +286,7 @@ std::span<const WalletRoute> wallet_routes(VenueId venue) {
 }
 
 Result<std::vector<WalletStatus>> parse_wallets(VenueId venue, std::string_view body,
-                                                Timestamp received) {
+                                                Timestamp received, std::vector<Error>* refused) {
   WalletRows rows(venue, received);
   try {
     dom::parser parser;
@@ -288,6 +319,7 @@ Result<std::vector<WalletStatus>> parse_wallets(VenueId venue, std::string_view 
     return Unexpected{Error{ErrorCode::kSchemaMismatch, e.what()}};
   }
   std::vector<WalletStatus> all = rows.take();
+  if (refused != nullptr) *refused = rows.take_refused();
   if (all.empty()) return Unexpected{Error{ErrorCode::kSchemaMismatch, "no wallet in the answer"}};
   return all;
 }

@@ -26,9 +26,12 @@ std::span<const WalletRoute> wallet_routes(VenueId venue);
 /// Reads the answer of any of the venue's wallet routes; which one is told by its shape.
 ///
 /// States and fees can come from different routes: what an answer does not say stays unknown. A row
-/// that cannot be read is left out. Errors: kMalformedJson, kVenueError (an error answer with
-/// status 200), kSchemaMismatch (nothing in it could be read). Threads: any; pure.
+/// that cannot be read is left out and becomes an error in `refused`, of which there are at most
+/// Decoded::kMaxRowErrors and one for the rest; nullptr = nobody wants to know. Errors:
+/// kMalformedJson, kVenueError (an error answer with status 200), kSchemaMismatch (nothing in it
+/// could be read). Threads: any; pure.
 Result<std::vector<WalletStatus>> parse_wallets(VenueId venue, std::string_view body,
-                                                Timestamp received);
+                                                Timestamp received,
+                                                std::vector<Error>* refused = nullptr);
 
 }  // namespace spreadwatch::ingest

@@ -88,6 +88,12 @@ struct VenueMetrics::Series {
                         "Order books synced again after a fault.")),
         duplicates(counter(registry, "spreadwatch_ingest_duplicates_total",
                            "Messages dropped because they had been seen.")),
+        dropped_levels(counter(registry, "spreadwatch_ingest_dropped_levels_total",
+                               "Order book levels of price zero, which are left out.")),
+        unknown_topics(counter(registry, "spreadwatch_ingest_unknown_topics_total",
+                               "Topics of the venue that are not read here, each counted once.")),
+        venue_warnings(counter(registry, "spreadwatch_ingest_venue_warnings_total",
+                               "Warnings of the venue beside data that counts.")),
         books_synced(gauge(registry, "spreadwatch_ingest_books_synced", "Synced order books.")),
         book_age(registry,
                  gauges(registry, "spreadwatch_ingest_book_age_seconds",
@@ -175,6 +181,9 @@ struct VenueMetrics::Series {
   Counter& checksum_mismatches;
   Counter& resyncs;
   Counter& duplicates;
+  Counter& dropped_levels;
+  Counter& unknown_topics;
+  Counter& venue_warnings;
   Gauge& books_synced;
   AgeGauge book_age;
   Gauge& book_last_update;
@@ -248,6 +257,18 @@ void VenueMetrics::checksum_mismatch() { series_->checksum_mismatches.Increment(
 void VenueMetrics::resync() { series_->resyncs.Increment(); }
 
 void VenueMetrics::duplicate() { series_->duplicates.Increment(); }
+
+void VenueMetrics::dropped_levels(std::uint64_t count) {
+  series_->dropped_levels.Increment(static_cast<double>(count));
+}
+
+void VenueMetrics::unknown_topics(std::uint64_t count) {
+  series_->unknown_topics.Increment(static_cast<double>(count));
+}
+
+void VenueMetrics::venue_warnings(std::uint64_t count) {
+  series_->venue_warnings.Increment(static_cast<double>(count));
+}
 
 void VenueMetrics::book_updated(Timestamp now) {
   series_->book_last_update.Set(to_seconds(series_->registry.shown(now)));

@@ -74,6 +74,12 @@ class VenueMetrics {
   void resync();
   /// A message that changed nothing because it had been seen.
   void duplicate();
+  /// Levels of price zero were left out of order books.
+  void dropped_levels(std::uint64_t count);
+  /// Topics that are not read here came for the first time.
+  void unknown_topics(std::uint64_t count);
+  /// The venue warned of something beside data that counts.
+  void venue_warnings(std::uint64_t count);
 
   /// An order book was updated at `now`; sets book_last_update_timestamp_seconds.
   void book_updated(Timestamp now);

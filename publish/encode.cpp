@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/text.h"
 #include "publish/json_writer.h"
 
 namespace spreadwatch::publish {

@@ -15,9 +15,6 @@
 
 namespace spreadwatch::publish {
 
-/// Whether the bytes are well-formed UTF-8.
-bool is_utf8(std::string_view text);
-
 /// Appends `text` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 

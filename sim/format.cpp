@@ -1,7 +1,6 @@
 #include "sim/format.h"
 
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -138,18 +137,6 @@ JsonArray& JsonArray::add(std::string_view json) {
   if (body_.size() > 1) body_ += ',';
   body_ += json;
   return *this;
-}
-
-std::string to_lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
-std::string to_upper(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  return result;
 }
 
 }  // namespace spreadwatch::sim

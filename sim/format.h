@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/text.h"
+
 /// Number and time spelling of the simulated venues, written for the simulator alone: the service's
 /// parsers must not be tested against their own formatter.
 namespace spreadwatch::sim {
@@ -71,8 +73,5 @@ class JsonArray {
  private:
   std::string body_ = "[";
 };
-
-std::string to_lower(std::string_view text);
-std::string to_upper(std::string_view text);
 
 }  // namespace spreadwatch::sim

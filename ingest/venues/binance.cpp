@@ -98,19 +98,9 @@ int partial_depth(std::string_view stream) {
   return levels;
 }
 
-/// Letters and digits as they are, everything else (names need not be ASCII) by its bytes.
-void append_escaped(std::string& out, std::string_view text) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  for (const char c : text) {
-    if (is_asset({&c, 1})) {
-      out.push_back(c);
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out.push_back('%');
-      out.push_back(kHex[byte >> 4U]);
-      out.push_back(kHex[byte & 15U]);
-    }
-  }
+/// Whether a stream of a combined connection is one of those that are read here.
+bool is_read(std::string_view stream) {
+  return stream.ends_with("@ticker") || stream.find("@depth") != std::string_view::npos;
 }
 
 /// What a payload turns out to be.
@@ -141,6 +131,7 @@ Look look_at(od::value& payload) {
     look.kind = Kind::kList;
     return look;
   }
+  if (type_of(payload) != JsonType::kObject) return look;
   look.empty = true;
   bool is_best_price = false;
   od::object fields = payload.get_object();
@@ -149,7 +140,7 @@ Look look_at(od::value& payload) {
     look.empty = false;
     if (key == "stream") {
       od::value value = field.value();
-      look.stream = read_string(value);
+      look.stream = text_or_none(value);
       look.combined = true;
     } else if (key == "data") {
       od::value value = field.value();
@@ -162,8 +153,8 @@ Look look_at(od::value& payload) {
       continue;
     } else if (key == "e") {
       od::value value = field.value();
-      look.event = read_string(value);
-      look.kind = Kind::kEvent;
+      look.event = text_or_none(value);
+      if (!look.event.empty()) look.kind = Kind::kEvent;
     } else if (key == "lastUpdateId") {
       look.kind = Kind::kBook;
     } else if (key == "result" || key == "error" || key == "code" || key == "msg") {
@@ -246,7 +237,7 @@ class BinanceAdapter final : public VenueAdapter {
   RestCall levels_call(const Instrument& instrument, int levels) const {
     RestCall call{"/api/v3/depth?symbol=", "orderbook", venue_symbol(instrument),
                   weight_of_depth(levels)};
-    append_escaped(call.path, call.symbol);
+    append_url_escaped(call.path, call.symbol);
     call.path += "&limit=" + std::to_string(levels);
     return call;
   }
@@ -259,6 +250,7 @@ class BinanceAdapter final : public VenueAdapter {
                                            Timestamp now);
 
   void read(od::value& payload, const Look& look, const Frame& frame, Decoded& out);
+  void read_one_ticker(od::value& payload, Decoded& out);
   void read_changes(od::value& payload, Decoded& out);
   void read_book(od::value& payload, std::string_view stream, const Frame& frame, Decoded& out);
 
@@ -296,13 +288,13 @@ std::vector<RestCall> BinanceAdapter::ticker_calls(std::span<const Instrument> i
     if (group.size() == 1) {
       call.symbol = venue_symbol(group.front());
       call.path += "symbol=";
-      append_escaped(call.path, call.symbol);
+      append_url_escaped(call.path, call.symbol);
     } else {
       call.path += "symbols=%5B";
       for (const Instrument& instrument : group) {
         if (&instrument != &group.front()) call.path += "%2C";
         call.path += "%22";
-        append_escaped(call.path, venue_symbol(instrument));
+        append_url_escaped(call.path, venue_symbol(instrument));
         call.path += "%22";
       }
       call.path += "%5D";
@@ -352,17 +344,19 @@ bool read_ticker(od::value& row, TickerMessage& message) {
   std::string_view event;
   std::optional<Decimal> last;
   std::optional<Decimal> open;
+  bool has_last = false;
   bool is_other = false;
   Ticker& t = message.ticker;
   for_each_field(row, [&](std::string_view key, od::value value) {
     if (key == "e") {
-      event = read_string(value);
+      event = text_or_none(value);
     } else if (key == "s" || key == "symbol") {
       message.symbol = read_string(value);
     } else if (key == "E" || key == "closeTime") {
       t.exchange_time = read_time(value);
     } else if (key == "c" || key == "lastPrice") {
-      last = read_decimal(value);
+      last = read_optional_decimal(value);
+      has_last = true;
     } else if (key == "o" || key == "openPrice") {
       open = read_optional_decimal(value);
     } else if (key == "h" || key == "highPrice") {
@@ -380,8 +374,8 @@ bool read_ticker(od::value& row, TickerMessage& message) {
     }
   });
   if (!event.empty() && event != "24hrTicker") return false;
-  if (!last && is_other) return false;
-  if (message.symbol.empty() || !last) {
+  if (!has_last && is_other) return false;
+  if (message.symbol.empty() || !has_last) {
     fail(ErrorCode::kSchemaMismatch, "a ticker without symbol or last price");
   }
   t.trade_price = to_double(last);
@@ -393,10 +387,10 @@ bool read_ticker(od::value& row, TickerMessage& message) {
   return true;
 }
 
-void read_ticker_row(od::value& row, Decoded& out) {
+void read_ticker_row(od::value& row, std::size_t index, const Frame& frame, Decoded& out) {
   bool is_ticker = false;
-  const bool good = add_ticker(out, [&](TickerMessage& message) {
-    if (type_of(row) == JsonType::kArray) return;  // klines
+  const bool good = add_ticker(out, index, [&](TickerMessage& message) {
+    if (type_of(row) == JsonType::kArray && frame.channel != "ticker") return;  // klines
     is_ticker = read_ticker(row, message);
   });
   if (good && !is_ticker) out.tickers.pop();
@@ -409,28 +403,26 @@ void read_market(od::value& row, MarketInfo& market) {
     if (key == "symbol") {
       market.symbol = read_string(value);
     } else if (key == "baseAsset") {
-      market.instrument.base = read_string(value);
+      market.instrument.base = to_upper(read_string(value));
     } else if (key == "quoteAsset") {
-      market.instrument.quote = read_string(value);
+      market.instrument.quote = to_upper(read_string(value));
     } else if (key == "status") {
-      market.active = market.active && read_string(value) == "TRADING";
+      market.active = market.active && text_or_none(value) == "TRADING";
     } else if (key == "isSpotTradingAllowed") {
-      market.active = market.active && read_bool(value);
+      market.active = market.active && is_true(value);
     } else if (key == "filters" && type_of(value) == JsonType::kArray) {
       for_each_item(value, [&](od::value filter) {
+        if (type_of(filter) != JsonType::kObject) return;
         std::string_view type;
         std::optional<Decimal> least;
         for_each_field(filter, [&](std::string_view name, od::value part) {
-          if (name == "filterType") type = read_string(part);
+          if (name == "filterType") type = text_or_none(part);
           if (name == "minNotional") least = read_optional_decimal(part);
         });
         if (type == "NOTIONAL" || type == "MIN_NOTIONAL") market.min_notional = least;
       });
     }
   });
-  if (market.symbol.empty() || market.instrument.base.empty() || market.instrument.quote.empty()) {
-    fail(ErrorCode::kSchemaMismatch, "a market without symbol, baseAsset or quoteAsset");
-  }
 }
 
 // {"result":null,"id":1}
@@ -444,16 +436,20 @@ void read_reply(od::value& payload, const Frame& frame, Decoded& out) {
   bool has_answer = false;
   for_each_field(payload, [&](std::string_view key, od::value value) {
     if (key == "code") {
-      code = number_text(value);
-      has_error = true;
+      code = code_text(value);
+      has_error = has_error || !is_null(value);
     } else if (key == "msg") {
-      message = read_string(value);
+      message = text_or_none(value);
+      has_error = has_error || !is_null(value);
+    } else if (key == "error" && !is_null(value)) {
       has_error = true;
-    } else if (key == "error" && type_of(value) == JsonType::kObject) {
-      has_error = true;
+      if (type_of(value) != JsonType::kObject) {
+        message = code_text(value);
+        return;
+      }
       for_each_field(value, [&](std::string_view name, od::value part) {
-        if (name == "code") code = number_text(part);
-        if (name == "msg") message = read_string(part);
+        if (name == "code") code = code_text(part);
+        if (name == "msg") message = text_or_none(part);
       });
     } else if (key == "result") {
       has_answer = !is_null(value);  // to LIST_SUBSCRIPTIONS
@@ -483,14 +479,14 @@ void BinanceAdapter::read(od::value& payload, const Look& look, const Frame& fra
       if (look.event == "depthUpdate") {
         read_changes(payload, out);
       } else if (look.event == "24hrTicker") {
-        read_ticker(payload, out.next_ticker());
+        read_one_ticker(payload, out);
       } else if (look.event == "serverShutdown") {
         out.controls.push_back({ControlMessage::Kind::kReconnect, {}, 0});
       } else if (std::find(kOtherEvents.begin(), kOtherEvents.end(), look.event) !=
                  kOtherEvents.end()) {
         out.controls.push_back({});
       } else {
-        fail(ErrorCode::kSchemaMismatch, "unknown event " + std::string{look.event.substr(0, 40)});
+        out.pass_over(look.event);
       }
       break;
     case Kind::kBook:
@@ -500,18 +496,20 @@ void BinanceAdapter::read(od::value& payload, const Look& look, const Frame& fra
       read_reply(payload, frame, out);
       break;
     case Kind::kTicker:
-      read_ticker(payload, out.next_ticker());
+      read_one_ticker(payload, out);
       break;
     case Kind::kMarkets:
       for_each_field(payload, [&](std::string_view key, od::value value) {
         if (key != "symbols") return;
-        for_each_item(value, [&](od::value row) {
-          add_market(out, [&](MarketInfo& market) { read_market(row, market); });
+        for_each_row(value, [&](od::value row, std::size_t index) {
+          add_market(out, index, [&](MarketInfo& market) { read_market(row, market); });
         });
       });
       break;
     case Kind::kList:
-      for_each_item(payload, [&](od::value row) { read_ticker_row(row, out); });
+      for_each_row(payload, [&](od::value row, std::size_t index) {
+        read_ticker_row(row, index, frame, out);
+      });
       if (out.tickers.empty() && out.errors.empty()) out.controls.push_back({});
       break;
     case Kind::kOther:
@@ -522,8 +520,19 @@ void BinanceAdapter::read(od::value& payload, const Look& look, const Frame& fra
         out.controls.push_back({});  // the answer to /ping
         break;
       }
+      if (look.combined && !look.stream.empty() && !is_read(look.stream)) {
+        out.pass_over(look.stream);
+        break;
+      }
       fail(ErrorCode::kSchemaMismatch, "neither event, order book, ticker, market nor reply");
   }
+}
+
+void BinanceAdapter::read_one_ticker(od::value& payload, Decoded& out) {
+  TickerMessage& message = out.next_ticker();
+  const auto failure = failure_of([&] { read_ticker(payload, message); });
+  if (!message.symbol.empty()) about(message.symbol);
+  if (failure) fail(failure->code, failure->detail);
 }
 
 // {"e":"depthUpdate","E":1788376136014,"s":"BTCUSDT","U":99588317538,"u":99588317663,

@@ -8,6 +8,7 @@
 // replaces the book. The ticker carries neither the change nor its own time. Older generations (v2
 // "orderBookL2_25", v3 "params") are refused.
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -50,8 +51,8 @@ constexpr std::size_t kTopicsPerRequest = 10;
 constexpr std::size_t kTopicCharacters = 21'000;
 
 /// Topics that the spot socket offers and that are of no use here.
-constexpr std::array<std::string_view, 7> kUnusedTopics = {
-    "publicTrade.", "kline.", "tickers_lt.", "kline_lt.", "lt.", "liquidation.", "system.status"};
+constexpr std::array<std::string_view, 6> kUnusedTopics = {
+    "publicTrade.", "kline.", "tickers_lt.", "kline_lt.", "lt.", "system.status"};
 
 std::string topic_of(const Subscription& s) {
   const std::string symbol = s.instrument.base + s.instrument.quote;
@@ -101,16 +102,19 @@ class BybitAdapter final : public VenueAdapter {
 
   RestCall book_call(const Instrument& instrument, int depth) const override {
     const std::string symbol = venue_symbol(instrument);
-    return {"/v5/market/orderbook?category=spot&symbol=" + symbol +
-                "&limit=" + std::to_string(offered_depth(depth)),
-            "orderbook", symbol, 1};
+    RestCall call{"/v5/market/orderbook?category=spot&symbol=", "orderbook", symbol, 1};
+    append_url_escaped(call.path, symbol);
+    call.path += "&limit=" + std::to_string(offered_depth(depth));
+    return call;
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
     if (instruments.empty()) return {};
     if (instruments.size() == 1) {
       const std::string symbol = venue_symbol(instruments.front());
-      return {{"/v5/market/tickers?category=spot&symbol=" + symbol, "ticker", symbol, 1}};
+      RestCall call{"/v5/market/tickers?category=spot&symbol=", "ticker", symbol, 1};
+      append_url_escaped(call.path, symbol);
+      return {std::move(call)};
     }
     return {{"/v5/market/tickers?category=spot", "ticker", "", 1}};
   }
@@ -136,7 +140,8 @@ class BybitAdapter final : public VenueAdapter {
 
   void read_data(od::value& data, const Envelope& envelope, Decoded& out);
   void read_reply(const Envelope& envelope, Decoded& out) const;
-  void read_rest(od::value& result, const Frame& frame, Decoded& out);
+  static void read_refusal(const Envelope& envelope, const Frame& frame, Decoded& out);
+  void read_rest(od::value& result, bool refused, const Frame& frame, Decoded& out);
 
   JsonReader json_;
 };
@@ -174,6 +179,23 @@ bool is_obsolete_topic(std::string_view topic) {
          topic == "diffDepth" || topic == "kline";
 }
 
+/// Levels of an order book topic (`orderbook.50.BTCUSDT`); 0 for `orderbook.full.…`,
+/// `orderbook.rpi.…` and every other topic: those are other books.
+int book_depth(std::string_view topic) {
+  constexpr std::string_view kPrefix = "orderbook.";
+  if (!topic.starts_with(kPrefix)) return 0;
+  const std::string_view rest = topic.substr(kPrefix.size());
+  const auto dot = rest.find('.');
+  int depth = 0;
+  const auto read = std::from_chars(rest.data(), rest.data() + std::min(dot, rest.size()), depth);
+  const bool whole = dot != std::string_view::npos && read.ptr == rest.data() + dot;
+  return whole && read.ec == std::errc{} && depth > 0 ? depth : 0;
+}
+
+bool is_read(std::string_view topic) {
+  return topic.starts_with("tickers.") || book_depth(topic) > 0;
+}
+
 bool is_unused_topic(std::string_view topic) {
   for (const std::string_view prefix : kUnusedTopics) {
     if (topic.starts_with(prefix)) return true;
@@ -187,36 +209,36 @@ void BybitAdapter::parse(const Frame& frame, Decoded& out) {
   bool is_rest = false;
   for_each_field(json_.open(frame.payload), [&](std::string_view key, od::value value) {
     if (key == "topic") {
-      envelope.topic = read_string(value);
+      envelope.topic = text_or_none(value);
       if (is_obsolete_topic(envelope.topic)) {
         fail(ErrorCode::kObsoleteProtocol, "topic " + std::string{envelope.topic.substr(0, 40)});
       }
     } else if (key == "ts") {
       envelope.pushed = read_ms(value);
     } else if (key == "type") {
-      envelope.type = read_string(value);
+      envelope.type = text_or_none(value);
     } else if (key == "data") {
       envelope.has_data = true;
       // Usually topic and type stand before the data; else a second pass reads it.
-      if (!envelope.topic.empty() && !envelope.type.empty()) {
+      if (is_read(envelope.topic) && !envelope.type.empty()) {
         read_data(value, envelope, out);
         data_read = true;
       }
     } else if (key == "cts") {
       envelope.matched = read_ms(value);
     } else if (key == "success") {
-      envelope.success = read_bool(value);
+      if (type_of(value) == JsonType::kBool) envelope.success = read_bool(value);
     } else if (key == "ret_msg") {
-      envelope.message = read_optional_string(value).value_or(std::string_view{});
+      envelope.message = text_or_none(value);
     } else if (key == "op") {
-      envelope.op = read_string(value);
+      envelope.op = text_or_none(value);
     } else if (key == "args") {
       envelope.has_args = true;
     } else if (key == "retCode") {
       envelope.code = read_int(value);
       is_rest = true;
     } else if (key == "retMsg") {
-      envelope.message = read_optional_string(value).value_or(std::string_view{});
+      envelope.message = text_or_none(value);
     } else if (key == "time") {
       envelope.pushed = read_ms(value);
     } else if (key == "request" || key == "ret_code" || key == "params" || key == "time_now" ||
@@ -226,29 +248,31 @@ void BybitAdapter::parse(const Frame& frame, Decoded& out) {
   });
 
   if (is_rest) {
-    if (*envelope.code != 0) {
-      const bool limited = *envelope.code == 10006 || *envelope.code == 10018;
-      const bool unknown =
-          *envelope.code == 10001 && (envelope.message.find("ymbol") != std::string_view::npos);
-      out.add_error(limited   ? ErrorCode::kRateLimited
-                    : unknown ? ErrorCode::kUnknownSymbol
-                              : ErrorCode::kVenueError,
-                    std::to_string(*envelope.code) + ": " + std::string{envelope.message},
-                    frame.symbol);
+    const bool refused = *envelope.code != 0;
+    bool any = false;
+    for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
+      if (key != "result") return;
+      any = true;
+      // A refusal comes with an empty result; where it has rows, they count.
+      if (refused && type_of(value) != JsonType::kObject) return;
+      const auto failure = failure_of([&] { read_rest(value, refused, frame, out); });
+      if (!failure) return;
+      if (!refused) fail(failure->code, failure->detail);
+      out.add_partial_error(failure->code, failure->detail);
+    });
+    if (!any && !refused) fail(ErrorCode::kSchemaMismatch, "an answer without result");
+    for (TickerMessage& message : out.tickers) {
+      message.ticker.exchange_time = envelope.pushed;  // the rows have no time of their own
+    }
+    for (BookMessage& book : out.books) {
+      if (!book.exchange_time) book.exchange_time = envelope.pushed;
+    }
+    if (refused) read_refusal(envelope, frame, out);
+  } else if (!envelope.topic.empty() && !is_read(envelope.topic)) {
+    if (is_unused_topic(envelope.topic)) {
+      out.controls.push_back({});
     } else {
-      bool any = false;
-      for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-        if (key != "result") return;
-        any = true;
-        read_rest(value, frame, out);
-      });
-      if (!any) fail(ErrorCode::kSchemaMismatch, "an answer without result");
-      for (TickerMessage& message : out.tickers) {
-        message.ticker.exchange_time = envelope.pushed;  // the rows have no time of their own
-      }
-      for (BookMessage& book : out.books) {
-        if (!book.exchange_time) book.exchange_time = envelope.pushed;
-      }
+      out.pass_over(envelope.topic);
     }
   } else if (!envelope.topic.empty()) {
     if (!envelope.has_data) fail(ErrorCode::kSchemaMismatch, "a topic without data");
@@ -267,6 +291,22 @@ void BybitAdapter::parse(const Frame& frame, Decoded& out) {
     fail(ErrorCode::kSchemaMismatch, "neither topic, reply nor REST answer");
   }
   json_.close();
+}
+
+// {"retCode":10001,"retMsg":"Not supported symbols","result":{},"retExtInfo":{},"time":…}
+void BybitAdapter::read_refusal(const Envelope& envelope, const Frame& frame, Decoded& out) {
+  const bool limited = *envelope.code == 10006 || *envelope.code == 10018;
+  const bool unknown =
+      *envelope.code == 10001 && (envelope.message.find("ymbol") != std::string_view::npos);
+  const ErrorCode code = limited   ? ErrorCode::kRateLimited
+                         : unknown ? ErrorCode::kUnknownSymbol
+                                   : ErrorCode::kVenueError;
+  const std::string detail = std::to_string(*envelope.code) + ": " + std::string{envelope.message};
+  if (out.tickers.empty() && out.books.empty() && out.markets.empty()) {
+    out.add_error(code, detail, frame.symbol);
+  } else {
+    out.add_partial_error(code, detail);
+  }
 }
 
 // {"success":true,"ret_msg":"subscribe","conn_id":"…","req_id":"1","op":"subscribe"}
@@ -327,6 +367,7 @@ struct TickerFields {
       t.acc_trade_volume_24h = read_optional_double(value);
     } else if (key == "fundingRate" || key == "markPrice" || key == "openInterest" ||
                key == "openInterestValue" || key == "bid1Iv") {
+      if (code_text(value).empty()) return;  // there, but without a value
       fail(ErrorCode::kUnknownSymbol, "not a spot instrument");
     } else if (key == "s" || key == "qv") {
       fail(ErrorCode::kObsoleteProtocol, "a ticker of API v3");
@@ -376,20 +417,9 @@ void BybitAdapter::read_data(od::value& data, const Envelope& envelope, Decoded&
     if (message.symbol.empty()) message.symbol = symbol;
     return;
   }
-  if (!topic.starts_with("orderbook.")) {
-    if (!is_unused_topic(topic)) {
-      fail(ErrorCode::kSchemaMismatch, "unknown topic " + std::string{topic.substr(0, 40)});
-    }
-    out.controls.push_back({});
-    return;
-  }
   const auto dot = topic.find('.', 10);
-  if (dot == std::string_view::npos) fail(ErrorCode::kSchemaMismatch, "a topic without symbol");
   BookMessage& book = out.next_book();
-  const auto depth = std::from_chars(topic.data() + 10, topic.data() + dot, book.depth);
-  if (depth.ec != std::errc{} || depth.ptr != topic.data() + dot || book.depth <= 0) {
-    fail(ErrorCode::kSchemaMismatch, "a topic without depth");
-  }
+  book.depth = book_depth(topic);
   book.stream = topic;
   book.rule = BookRule::kBybitSequence;
   about(topic.substr(dot + 1), topic);
@@ -410,10 +440,10 @@ void BybitAdapter::read_data(od::value& data, const Envelope& envelope, Decoded&
 }
 
 /// A row of a REST list: a ticker has a price, a market has coins and nested filters.
-void read_rest_row(od::value& row, Decoded& out) {
+void read_rest_row(od::value& row, std::size_t index, Decoded& out) {
   MarketInfo market;
   bool is_market = false;
-  add_ticker(out, [&](TickerMessage& message) {
+  add_ticker(out, index, [&](TickerMessage& message) {
     TickerFields fields;
     for_each_field(row, [&](std::string_view key, od::value value) {
       if (key == "baseCoin") {
@@ -421,8 +451,9 @@ void read_rest_row(od::value& row, Decoded& out) {
       } else if (key == "quoteCoin") {
         market.instrument.quote = to_upper(read_string(value));
       } else if (key == "status") {
-        market.active = read_string(value) == "Trading";
+        market.active = text_or_none(value) == "Trading";
       } else if (key == "lotSizeFilter") {
+        if (type_of(value) != JsonType::kObject) return;
         for_each_field(value, [&](std::string_view filter, od::value amount) {
           if (filter == "minOrderAmt") market.min_notional = read_optional_decimal(amount);
         });
@@ -430,15 +461,13 @@ void read_rest_row(od::value& row, Decoded& out) {
         fields.read(key, value, message);
       }
     });
+    if (message.symbol.empty()) fail(ErrorCode::kSchemaMismatch, "a row without symbol");
     if (fields.has_last) {
       fields.settle(message.ticker);
       return;
     }
     market.symbol = message.symbol;
-    if (market.symbol.empty() || market.instrument.base.empty() ||
-        market.instrument.quote.empty()) {
-      fail(ErrorCode::kSchemaMismatch, "a row that is neither ticker nor market");
-    }
+    check_market(market);
     is_market = true;
   });
   if (is_market) {
@@ -447,7 +476,7 @@ void read_rest_row(od::value& row, Decoded& out) {
   }
 }
 
-void BybitAdapter::read_rest(od::value& result, const Frame& frame, Decoded& out) {
+void BybitAdapter::read_rest(od::value& result, bool refused, const Frame& frame, Decoded& out) {
   std::string_view category;
   bool has_list = false;
   bool has_bids = false;
@@ -456,8 +485,9 @@ void BybitAdapter::read_rest(od::value& result, const Frame& frame, Decoded& out
   std::optional<Timestamp> pushed;
   for_each_field(result, [&](std::string_view key, od::value value) {
     if (key == "category") {
-      category = read_string(value);
-      if (category != "spot") fail(ErrorCode::kUnknownSymbol, "not a spot instrument");
+      category = text_or_none(value);
+      if (!category.empty() && category != "spot")
+        fail(ErrorCode::kUnknownSymbol, "not a spot instrument");
     } else if (key == "bids" || key == "asks") {
       fail(ErrorCode::kObsoleteProtocol, "a book of API v3");
     } else if (key == "ts") {
@@ -466,12 +496,14 @@ void BybitAdapter::read_rest(od::value& result, const Frame& frame, Decoded& out
       book.exchange_time = read_ms(value);
     } else if (key == "list") {
       has_list = true;
-      for_each_item(value, [&](od::value row) { read_rest_row(row, out); });
+      if (refused && type_of(value) != JsonType::kArray) return;
+      for_each_row(value,
+                   [&](od::value row, std::size_t index) { read_rest_row(row, index, out); });
     } else {
       read_book_field(key, value, book, has_bids, has_asks);
     }
   });
-  if (has_list) return;
+  if (has_list || (refused && (!has_bids || !has_asks))) return;
   if (!has_bids || !has_asks) fail(ErrorCode::kSchemaMismatch, "neither a list nor a book");
   if (book.symbol.empty()) book.symbol = frame.symbol;
   about(book.symbol);

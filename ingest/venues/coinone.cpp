@@ -64,6 +64,11 @@ void assign_symbol(std::string& out, std::string_view quote, std::string_view ta
   }
 }
 
+/// As assign_symbol() as soon as both fields are known, so that an error in another names the row.
+void name_row(std::string& out, std::string_view quote, std::string_view target) {
+  if (!quote.empty() && !target.empty()) assign_symbol(out, quote, target);
+}
+
 /// The time inside an id of milliseconds and three digits; nullopt when it is of another make.
 std::optional<Timestamp> time_of_id(std::int64_t id) {
   constexpr std::int64_t kSixteenDigits = 1'000'000'000'000'000;
@@ -81,8 +86,19 @@ struct Envelope {
   bool has_data = false;
   bool has_sides = false;
   bool has_rows = false;
+  bool has_no_ticker = false;
   bool is_other = false;
 };
+
+/// Whether the message is of a kind that is read here, or lacks what tells.
+bool is_read(const Envelope& envelope) {
+  if (envelope.response != "DATA") {
+    return envelope.response == "SUBSCRIBED" || envelope.response == "UNSUBSCRIBED";
+  }
+  return envelope.channel.empty() || envelope.channel == "TICKER" ||
+         envelope.channel == "ORDERBOOK" || envelope.channel == "TRADE" ||
+         envelope.channel == "CHART";
+}
 
 class CoinoneAdapter final : public VenueAdapter {
  public:
@@ -108,17 +124,21 @@ class CoinoneAdapter final : public VenueAdapter {
   std::string ping(Timestamp) const override { return R"({"request_type":"PING"})"; }
 
   RestCall book_call(const Instrument& instrument, int /*depth*/) const override {
-    return {"/public/v2/orderbook/" + instrument.quote + "/" + instrument.base + "?size=16",
-            "orderbook", venue_symbol(instrument), 1};
+    RestCall call{"/public/v2/orderbook/" + instrument.quote + "/", "orderbook",
+                  venue_symbol(instrument), 1};
+    append_url_escaped(call.path, instrument.base);
+    call.path += "?size=16";
+    return call;
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
     if (instruments.empty()) return {};
-    const std::string path = "/public/v2/ticker_utc_new/" + instruments.front().quote;
+    std::string path = "/public/v2/ticker_utc_new/" + instruments.front().quote;
     constexpr std::string_view kYesterday = "?additional_data=true";
     if (instruments.size() == 1) {
-      return {{path + "/" + instruments.front().base + std::string{kYesterday}, "ticker",
-               venue_symbol(instruments.front()), 1}};
+      path.push_back('/');
+      append_url_escaped(path, instruments.front().base);
+      return {{path + std::string{kYesterday}, "ticker", venue_symbol(instruments.front()), 1}};
     }
     return {{path + std::string{kYesterday}, "ticker", "", 1}};  // KRW is the only quote currency
   }
@@ -152,7 +172,7 @@ class CoinoneAdapter final : public VenueAdapter {
   void read_ack(od::value& data, const Envelope& envelope, Decoded& out) const;
   bool read_book_field(std::string_view key, od::value& value);
   void put_book(Origin origin, Decoded& out);
-  static void read_market(od::value& row, Decoded& out);
+  static void read_market(od::value& row, MarketInfo& market);
   static void read_error(const Envelope& envelope, const Frame& frame, Decoded& out);
 
   JsonReader json_;
@@ -190,12 +210,15 @@ void read_ticker(od::value& row, TickerMessage& message) {
   std::string_view target;
   std::optional<Decimal> last;
   std::optional<Decimal> yesterday_last;
+  bool has_last = false;
   Ticker& t = message.ticker;
   for_each_field(row, [&](std::string_view key, od::value value) {
     if (key == "quote_currency" || key == "qc") {
       quote = read_string(value);
+      name_row(message.symbol, quote, target);
     } else if (key == "target_currency" || key == "tc") {
       target = read_string(value);
+      name_row(message.symbol, quote, target);
     } else if (key == "timestamp" || key == "t") {
       t.exchange_time = read_ms(value);
     } else if (key == "first" || key == "fi") {
@@ -205,7 +228,8 @@ void read_ticker(od::value& row, TickerMessage& message) {
     } else if (key == "low" || key == "lo") {
       t.low_price = read_optional_double(value);
     } else if (key == "last" || key == "la") {
-      last = read_decimal(value);
+      last = read_optional_decimal(value);
+      has_last = true;
     } else if (key == "target_volume" || key == "tv") {
       t.acc_trade_volume_24h = read_optional_double(value);
     } else if (key == "yesterday_last" || key == "yla") {
@@ -213,7 +237,7 @@ void read_ticker(od::value& row, TickerMessage& message) {
     }
   });
   assign_symbol(message.symbol, quote, target);
-  if (!last) fail(ErrorCode::kSchemaMismatch, "a ticker without last");
+  if (!has_last) fail(ErrorCode::kSchemaMismatch, "a ticker without last");
   // New listings have no yesterday.
   if (yesterday_last && yesterday_last->is_zero()) yesterday_last.reset();
   t.trade_price = to_double(last);
@@ -231,34 +255,34 @@ void CoinoneAdapter::parse(const Frame& frame, Decoded& out) {
   book_ = {};
   for_each_field(document, [&](std::string_view key, od::value value) {
     if (key == "response_type" || key == "r") {
-      envelope.response = read_string(value);
+      envelope.response = text_or_none(value);
     } else if (key == "channel" || key == "c") {
-      envelope.channel = read_string(value);
+      envelope.channel = text_or_none(value);
     } else if (key == "data" || key == "d") {
       envelope.has_data = true;
-      if (!envelope.response.empty() && !envelope.channel.empty()) {
+      if (!envelope.response.empty() && !envelope.channel.empty() && is_read(envelope)) {
         read_data(value, envelope, out);
         data_read = true;
       }
     } else if (key == "error_code") {
-      envelope.code = number_text(value);  // a number on the socket, a string over REST
+      envelope.code = code_text(value);  // a number on the socket, a string over REST
     } else if (key == "error_msg" || key == "message") {
-      envelope.message = read_string(value);
+      envelope.message = text_or_none(value);
     } else if (key == "result") {
-      envelope.result = read_string(value);
+      envelope.result = text_or_none(value);
     } else if (key == "tickers") {
+      if (is_null(value)) return;
       envelope.has_rows = true;
-      bool any = false;
-      for_each_item(value, [&](od::value row) {
-        any = true;
-        add_ticker(out, [&](TickerMessage& message) { read_ticker(row, message); });
+      const std::size_t rows = for_each_row(value, [&](od::value row, std::size_t index) {
+        add_ticker(out, index, [&](TickerMessage& message) { read_ticker(row, message); });
       });
-      if (!any && !frame.symbol.empty()) {
-        fail(ErrorCode::kUnknownSymbol, "no ticker of " + std::string{frame.symbol});
-      }
+      if (rows == 0) envelope.has_no_ticker = true;
     } else if (key == "markets") {
+      if (is_null(value)) return;
       envelope.has_rows = true;
-      for_each_item(value, [&](od::value row) { read_market(row, out); });
+      for_each_row(value, [&](od::value row, std::size_t index) {
+        add_market(out, index, [&](MarketInfo& market) { read_market(row, market); });
+      });
     } else if (key == "errorCode" || key == "errorMsg" || key == "bid" || key == "ask" ||
                key == "currency") {
       fail(ErrorCode::kObsoleteProtocol, "a payload of REST V1");
@@ -271,12 +295,16 @@ void CoinoneAdapter::parse(const Frame& frame, Decoded& out) {
   });
 
   if (envelope.response == "ERROR" || envelope.result == "error") {
+    // What data there is beside a refusal counts.
+    if (envelope.result == "error" && book_.has_sides) put_book(Origin::kRest, out);
     read_error(envelope, frame, out);
   } else if (!envelope.response.empty()) {
     if (envelope.response == "PONG") {
       out.controls.push_back({ControlMessage::Kind::kPong, {}, 0});
     } else if (envelope.response == "CONNECTED") {
       out.controls.push_back({});
+    } else if (!is_read(envelope)) {
+      out.pass_over(envelope.response == "DATA" ? envelope.channel : envelope.response);
     } else if (!envelope.has_data || envelope.channel.empty()) {
       fail(ErrorCode::kSchemaMismatch, "a message without channel or data");
     } else if (!data_read) {
@@ -289,6 +317,9 @@ void CoinoneAdapter::parse(const Frame& frame, Decoded& out) {
   } else if (book_.has_sides || frame.channel == "orderbook") {
     put_book(Origin::kRest, out);
   } else if (envelope.has_rows || envelope.is_other) {
+    if (envelope.has_no_ticker && !frame.symbol.empty()) {
+      fail(ErrorCode::kUnknownSymbol, "no ticker of " + std::string{frame.symbol});
+    }
     if (out.tickers.empty() && out.markets.empty() && out.errors.empty()) {
       out.controls.push_back({});
     }
@@ -302,17 +333,17 @@ void CoinoneAdapter::read_data(od::value& data, const Envelope& envelope, Decode
   if (envelope.response != "DATA") {
     read_ack(data, envelope, out);
   } else if (envelope.channel == "TICKER") {
-    read_ticker(data, out.next_ticker());
+    TickerMessage& message = out.next_ticker();
+    const auto failure = failure_of([&] { read_ticker(data, message); });
+    about(message.symbol);
+    if (failure) fail(failure->code, failure->detail);
   } else if (envelope.channel == "ORDERBOOK") {
     book_ = {};
     for_each_field(data,
                    [&](std::string_view key, od::value value) { read_book_field(key, value); });
     put_book(Origin::kWs, out);
-  } else if (envelope.channel == "TRADE" || envelope.channel == "CHART") {
-    out.controls.push_back({});
   } else {
-    fail(ErrorCode::kSchemaMismatch,
-         "unknown channel " + std::string{envelope.channel.substr(0, 40)});
+    out.controls.push_back({});  // trades, candles
   }
 }
 
@@ -332,9 +363,6 @@ void CoinoneAdapter::read_ack(od::value& data, const Envelope& envelope, Decoded
       assign_symbol(control.stream, quote, target);
       control.stream.insert(0, kBookStream);
     }
-  } else if (envelope.response != "UNSUBSCRIBED") {
-    fail(ErrorCode::kSchemaMismatch,
-         "unknown response_type " + std::string{envelope.response.substr(0, 40)});
   }
   out.controls.push_back(std::move(control));
 }
@@ -344,9 +372,9 @@ void CoinoneAdapter::read_ack(od::value& data, const Envelope& envelope, Decoded
 // {"qc":"KRW","tc":"BTC","t":1790134177753,"i":"1790134177753001","a":[{"p":"116650000","q":"0.01198956"}],"b":[…]}
 bool CoinoneAdapter::read_book_field(std::string_view key, od::value& value) {
   if (key == "quote_currency" || key == "qc") {
-    book_.quote = read_string(value);
+    book_.quote = text_or_none(value);
   } else if (key == "target_currency" || key == "tc") {
-    book_.target = read_string(value);
+    book_.target = text_or_none(value);
   } else if (key == "timestamp" || key == "t") {
     book_.time = read_ms(value);
   } else if (key == "id" || key == "i") {
@@ -392,26 +420,26 @@ void CoinoneAdapter::put_book(Origin origin, Decoded& out) {
 
 // {"quote_currency":"KRW","target_currency":"BTC","min_order_amount":"5000.0","maintenance_status":0,
 //  "trade_status":1,…}: 1 = buying and selling, 2 and 3 = only one of them.
-void CoinoneAdapter::read_market(od::value& row, Decoded& out) {
-  add_market(out, [&](MarketInfo& market) {
-    std::string_view quote;
-    std::string_view target;
-    for_each_field(row, [&](std::string_view key, od::value value) {
-      if (key == "quote_currency") {
-        quote = read_string(value);
-      } else if (key == "target_currency") {
-        target = read_string(value);
-      } else if (key == "trade_status") {
-        market.active = market.active && read_int(value) == 1;
-      } else if (key == "maintenance_status") {
-        market.active = market.active && read_int(value) == 0;
-      } else if (key == "min_order_amount") {
-        market.min_notional = read_optional_decimal(value);
-      }
-    });
-    assign_symbol(market.symbol, quote, target);
-    market.instrument = {to_upper(target), to_upper(quote)};
+void CoinoneAdapter::read_market(od::value& row, MarketInfo& market) {
+  std::string_view quote;
+  std::string_view target;
+  for_each_field(row, [&](std::string_view key, od::value value) {
+    if (key == "quote_currency") {
+      quote = read_string(value);
+      name_row(market.symbol, quote, target);
+    } else if (key == "target_currency") {
+      target = read_string(value);
+      name_row(market.symbol, quote, target);
+    } else if (key == "trade_status") {
+      market.active = market.active && read_optional_int(value) == 1;
+    } else if (key == "maintenance_status") {
+      market.active = market.active && read_optional_int(value).value_or(0) == 0;
+    } else if (key == "min_order_amount") {
+      market.min_notional = read_optional_decimal(value);
+    }
   });
+  assign_symbol(market.symbol, quote, target);
+  market.instrument = {to_upper(target), to_upper(quote)};
 }
 
 // {"response_type":"ERROR","error_code":160012,"message":"Invalid Topic"}
@@ -423,7 +451,11 @@ void CoinoneAdapter::read_error(const Envelope& envelope, const Frame& frame, De
   std::string detail{envelope.code};
   if (!detail.empty() && !envelope.message.empty()) detail.append(": ");
   detail.append(envelope.message);
-  out.add_error(code, detail, frame.symbol);
+  if (out.tickers.empty() && out.books.empty() && out.markets.empty()) {
+    out.add_error(code, detail, frame.symbol);
+  } else {
+    out.add_partial_error(code, detail);
+  }
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 // `spot.order_book` sends whole books. The ticker gives a percentage and no change; a request whose
 // `time` is more than 60 s off is refused; the path needs its last slash.
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "ingest/json_reader.h"
@@ -68,6 +70,20 @@ int depth_of(std::string_view stream) {
   return status == std::errc{} && end == text.data() + text.size() && depth > 0 ? depth : 0;
 }
 
+/// Channels of the spot socket that are of no use here.
+constexpr std::array<std::string_view, 4> kUnusedChannels = {
+    "spot.trades", "spot.trades_v2", "spot.candlesticks", "spot.book_ticker"};
+
+bool is_read(std::string_view channel) {
+  return channel == "spot.tickers" || channel == "spot.obu" || channel == kUpdateChannel ||
+         channel == "spot.order_book" || channel == "spot.system";
+}
+
+/// Channels of other markets, which have addresses of their own.
+bool is_of_contracts(std::string_view channel) {
+  return channel.starts_with("futures.") || channel.starts_with("options.");
+}
+
 /// What is known of a payload besides its result.
 struct Envelope {
   std::string_view channel;
@@ -76,7 +92,7 @@ struct Envelope {
   std::string_view message;
   std::optional<Timestamp> time;
   std::string_view first_argument;  ///< of a subscription: a pair or a stream
-  std::optional<std::int64_t> error_code;
+  std::string_view error_code;
   std::string_view error_message;
   bool has_error = false;
   bool has_result = false;
@@ -111,10 +127,11 @@ class GateioAdapter final : public VenueAdapter {
   RestCall book_call(const Instrument& instrument, int depth) const override {
     // More than 100 levels come from a cache up to 30 s old. Without with_id: these ids are not
     // obu's.
-    const std::string symbol = venue_symbol(instrument);
-    return {"/api/v4/spot/order_book?currency_pair=" + symbol +
-                "&interval=0&limit=" + std::to_string(std::min(offered_depth(depth), 100)),
-            "orderbook", symbol, 1};
+    RestCall call{"/api/v4/spot/order_book?currency_pair=", "orderbook", venue_symbol(instrument),
+                  1};
+    append_url_escaped(call.path, call.symbol);
+    call.path += "&interval=0&limit=" + std::to_string(std::min(offered_depth(depth), 100));
+    return call;
   }
 
   // With the id, which tells an older answer from a newer one.
@@ -127,8 +144,10 @@ class GateioAdapter final : public VenueAdapter {
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
     if (instruments.empty()) return {};
     if (instruments.size() == 1) {
-      const std::string symbol = venue_symbol(instruments.front());
-      return {{"/api/v4/spot/tickers?currency_pair=" + symbol, "ticker", symbol, 1}};
+      RestCall call{"/api/v4/spot/tickers?currency_pair=", "ticker",
+                    venue_symbol(instruments.front()), 1};
+      append_url_escaped(call.path, call.symbol);
+      return {std::move(call)};
     }
     return {{"/api/v4/spot/tickers", "ticker", "", 1}};
   }
@@ -151,8 +170,8 @@ class GateioAdapter final : public VenueAdapter {
 
   void read_result(od::value& result, const Envelope& envelope, Decoded& out);
   void read_book(od::value& result, const Envelope& envelope, Decoded& out);
-  static void read_reply(const Envelope& envelope, Decoded& out);
-  static void read_rest_row(od::value& row, Decoded& out);
+  static void read_reply(const Envelope& envelope, bool beside_data, Decoded& out);
+  static void read_rest_row(od::value& row, std::size_t index, Decoded& out);
 
   JsonReader json_;
 };
@@ -181,7 +200,8 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
   od::document& document = json_.open(frame.payload);
   if (frame.payload[frame.payload.find_first_not_of(" \t\r\n")] == '[') {
     // REST lists have no envelope: tickers or markets.
-    for_each_item(document, [&](od::value row) { read_rest_row(row, out); });
+    for_each_row(document,
+                 [&](od::value row, std::size_t index) { read_rest_row(row, index, out); });
     json_.close();
     return;
   }
@@ -198,9 +218,9 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
     } else if (key == "time_ms") {
       if (const auto time = read_ms(value)) envelope.time = time;
     } else if (key == "channel") {
-      envelope.channel = read_string(value);
+      envelope.channel = text_or_none(value);
     } else if (key == "event") {
-      envelope.event = read_string(value);
+      envelope.event = text_or_none(value);
     } else if (key == "payload") {
       if (type_of(value) != JsonType::kArray) return;
       bool first = true;
@@ -213,29 +233,31 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
     } else if (key == "error") {
       if (is_null(value)) return;
       envelope.has_error = true;
+      envelope.error_message = code_text(value);
+      if (type_of(value) != JsonType::kObject) return;
       for_each_field(value, [&](std::string_view name, od::value part) {
-        if (name == "code") envelope.error_code = read_int(part);
-        if (name == "message") envelope.error_message = read_string(part);
+        if (name == "code") envelope.error_code = code_text(part);
+        if (name == "message") envelope.error_message = text_or_none(part);
       });
     } else if (key == "result") {
       if (is_null(value)) return;
       envelope.has_result = true;
       const bool is_reply = envelope.event == "subscribe" || envelope.event == "unsubscribe";
       // Usually channel and event stand before the result; obu has no event at all.
-      if (!envelope.channel.empty() && !is_reply) {
+      if (is_read(envelope.channel) && !is_reply) {
         if (envelope.event == "update" || envelope.channel == "spot.obu") {
           read_result(value, envelope, out);
           result_read = true;
         }
       } else if (is_reply && type_of(value) == JsonType::kObject) {
         for_each_field(value, [&](std::string_view name, od::value part) {
-          if (name == "status") envelope.status = read_string(part);
+          if (name == "status") envelope.status = text_or_none(part);
         });
       }
     } else if (key == "label") {
-      envelope.label = read_string(value);
+      envelope.label = text_or_none(value);
     } else if (key == "message") {
-      envelope.message = read_string(value);
+      envelope.message = text_or_none(value);
     } else if (key == "asks" || key == "bids") {
       is_book = true;
     } else if (key == "quote") {
@@ -246,33 +268,43 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
   });
 
   if (!envelope.channel.empty()) {
-    if (!envelope.channel.starts_with("spot.")) {
+    if (is_of_contracts(envelope.channel)) {
       fail(ErrorCode::kUnknownSymbol, "not a spot instrument");
     }
+    const bool is_reply = envelope.event == "subscribe" || envelope.event == "unsubscribe";
+    const bool is_update = is_read(envelope.channel) && !is_reply && envelope.has_result &&
+                           (envelope.event == "update" || !envelope.has_error);
     if (envelope.channel == "spot.pong") {
       out.controls.push_back({ControlMessage::Kind::kPong, {}, 0});
-    } else if (envelope.has_error || envelope.event == "subscribe" ||
-               envelope.event == "unsubscribe") {
+    } else if (is_reply || (envelope.has_error && !is_update)) {
       if (envelope.status.empty() && envelope.has_result && !envelope.has_error) {
         for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
           if (key != "result" || type_of(value) != JsonType::kObject) return;
           for_each_field(value, [&](std::string_view name, od::value part) {
-            if (name == "status") envelope.status = read_string(part);
+            if (name == "status") envelope.status = text_or_none(part);
           });
         });
       }
       out.tickers.clear();
       out.books.clear();
       out.controls.clear();
-      read_reply(envelope, out);
-    } else if (envelope.channel == "spot.ping") {
+      read_reply(envelope, false, out);
+    } else if (envelope.channel == "spot.ping" ||
+               std::find(kUnusedChannels.begin(), kUnusedChannels.end(), envelope.channel) !=
+                   kUnusedChannels.end()) {
       out.controls.push_back({});
+    } else if (!is_read(envelope.channel)) {
+      out.pass_over(envelope.channel);
     } else if (!envelope.has_result) {
       fail(ErrorCode::kSchemaMismatch, "an update without result");
-    } else if (!result_read) {
-      for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-        if (key == "result") read_result(value, envelope, out);
-      });
+    } else {
+      if (!result_read) {
+        for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
+          if (key == "result") read_result(value, envelope, out);
+        });
+      }
+      // An error beside data is one of its own.
+      if (envelope.has_error) read_reply(envelope, true, out);
     }
     for (TickerMessage& message : out.tickers) message.ticker.exchange_time = envelope.time;
     for (BookMessage& book : out.books) {
@@ -324,7 +356,7 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
   } else if (is_market) {
     // One row alone: /spot/currency_pairs/{pair}.
     od::value row = json_.rewind().get_value();
-    read_rest_row(row, out);
+    read_rest_row(row, 0, out);
   } else if (envelope.has_result || envelope.has_error) {
     fail(ErrorCode::kObsoleteProtocol, "v4 names the channel in each message");
   } else {
@@ -335,7 +367,7 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
 
 // {"time":…,"channel":"spot.obu","event":"subscribe","payload":["ob.BTC_USDT.50"],"result":{"status":"success"}}
 // {…,"error":{"code":2,"message":"unknown currency pair: XXX_USDT"},"result":{"status":"fail"}}
-void GateioAdapter::read_reply(const Envelope& envelope, Decoded& out) {
+void GateioAdapter::read_reply(const Envelope& envelope, bool beside_data, Decoded& out) {
   if (envelope.has_error || (!envelope.status.empty() && envelope.status != "success")) {
     const std::string_view message = envelope.error_message;
     const bool unknown = message.find("currency pair") != std::string_view::npos ||
@@ -345,8 +377,10 @@ void GateioAdapter::read_reply(const Envelope& envelope, Decoded& out) {
       symbol = message.substr(colon + 2);
     }
     out.add_error(unknown ? ErrorCode::kUnknownSymbol : ErrorCode::kVenueError,
-                  std::to_string(envelope.error_code.value_or(0)) + ": " + std::string{message},
-                  symbol);
+                  std::string{envelope.error_code.empty() ? "0" : envelope.error_code} + ": " +
+                      std::string{message},
+                  beside_data ? std::string{} : symbol);
+    out.errors.back().partial = beside_data;
     return;
   }
   ControlMessage control;
@@ -414,13 +448,11 @@ void GateioAdapter::read_result(od::value& result, const Envelope& envelope, Dec
   } else if (envelope.channel == "spot.system") {
     bool closing = false;
     for_each_field(result, [&](std::string_view key, od::value value) {
-      if (key == "type") closing = read_string(value) == "upgrade";
+      if (key == "type") closing = text_or_none(value) == "upgrade";
     });
     ControlMessage control;
     if (closing) control.kind = ControlMessage::Kind::kReconnect;
     out.controls.push_back(std::move(control));
-  } else {
-    out.controls.push_back({});
   }
 }
 
@@ -493,10 +525,10 @@ void GateioAdapter::read_book(od::value& result, const Envelope& envelope, Decod
 
 /// A row of /spot/tickers or /spot/currency_pairs:
 //  {"id":"ETH_USDT","base":"ETH","quote":"USDT","min_quote_amount":"1.0","trade_status":"tradable",…}
-void GateioAdapter::read_rest_row(od::value& row, Decoded& out) {
+void GateioAdapter::read_rest_row(od::value& row, std::size_t index, Decoded& out) {
   MarketInfo market;
   bool is_market = false;
-  add_ticker(out, [&](TickerMessage& message) {
+  add_ticker(out, index, [&](TickerMessage& message) {
     TickerFields fields;
     for_each_field(row, [&](std::string_view key, od::value value) {
       if (key == "id" && type_of(value) == JsonType::kString) {
@@ -508,9 +540,9 @@ void GateioAdapter::read_rest_row(od::value& row, Decoded& out) {
       } else if (key == "min_quote_amount") {
         market.min_notional = read_optional_decimal(value);
       } else if (key == "trade_status") {
-        market.active = market.active && read_string(value) == "tradable";
-      } else if (key == "type" && type_of(value) == JsonType::kString) {
-        market.active = market.active && read_string(value) != "premarket";
+        market.active = market.active && text_or_none(value) == "tradable";
+      } else if (key == "type") {
+        market.active = market.active && text_or_none(value) != "premarket";
       } else {
         fields.read(key, value, message);
       }
@@ -520,10 +552,7 @@ void GateioAdapter::read_rest_row(od::value& row, Decoded& out) {
       return;
     }
     market.symbol = message.symbol;
-    if (market.symbol.empty() || market.instrument.base.empty() ||
-        market.instrument.quote.empty()) {
-      fail(ErrorCode::kSchemaMismatch, "a row that is neither ticker nor market");
-    }
+    check_market(market);
     is_market = true;
   });
   if (is_market) {

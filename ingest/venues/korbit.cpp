@@ -60,6 +60,9 @@ struct Envelope {
 /// What a row of a REST list is.
 enum class Rows : std::uint8_t { kTickers, kMarkets, kUnknown };
 
+/// Whether the socket's `type` is one that is read here.
+bool is_read(std::string_view type) { return type == "ticker" || type == "orderbook"; }
+
 class KorbitAdapter final : public VenueAdapter {
  public:
   const VenueProfile& profile() const noexcept override { return korbit_profile(); }
@@ -83,7 +86,9 @@ class KorbitAdapter final : public VenueAdapter {
 
   RestCall book_call(const Instrument& instrument, int /*depth*/) const override {
     const std::string symbol = venue_symbol(instrument);
-    return {"/v2/orderbook?symbol=" + symbol, "orderbook", symbol, 1};
+    RestCall call{"/v2/orderbook?symbol=", "orderbook", symbol, 1};
+    append_url_escaped(call.path, symbol);
+    return call;
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
@@ -92,7 +97,7 @@ class KorbitAdapter final : public VenueAdapter {
       RestCall call{"/v2/tickers?symbol=", "ticker", "", 1};
       for (const Instrument& instrument : group) {
         if (&instrument != &group.front()) call.path.push_back(',');
-        call.path += venue_symbol(instrument);
+        append_url_escaped(call.path, venue_symbol(instrument));
       }
       if (group.size() == 1) call.symbol = venue_symbol(group.front());
       calls.push_back(std::move(call));
@@ -116,7 +121,7 @@ class KorbitAdapter final : public VenueAdapter {
   void read_data(od::value& data, const Envelope& envelope, const Frame& frame, Decoded& out);
   static void read_pushed(od::value& data, const Envelope& envelope, Decoded& out);
   static void read_rows(od::value& data, const Frame& frame, Decoded& out);
-  static void read_row(od::value& row, Rows rows, Decoded& out);
+  static void read_row(od::value& row, std::size_t index, Rows rows, Decoded& out);
   static void read_rest_book(od::value& data, const Frame& frame, Decoded& out);
   static void read_reply(const Envelope& envelope, const Frame& frame, Decoded& out);
 
@@ -164,32 +169,38 @@ void KorbitAdapter::parse(const Frame& frame, Decoded& out) {
   Envelope envelope;
   bool data_read = false;
   bool is_market = false;
+  std::optional<Error> failure;  // of the data
   for_each_field(document, [&](std::string_view key, od::value value) {
     if (key == "symbol") {
-      envelope.symbol = read_string(value);
+      envelope.symbol = text_or_none(value);
       about(envelope.symbol);
     } else if (key == "timestamp") {
       envelope.time = read_ms(value);
     } else if (key == "type") {
-      envelope.type = read_string(value);
+      envelope.type = text_or_none(value);
     } else if (key == "data") {
+      if (is_null(value)) return;
       envelope.has_data = true;
-      if (!envelope.type.empty() || frame.origin == Origin::kRest) {
-        read_data(value, envelope, frame, out);
+      if (is_read(envelope.type) || frame.origin == Origin::kRest) {
+        failure = failure_of([&] { read_data(value, envelope, frame, out); });
         data_read = true;
       }
     } else if (key == "status") {
-      envelope.status = read_string(value);
+      envelope.status = text_or_none(value);
     } else if (key == "code") {
-      envelope.code = number_text(value);
+      envelope.code = code_text(value);
     } else if (key == "message") {
-      envelope.message = read_string(value);
+      envelope.message = text_or_none(value);
     } else if (key == "error") {
+      if (is_null(value)) return;
       envelope.has_error = true;
-      if (type_of(value) != JsonType::kObject) return;
+      if (type_of(value) != JsonType::kObject) {
+        envelope.message = code_text(value);
+        return;
+      }
       for_each_field(value, [&](std::string_view name, od::value part) {
-        if (name == "code") envelope.code = number_text(part);
-        if (name == "message") envelope.message = read_string(part);
+        if (name == "code") envelope.code = code_text(part);
+        if (name == "message") envelope.message = text_or_none(part);
       });
     } else if (key == "baseCurrency") {
       is_market = true;
@@ -199,15 +210,23 @@ void KorbitAdapter::parse(const Frame& frame, Decoded& out) {
     }
   });
 
-  if (envelope.has_error) {
+  if (envelope.has_error && (!envelope.has_data || frame.origin == Origin::kWs)) {
     if (data_read) fail(ErrorCode::kSchemaMismatch, "an error beside data");
     read_reply(envelope, frame, out);
+  } else if (frame.origin == Origin::kWs && !envelope.type.empty() && !is_read(envelope.type)) {
+    if (envelope.type == "trade") {
+      out.controls.push_back({});
+    } else {
+      out.pass_over(envelope.type);
+    }
   } else if (envelope.has_data) {
     if (!data_read) {
       for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
         if (key == "data") read_data(value, envelope, frame, out);
       });
     }
+    // What there is beside a refusal counts; that it is nothing is no further error.
+    if (failure && !envelope.has_error) fail(failure->code, failure->detail);
     if (!envelope.type.empty()) {
       if (envelope.symbol.empty()) fail(ErrorCode::kSchemaMismatch, "data without symbol");
       // Around the data, and not always before it.
@@ -221,9 +240,10 @@ void KorbitAdapter::parse(const Frame& frame, Decoded& out) {
         if (!book.exchange_time) book.exchange_time = envelope.time;
       }
     }
+    if (envelope.has_error) read_reply(envelope, frame, out);
   } else if (is_market) {
     od::value row = json_.rewind().get_value();
-    read_row(row, Rows::kMarkets, out);
+    read_row(row, 0, Rows::kMarkets, out);
   } else if (!envelope.status.empty()) {
     read_reply(envelope, frame, out);
   } else {
@@ -260,12 +280,16 @@ void KorbitAdapter::read_reply(const Envelope& envelope, const Frame& frame, Dec
   std::string detail{envelope.code};
   if (!detail.empty() && !envelope.message.empty()) detail.append(": ");
   detail.append(envelope.message);
-  out.add_error(code, detail, symbol);
+  if (out.tickers.empty() && out.books.empty() && out.markets.empty()) {
+    out.add_error(code, detail, symbol);
+  } else {
+    out.add_partial_error(code, detail);
+  }
 }
 
 void KorbitAdapter::read_data(od::value& data, const Envelope& envelope, const Frame& frame,
                               Decoded& out) {
-  if (!envelope.type.empty()) {
+  if (is_read(envelope.type)) {
     read_pushed(data, envelope, out);
   } else if (frame.origin == Origin::kWs) {
     fail(ErrorCode::kSchemaMismatch, "data without type");
@@ -291,7 +315,7 @@ struct TickerFields {
     } else if (key == "low") {
       t.low_price = read_optional_double(value);
     } else if (key == "close") {
-      t.trade_price = read_double(value);
+      t.trade_price = read_optional_double(value);
       has_close = true;
     } else if (key == "prevClose") {
       t.prev_closing_price = read_optional_double(value);
@@ -334,14 +358,8 @@ void KorbitAdapter::read_pushed(od::value& data, const Envelope& envelope, Decod
     for_each_field(
         data, [&](std::string_view key, od::value value) { fields.read(key, value, message); });
     if (!fields.has_close) fail(ErrorCode::kSchemaMismatch, "a ticker without close");
-  } else if (envelope.type == "orderbook") {
-    if (!read_sides(data, out.next_book())) {
-      fail(ErrorCode::kSchemaMismatch, "a book without bids and asks");
-    }
-  } else if (envelope.type == "trade") {
-    out.controls.push_back({});
-  } else {
-    fail(ErrorCode::kSchemaMismatch, "unknown type " + std::string{envelope.type.substr(0, 40)});
+  } else if (!read_sides(data, out.next_book())) {
+    fail(ErrorCode::kSchemaMismatch, "a book without bids and asks");
   }
 }
 
@@ -349,12 +367,9 @@ void KorbitAdapter::read_rows(od::value& data, const Frame& frame, Decoded& out)
   const Rows rows = frame.channel == "ticker"    ? Rows::kTickers
                     : frame.channel == "markets" ? Rows::kMarkets
                                                  : Rows::kUnknown;
-  bool any = false;
-  for_each_item(data, [&](od::value row) {
-    any = true;
-    read_row(row, rows, out);
-  });
-  if (any) return;
+  const std::size_t count = for_each_row(
+      data, [&](od::value row, std::size_t index) { read_row(row, index, rows, out); });
+  if (count > 0) return;
   if (rows == Rows::kTickers && !frame.symbol.empty()) {
     fail(ErrorCode::kUnknownSymbol, "no ticker of " + std::string{frame.symbol});
   }
@@ -362,11 +377,10 @@ void KorbitAdapter::read_rows(od::value& data, const Frame& frame, Decoded& out)
 }
 
 // {"symbol":"btc_krw","status":"launched","baseCurrency":"btc","quoteCurrency":"krw","minOrderValue":"5000",…}
-void KorbitAdapter::read_row(od::value& row, Rows rows, Decoded& out) {
+void KorbitAdapter::read_row(od::value& row, std::size_t index, Rows rows, Decoded& out) {
   MarketInfo market;
   bool is_ticker = false;
-  const bool good = add_ticker(out, [&](TickerMessage& message) {
-    if (type_of(row) != JsonType::kObject) fail(ErrorCode::kSchemaMismatch, "a row is no object");
+  const bool good = add_ticker(out, index, [&](TickerMessage& message) {
     TickerFields fields;
     bool is_market = rows == Rows::kMarkets;
     for_each_field(row, [&](std::string_view key, od::value value) {
@@ -379,18 +393,15 @@ void KorbitAdapter::read_row(od::value& row, Rows rows, Decoded& out) {
         market.instrument.quote = to_upper(read_string(value));
       } else if (key == "minOrderValue") {
         market.min_notional = read_optional_decimal(value);
-      } else if (key == "status" && type_of(value) == JsonType::kString) {
-        market.active = read_string(value) == "launched";
+      } else if (key == "status") {
+        market.active = text_or_none(value) == "launched";
       } else if (rows != Rows::kMarkets) {
         fields.read(key, value, message);
       }
     });
     market.symbol = message.symbol;
     if (is_market) {
-      if (market.symbol.empty() || market.instrument.base.empty() ||
-          market.instrument.quote.empty()) {
-        fail(ErrorCode::kSchemaMismatch, "a pair without symbol, baseCurrency or quoteCurrency");
-      }
+      check_market(market);
     } else if (fields.has_close || rows == Rows::kTickers) {
       if (message.symbol.empty() || !fields.has_close) {
         fail(ErrorCode::kSchemaMismatch, "a ticker without symbol or close");

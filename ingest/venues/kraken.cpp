@@ -8,6 +8,7 @@
 // REST answers under its own key (asked for XBTUSD, it says XXBTZUSD) and counts the day's open
 // from 00:00 UTC. v1 (arrays, "event", XBT/USD) lives on under another address and is refused here.
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -68,6 +69,16 @@ std::optional<Instrument> canonical(std::string_view base, std::string_view quot
 
 std::string book_stream_of(std::string_view symbol) { return "book:" + std::string{symbol}; }
 
+/// What the socket's channels hold that is read here, and what else is known of them.
+constexpr std::array<std::string_view, 3> kReadChannels = {"book", "ticker", "instrument"};
+constexpr std::array<std::string_view, 6> kUnusedChannels = {"status", "trade",      "ohlc",
+                                                             "level3", "executions", "balances"};
+
+template <std::size_t kCount>
+bool is_one_of(std::string_view text, const std::array<std::string_view, kCount>& all) {
+  return std::find(all.begin(), all.end(), text) != all.end();
+}
+
 /// What is known of a payload besides its data.
 struct Envelope {
   std::string_view channel;
@@ -80,7 +91,7 @@ struct Envelope {
   bool has_data = false;
   bool has_params = false;
   bool is_rest = false;
-  std::string rest_error;
+  std::vector<std::string> texts;  ///< of a REST answer's `error`, each once
 };
 
 class KrakenAdapter final : public VenueAdapter {
@@ -165,17 +176,22 @@ class KrakenAdapter final : public VenueAdapter {
                                            std::span<const Subscription> subscriptions,
                                            Timestamp now);
   static std::string rest_pair(const Instrument& instrument) {
-    return std::string{rest_asset(instrument.base)} + std::string{rest_asset(instrument.quote)};
+    std::string pair;
+    append_url_escaped(pair, rest_asset(instrument.base));
+    append_url_escaped(pair, rest_asset(instrument.quote));
+    return pair;
   }
 
   void read_data(od::value& data, const Envelope& envelope, Decoded& out);
-  void read_book(od::value& row, const Envelope& envelope, Decoded& out);
+  void read_book(od::value& row, const Envelope& envelope, BookMessage& book);
   static void read_ticker(od::value& row, TickerMessage& message);
-  static void read_pair(od::value& row, Decoded& out);
+  static void read_pair(od::value& row, MarketInfo& market);
+  static void read_error(od::value& error, Envelope& envelope);
+  static void read_result(od::value& result, Envelope& envelope, Decoded& out);
   void read_reply(const Envelope& envelope, Decoded& out) const;
   void read_rest(const Envelope& envelope, const Frame& frame, Decoded& out);
-  void read_rest_member(std::string_view name, od::value& member, bool only, const Frame& frame,
-                        Decoded& out);
+  void read_rest_member(std::size_t index, std::string_view name, od::value& member, bool only,
+                        const Frame& frame, Decoded& out);
 
   JsonReader json_;
   std::unordered_map<std::string, Instrument> aliases_;  ///< REST names of the market list
@@ -248,49 +264,34 @@ void KrakenAdapter::parse(const Frame& frame, Decoded& out) {
   bool data_read = false;
   for_each_field(document, [&](std::string_view key, od::value value) {
     if (key == "channel") {
-      envelope.channel = read_string(value);
+      envelope.channel = text_or_none(value);
     } else if (key == "type") {
-      envelope.type = read_string(value);
+      envelope.type = text_or_none(value);
     } else if (key == "data") {
       envelope.has_data = true;
       // Usually channel and type stand before the data; else a second pass reads it.
-      if (!envelope.channel.empty() && !envelope.type.empty()) {
+      if (is_one_of(envelope.channel, kReadChannels) && !envelope.type.empty()) {
         read_data(value, envelope, out);
         data_read = true;
       }
     } else if (key == "method") {
-      envelope.method = read_string(value);
+      envelope.method = text_or_none(value);
     } else if (key == "success") {
-      envelope.success = read_bool(value);
+      if (type_of(value) == JsonType::kBool) envelope.success = read_bool(value);
     } else if (key == "symbol") {
-      envelope.symbol = read_string(value);
+      envelope.symbol = text_or_none(value);
     } else if (key == "error") {
-      if (type_of(value) == JsonType::kString) {
-        envelope.error = read_string(value);
+      if (frame.origin == Origin::kWs && type_of(value) == JsonType::kString) {
+        envelope.error = text_or_none(value);
       } else if (!is_null(value)) {
         envelope.is_rest = true;
-        for_each_item(value, [&](od::value item) {
-          if (envelope.rest_error.empty()) envelope.rest_error = read_string(item);
-        });
+        read_error(value, envelope);
       }
     } else if (key == "result") {
-      if (type_of(value) != JsonType::kObject || envelope.is_rest) return;
-      // {"channel":"book","depth":10,"snapshot":true,"symbol":"BTC/USD"}; a REST result is read
-      // below.
-      std::string_view channel;
-      std::string_view symbol;
-      int depth = 0;
-      for_each_field(value, [&](std::string_view name, od::value part) {
-        if (name == "channel") channel = read_string(part);
-        if (name == "symbol" && type_of(part) == JsonType::kString) symbol = read_string(part);
-        if (name == "depth" && type_of(part) == JsonType::kNumber) {
-          depth = static_cast<int>(
-              std::min<std::int64_t>(std::max<std::int64_t>(read_int(part), 0), 100'000));
-        }
-      });
-      if (channel == "book" && !symbol.empty()) {
-        envelope.ack.stream = book_stream_of(symbol);
-        envelope.ack.depth = depth;
+      if (frame.origin == Origin::kRest) {
+        envelope.is_rest = true;  // a REST result is read below
+      } else if (type_of(value) == JsonType::kObject && !envelope.is_rest) {
+        read_result(value, envelope, out);
       }
     } else if (key == "params") {
       envelope.has_params = true;
@@ -305,6 +306,10 @@ void KrakenAdapter::parse(const Frame& frame, Decoded& out) {
     read_reply(envelope, out);
   } else if (envelope.channel == "heartbeat") {
     out.controls.push_back({ControlMessage::Kind::kHeartbeat, {}, 0});
+  } else if (is_one_of(envelope.channel, kUnusedChannels)) {
+    out.controls.push_back({});
+  } else if (!envelope.channel.empty() && !is_one_of(envelope.channel, kReadChannels)) {
+    out.pass_over(envelope.channel);
   } else if (!envelope.channel.empty()) {
     if (!envelope.has_data) fail(ErrorCode::kSchemaMismatch, "a channel without data");
     if (!data_read) {
@@ -318,6 +323,51 @@ void KrakenAdapter::parse(const Frame& frame, Decoded& out) {
     fail(ErrorCode::kSchemaMismatch, "neither channel, method nor REST answer");
   }
   json_.close();
+}
+
+// {"channel":"book","depth":10,"snapshot":true,"symbol":"BTC/USD","warnings":["…"]}
+void KrakenAdapter::read_result(od::value& result, Envelope& envelope, Decoded& out) {
+  std::string_view channel;
+  std::string_view symbol;
+  int depth = 0;
+  for_each_field(result, [&](std::string_view name, od::value part) {
+    if (name == "channel") channel = text_or_none(part);
+    if (name == "symbol") symbol = text_or_none(part);
+    if (name == "depth" && type_of(part) == JsonType::kNumber) {
+      depth = static_cast<int>(
+          std::min<std::int64_t>(std::max<std::int64_t>(read_int(part), 0), 100'000));
+    }
+    if (name == "warnings" && type_of(part) == JsonType::kArray) {
+      for_each_item(part, [&](od::value item) {
+        if (const auto text = text_or_none(item); !text.empty()) out.warn(text);
+      });
+    }
+  });
+  if (channel == "book" && !symbol.empty()) {
+    envelope.ack.stream = book_stream_of(symbol);
+    envelope.ack.depth = depth;
+  }
+}
+
+/// A REST answer's `error`: a list of texts, E… an error, W… a warning. Each is told once, and so
+/// is whatever else the list holds.
+void KrakenAdapter::read_error(od::value& error, Envelope& envelope) {
+  constexpr std::size_t kMaxTexts = 8;
+  const auto add = [&](od::value& item) {
+    if (is_null(item) || envelope.texts.size() >= kMaxTexts) return;
+    std::string text{type_of(item) == JsonType::kString
+                         ? text_or_none(item)
+                         : std::string_view{item.raw_json_token()}.substr(0, 40)};
+    if (text.empty()) text = "an error without text";
+    if (std::find(envelope.texts.begin(), envelope.texts.end(), text) == envelope.texts.end()) {
+      envelope.texts.push_back(std::move(text));
+    }
+  };
+  if (type_of(error) == JsonType::kArray) {
+    for_each_item(error, [&](od::value item) { add(item); });
+  } else {
+    add(error);
+  }
 }
 
 // {"method":"subscribe","result":{"channel":"book","depth":10,"symbol":"BTC/USD",…},"success":true,…}
@@ -349,29 +399,27 @@ void KrakenAdapter::read_reply(const Envelope& envelope, Decoded& out) const {
 
 void KrakenAdapter::read_data(od::value& data, const Envelope& envelope, Decoded& out) {
   if (envelope.channel == "book") {
-    for_each_item(data, [&](od::value row) { read_book(row, envelope, out); });
-  } else if (envelope.channel == "ticker") {
-    for_each_item(data, [&](od::value row) {
-      add_ticker(out, [&](TickerMessage& message) { read_ticker(row, message); });
+    for_each_row(data, [&](od::value row, std::size_t index) {
+      add_book(out, index, [&](BookMessage& book) { read_book(row, envelope, book); });
     });
-  } else if (envelope.channel == "instrument") {
-    for_each_field(data, [&](std::string_view key, od::value value) {
-      if (key != "pairs") return;
-      for_each_item(value, [&](od::value row) { read_pair(row, out); });
+  } else if (envelope.channel == "ticker") {
+    for_each_row(data, [&](od::value row, std::size_t index) {
+      add_ticker(out, index, [&](TickerMessage& message) { read_ticker(row, message); });
     });
   } else {
-    out.controls.push_back({});  // status, trades, candles
+    for_each_field(data, [&](std::string_view key, od::value value) {
+      if (key != "pairs" || is_null(value)) return;
+      for_each_row(value, [&](od::value row, std::size_t index) {
+        add_market(out, index, [&](MarketInfo& market) { read_pair(row, market); });
+      });
+    });
   }
 }
 
 // {"symbol":"MATIC/USD","bids":[{"price":0.5657,"qty":1098.39475580}],"asks":[],"checksum":2114181697,
 //  "timestamp":"2023-10-06T17:35:55.440295Z"}; a side without changes is empty or missing.
-void KrakenAdapter::read_book(od::value& row, const Envelope& envelope, Decoded& out) {
-  BookMessage& book = out.next_book();
+void KrakenAdapter::read_book(od::value& row, const Envelope& envelope, BookMessage& book) {
   book.rule = BookRule::kKrakenChecksum;
-  if (envelope.type != "snapshot" && envelope.type != "update") {
-    fail(ErrorCode::kSchemaMismatch, "a book that is neither snapshot nor update");
-  }
   book.snapshot = envelope.type == "snapshot";
   bool has_bids = false;
   bool has_asks = false;
@@ -396,6 +444,9 @@ void KrakenAdapter::read_book(od::value& row, const Envelope& envelope, Decoded&
       book.exchange_time = read_rfc3339(value);
     }
   });
+  if (!book.snapshot && envelope.type != "update") {
+    fail(ErrorCode::kSchemaMismatch, "a book that is neither snapshot nor update");
+  }
   if (book.symbol.empty() || !book.checksum || (!has_bids && !has_asks) ||
       (book.snapshot && !(has_bids && has_asks))) {
     fail(ErrorCode::kSchemaMismatch, "a book without symbol, levels or checksum");
@@ -439,44 +490,59 @@ void KrakenAdapter::read_ticker(od::value& row, TickerMessage& message) {
 
 // {"symbol":"BTC/USD","base":"BTC","quote":"USD","status":"online","cost_min":0.5,"qty_increment":1e-08,…}
 // BTC/USD:BTNL and the like belong to another venue.
-void KrakenAdapter::read_pair(od::value& row, Decoded& out) {
-  add_market(out, [&](MarketInfo& market) {
-    std::string_view base;
-    std::string_view quote;
-    for_each_field(row, [&](std::string_view key, od::value value) {
-      if (key == "symbol") market.symbol = read_string(value);
-      if (key == "base") base = read_string(value);
-      if (key == "quote") quote = read_string(value);
-      if (key == "status") market.active = read_string(value) == "online";
-      if (key == "cost_min") market.min_notional = read_optional_decimal(value);
-    });
-    const std::optional<Instrument> instrument = canonical(base, quote);
-    if (!instrument || market.symbol.find(':') != std::string::npos || market.symbol.empty()) {
-      fail(ErrorCode::kUnknownSymbol, "not a spot instrument");
-    }
-    market.instrument = *instrument;
+void KrakenAdapter::read_pair(od::value& row, MarketInfo& market) {
+  std::string_view base;
+  std::string_view quote;
+  for_each_field(row, [&](std::string_view key, od::value value) {
+    if (key == "symbol") market.symbol = read_string(value);
+    if (key == "base") base = read_string(value);
+    if (key == "quote") quote = read_string(value);
+    if (key == "status") market.active = text_or_none(value) == "online";
+    if (key == "cost_min") market.min_notional = read_optional_decimal(value);
   });
+  const std::optional<Instrument> instrument = canonical(base, quote);
+  if (!instrument || market.symbol.find(':') != std::string::npos) {
+    fail(ErrorCode::kUnknownSymbol, "not a spot instrument");
+  }
+  market.instrument = *instrument;
 }
 
 // {"error":[],"result":{"XXBTZUSD":{…}}}
+// {"error":["EQuery:Unknown asset pair"],"result":{"XXBTZUSD":{…}}}: what there is counts.
 void KrakenAdapter::read_rest(const Envelope& envelope, const Frame& frame, Decoded& out) {
-  if (!envelope.rest_error.empty()) {
-    out.add_error(code_of_message(envelope.rest_error), envelope.rest_error, frame.symbol);
-    return;
-  }
   std::size_t members = 0;
   for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-    if (key == "result") for_each_field(value, [&](std::string_view, od::value) { ++members; });
+    if (key != "result" || type_of(value) != JsonType::kObject) return;
+    for_each_field(value, [&](std::string_view, od::value) { ++members; });
   });
-  if (members == 0) fail(ErrorCode::kSchemaMismatch, "an answer without result");
-  for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-    if (key != "result") return;
-    for_each_field(value, [&](std::string_view name, od::value member) {
-      if (type_of(member) == JsonType::kObject) {
-        read_rest_member(name, member, members == 1, frame, out);
-      }
+  const bool rows = frame.channel == "ticker" || frame.channel == "markets" ||
+                    frame.channel == to_string(Channel::kOrderBook);
+  if (members > 0) {
+    for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
+      if (key != "result" || type_of(value) != JsonType::kObject) return;
+      std::size_t index = 0;
+      for_each_field(value, [&](std::string_view name, od::value member) {
+        // Other answers have members that are no rows: the time, the place to go on from.
+        if (rows || type_of(member) == JsonType::kObject) {
+          read_rest_member(index, name, member, members == 1, frame, out);
+        }
+        ++index;
+      });
     });
-  });
+  }
+  bool refused = false;
+  for (const std::string& text : envelope.texts) {
+    if (text.starts_with('W')) {
+      out.warn(text);
+    } else if (members > 0) {
+      out.add_partial_error(code_of_message(text), text);
+      refused = true;
+    } else {
+      out.add_error(code_of_message(text), text, frame.symbol);
+      refused = true;
+    }
+  }
+  if (members == 0 && !refused) fail(ErrorCode::kSchemaMismatch, "an answer without result");
   if (out.tickers.empty() && out.books.empty() && out.markets.empty() && out.errors.empty()) {
     out.controls.push_back({});  // time, system status
   }
@@ -486,21 +552,18 @@ void KrakenAdapter::read_rest(const Envelope& envelope, const Frame& frame, Deco
 //  {"c":["30303.20000","0.00067643"],"v":[today,24h],"l":[…],"h":[…],"o":"30502.80000",…}
 //  {"asks":[["30384.10000","2.059",1688671659],…],"bids":[…]}
 //  {"altname":"XBTUSD","wsname":"XBT/USD","status":"online","costmin":"0.5",…}
-void KrakenAdapter::read_rest_member(std::string_view name, od::value& member, bool only,
-                                     const Frame& frame, Decoded& out) {
-  const auto item_of = [](od::value& array, int index) {
-    std::optional<std::string_view> text;
+void KrakenAdapter::read_rest_member(std::size_t index, std::string_view name, od::value& member,
+                                     bool only, const Frame& frame, Decoded& out) {
+  // Item `place` of [today, 24 h] or [price, size]; a coin before its first trade may have none.
+  const auto item_of = [](od::value& array, int place, auto read) {
+    decltype(read(array)) number;
+    if (is_null(array)) return number;
     int at = 0;
     for_each_item(array, [&](od::value item) {
-      if (at++ == index) text = number_text(item);
+      if (at++ == place) number = read(item);
     });
-    if (!text) fail(ErrorCode::kSchemaMismatch, "a ticker array that is too short");
-    return *text;
-  };
-  const auto decimal = [](std::string_view text) {
-    const Result<Decimal> value = Decimal::parse(text);
-    if (!value) fail(value.error().code, value.error().detail);
-    return *value;
+    if (at > 0 && at <= place) fail(ErrorCode::kSchemaMismatch, "a ticker array that is too short");
+    return number;
   };
   // Asked for one pair, the answer's key is Kraken's business; the question is what we know.
   const std::string symbol{only && !frame.symbol.empty() ? frame.symbol : name};
@@ -513,25 +576,26 @@ void KrakenAdapter::read_rest_member(std::string_view name, od::value& member, b
   std::optional<Decimal> open;
   bool has_bids = false;
   bool has_asks = false;
+  bool has_last = false;
   bool is_book = false;
   bool is_market = false;
-  const bool good = add_ticker(out, [&](TickerMessage& message) {
+  const bool good = add_ticker(out, index, [&](TickerMessage& message) {
     message.symbol = symbol;
     Ticker& t = message.ticker;
     for_each_field(member, [&](std::string_view key, od::value value) {
       if (key == "c") {
-        last = decimal(item_of(value, 0));
+        last = item_of(value, 0, read_optional_decimal);
+        has_last = true;
       } else if (key == "v") {
-        t.acc_trade_volume_24h = decimal(item_of(value, 1)).to_double();
+        t.acc_trade_volume_24h = item_of(value, 1, read_optional_double);
       } else if (key == "l") {
-        t.low_price = decimal(item_of(value, 1)).to_double();
+        t.low_price = item_of(value, 1, read_optional_double);
       } else if (key == "h") {
-        t.high_price = decimal(item_of(value, 1)).to_double();
+        t.high_price = item_of(value, 1, read_optional_double);
       } else if (key == "o") {
         // A string today; older answers had [today, 24 h].
-        open = type_of(value) == JsonType::kArray
-                   ? decimal(item_of(value, 0))
-                   : read_optional_decimal(value).value_or(Decimal{});
+        open = type_of(value) == JsonType::kArray ? item_of(value, 0, read_optional_decimal)
+                                                  : read_optional_decimal(value);
       } else if (key == "asks") {
         read_level_arrays(value, book.asks);
         has_asks = true;
@@ -539,9 +603,9 @@ void KrakenAdapter::read_rest_member(std::string_view name, od::value& member, b
         read_level_arrays(value, book.bids);
         has_bids = true;
       } else if (key == "altname") {
-        altname = read_string(value);
+        altname = text_or_none(value);
       } else if (key == "wsname") {
-        wsname = read_string(value);
+        wsname = text_or_none(value);
       } else if (key == "status" && type_of(value) == JsonType::kString) {
         market.active = read_string(value) == "online";
       } else if (key == "costmin") {
@@ -553,7 +617,9 @@ void KrakenAdapter::read_rest_member(std::string_view name, od::value& member, b
     if (is_book && !(has_bids && has_asks)) {
       fail(ErrorCode::kSchemaMismatch, "a book without bids or asks");
     }
-    if (!is_book && !is_market && !last) fail(ErrorCode::kSchemaMismatch, "a ticker without c");
+    if (!is_book && !is_market && !has_last) {
+      fail(ErrorCode::kSchemaMismatch, "a ticker without c");
+    }
     if (open && open->is_zero()) open.reset();
     // The rolling change is not sent: this one counts from the day's open at 00:00 UTC.
     t.trade_price = to_double(last);
@@ -573,7 +639,10 @@ void KrakenAdapter::read_rest_member(std::string_view name, od::value& member, b
     if (altname.ends_with(".d") || slash == std::string::npos) return;  // dark pools
     const std::optional<Instrument> instrument = canonical(
         std::string_view{wsname}.substr(0, slash), std::string_view{wsname}.substr(slash + 1));
-    if (!instrument) return;
+    if (!instrument) {
+      out.add_row_error(index, {ErrorCode::kUnknownSymbol, "not a spot instrument"}, name, {});
+      return;
+    }
     market.instrument = *instrument;
     market.symbol = venue_symbol(*instrument);
     constexpr std::size_t kMaxAliases = 200'000;

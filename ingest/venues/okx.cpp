@@ -8,6 +8,7 @@
 // only in old recordings, whose frames have no `seqId`. Swaps, futures and options share the socket
 // and differ in the symbol only. An empty string is "none".
 
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -79,11 +80,23 @@ Rows rows_of(std::string_view channel) {
   return Rows::kOther;
 }
 
-/// What an unnamed REST answer holds: its first row tells.
+/// As rows_of() for a channel of the socket, where REST answers' names are none.
+Rows rows_of_socket(std::string_view channel) {
+  if (channel == "tickers") return Rows::kTickers;
+  if (book_channel(channel) != nullptr) return Rows::kBooks;
+  return channel == "instruments" ? Rows::kMarkets : Rows::kOther;
+}
+
+/// Channels that the public socket offers and that are of no use here.
+constexpr std::array<std::string_view, 6> kUnusedChannels = {
+    "trades", "trades-all", "option-trades", "status", "call-auction-details", "index-tickers"};
+
+/// What an unnamed REST answer holds: its first row that says so.
 Rows first_row_kind(od::value& data) {
   Rows rows = Rows::kOther;
   for_each_item(data, [&](od::value row) {
     if (rows != Rows::kOther) return;
+    if (type_of(row) != JsonType::kObject) return;
     for_each_field(row, [&](std::string_view key, od::value) {
       if (key == "last") rows = Rows::kTickers;
       if (key == "asks" || key == "bids") rows = Rows::kBooks;
@@ -124,15 +137,19 @@ class OkxAdapter final : public VenueAdapter {
 
   RestCall book_call(const Instrument& instrument, int depth) const override {
     const std::string symbol = venue_symbol(instrument);
-    return {"/api/v5/market/books?instId=" + symbol + "&sz=" + std::to_string(offered_depth(depth)),
-            "orderbook", symbol, 1};
+    RestCall call{"/api/v5/market/books?instId=", "orderbook", symbol, 1};
+    append_url_escaped(call.path, symbol);
+    call.path += "&sz=" + std::to_string(offered_depth(depth));
+    return call;
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
     if (instruments.empty()) return {};
     if (instruments.size() == 1) {
       const std::string symbol = venue_symbol(instruments.front());
-      return {{"/api/v5/market/ticker?instId=" + symbol, "ticker", symbol, 1}};
+      RestCall call{"/api/v5/market/ticker?instId=", "ticker", symbol, 1};
+      append_url_escaped(call.path, symbol);
+      return {std::move(call)};
     }
     return {{"/api/v5/market/tickers?instType=SPOT", "ticker", "", 1}};
   }
@@ -168,11 +185,13 @@ class OkxAdapter final : public VenueAdapter {
                                            Timestamp now);
 
   void read_arg(od::value& arg, Envelope& envelope);
-  void read_data(od::value& data, Rows rows, const Envelope& envelope, const Frame& frame,
-                 Decoded& out);
+  std::size_t read_data(od::value& data, Rows rows, const Envelope& envelope, const Frame& frame,
+                        Decoded& out);
   static void read_row(od::value& row, TickerMessage& ticker, std::string& type);
-  void read_book(od::value& row, const Envelope& envelope, const Frame& frame, Decoded& out);
+  static bool read_market(od::value& row, MarketInfo& market);
+  void read_book(od::value& row, const Envelope& envelope, const Frame& frame, BookMessage& book);
   void read_event(const Envelope& envelope, Decoded& out) const;
+  static void read_refusal(const Envelope& envelope, const Frame& frame, Decoded& out);
 
   JsonReader json_;
 };
@@ -218,25 +237,30 @@ void OkxAdapter::parse(const Frame& frame, Decoded& out) {
   bool data_read = false;
   for_each_field(document, [&](std::string_view key, od::value value) {
     if (key == "arg") {
-      read_arg(value, envelope);
+      if (!is_null(value)) read_arg(value, envelope);
     } else if (key == "action") {
-      envelope.action = read_string(value);
+      envelope.action = text_or_none(value);
     } else if (key == "data") {
       envelope.has_data = true;
       // In the usual order everything around the data is known by now; else a second pass reads it.
       const BookChannel* const book = book_channel(envelope.channel);
       if (envelope.has_arg && (book == nullptr || !book->deltas || !envelope.action.empty())) {
-        read_data(value, rows_of(envelope.channel), envelope, frame, out);
+        const Rows kind = rows_of_socket(envelope.channel);
+        if (kind == Rows::kOther) return;  // passed over below
+        if (read_data(value, kind, envelope, frame, out) == 0 && kind != Rows::kMarkets) {
+          fail(ErrorCode::kSchemaMismatch, "data without rows");
+        }
         data_read = true;
-      } else if (frame.origin == Origin::kRest && rows == Rows::kOther) {
+      } else if (frame.origin == Origin::kRest && rows == Rows::kOther &&
+                 type_of(value) == JsonType::kArray) {
         rows = first_row_kind(value);
       }
     } else if (key == "event") {
-      envelope.event = read_string(value);
+      envelope.event = text_or_none(value);
     } else if (key == "code") {
-      envelope.code = number_text(value);
+      envelope.code = code_text(value);
     } else if (key == "msg" || key == "message") {
-      envelope.message = read_string(value);
+      envelope.message = text_or_none(value);
     } else if (key == "op") {
       envelope.is_request = true;
     } else if (key == "table" || key == "instrument_id" || key == "product_id" ||
@@ -254,20 +278,30 @@ void OkxAdapter::parse(const Frame& frame, Decoded& out) {
     read_event(envelope, out);
   } else if (envelope.is_request) {
     out.controls.push_back({});
-  } else if (!envelope.has_arg && !envelope.code.empty() && envelope.code != "0") {
-    const std::string detail = std::string{envelope.code} + ": " + std::string{envelope.message};
-    const ErrorCode code = envelope.code == "51001"   ? ErrorCode::kUnknownSymbol
-                           : envelope.code == "50011" ? ErrorCode::kRateLimited
-                                                      : ErrorCode::kVenueError;
-    out.add_error(code, detail, frame.symbol);
-  } else if (!envelope.has_data) {
-    fail(ErrorCode::kSchemaMismatch, "neither event nor data");
-  } else if (!data_read) {
-    for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-      if (key != "data") return;
-      if (envelope.has_arg) rows = rows_of(envelope.channel);
-      read_data(value, rows, envelope, frame, out);
-    });
+  } else if (envelope.has_arg && envelope.channel.empty()) {
+    fail(ErrorCode::kSchemaMismatch, "an arg without channel");
+  } else if (envelope.has_arg && rows_of_socket(envelope.channel) == Rows::kOther) {
+    if (std::find(kUnusedChannels.begin(), kUnusedChannels.end(), envelope.channel) !=
+        kUnusedChannels.end()) {
+      out.controls.push_back({});
+    } else {
+      out.pass_over(envelope.channel);
+    }
+  } else {
+    const bool refused = !envelope.has_arg && !envelope.code.empty() && envelope.code != "0";
+    if (!envelope.has_data && !refused) fail(ErrorCode::kSchemaMismatch, "neither event nor data");
+    if (envelope.has_data && !data_read) {
+      for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
+        if (key != "data") return;
+        if (envelope.has_arg) rows = rows_of_socket(envelope.channel);
+        if (refused && (rows == Rows::kOther || type_of(value) != JsonType::kArray)) return;
+        const std::size_t count = read_data(value, rows, envelope, frame, out);
+        if (count == 0 && rows != Rows::kMarkets && !refused) {
+          fail(ErrorCode::kSchemaMismatch, "data without rows");
+        }
+      });
+    }
+    if (refused) read_refusal(envelope, frame, out);
   }
   json_.close();
 }
@@ -276,9 +310,9 @@ void OkxAdapter::read_arg(od::value& arg, Envelope& envelope) {
   envelope.has_arg = true;
   for_each_field(arg, [&](std::string_view key, od::value value) {
     if (key == "channel") {
-      envelope.channel = read_string(value);
+      envelope.channel = text_or_none(value);
     } else if (key == "instId") {
-      envelope.symbol = read_string(value);
+      envelope.symbol = text_or_none(value);
     }
   });
   about(envelope.symbol);
@@ -315,59 +349,58 @@ void OkxAdapter::read_event(const Envelope& envelope, Decoded& out) const {
     return;
   } else if (envelope.event != "unsubscribe" && envelope.event != "login" &&
              envelope.event.find("conn-count") == std::string_view::npos) {
-    fail(ErrorCode::kSchemaMismatch, "unknown event " + std::string{envelope.event});
+    return out.pass_over(envelope.event);
   }
   out.controls.push_back(std::move(control));
 }
 
-void OkxAdapter::read_data(od::value& data, Rows rows, const Envelope& envelope, const Frame& frame,
-                           Decoded& out) {
-  if (rows == Rows::kOther) {
-    if (!envelope.has_arg) fail(ErrorCode::kSchemaMismatch, "rows of an unknown kind");
-    out.controls.push_back({});
-    return;
+// {"code":"51001","msg":"Instrument ID doesn't exist.","data":[]}; rows beside a refusal count.
+void OkxAdapter::read_refusal(const Envelope& envelope, const Frame& frame, Decoded& out) {
+  const std::string detail = std::string{envelope.code} + ": " + std::string{envelope.message};
+  const ErrorCode code = envelope.code == "51001"   ? ErrorCode::kUnknownSymbol
+                         : envelope.code == "50011" ? ErrorCode::kRateLimited
+                                                    : ErrorCode::kVenueError;
+  if (out.tickers.empty() && out.books.empty() && out.markets.empty()) {
+    out.add_error(code, detail, frame.symbol);
+  } else {
+    out.add_partial_error(code, detail);
   }
-  bool any = false;
-  for_each_item(data, [&](od::value row) {
-    any = true;
-    switch (rows) {
-      case Rows::kBooks:
-        read_book(row, envelope, frame, out);
-        break;
-      case Rows::kTickers:
-        add_ticker(out, [&](TickerMessage& message) {
-          std::string type;
-          read_row(row, message, type);
-          if (message.symbol.empty()) message.symbol = envelope.symbol;
-          if (!type.empty() && type != "SPOT") {
-            fail(ErrorCode::kUnknownSymbol, "not a spot instrument");
-          }
-        });
-        break;
-      case Rows::kMarkets: {
-        // {"instType":"SPOT","instId":"BTC-USDT","baseCcy":"BTC","quoteCcy":"USDT","state":"live",…}
-        bool spot = true;
-        MarketInfo market;
-        for_each_field(row, [&](std::string_view key, od::value value) {
-          if (key == "instId") market.symbol = read_string(value);
-          if (key == "baseCcy") market.instrument.base = to_upper(read_string(value));
-          if (key == "quoteCcy") market.instrument.quote = to_upper(read_string(value));
-          if (key == "instType") spot = read_string(value) == "SPOT";
-          if (key == "state") market.active = read_string(value) == "live";
-        });
-        if (!spot) break;
-        if (market.symbol.empty() || market.instrument.base.empty() ||
-            market.instrument.quote.empty()) {
-          fail(ErrorCode::kSchemaMismatch, "an instrument without instId, baseCcy or quoteCcy");
+}
+
+/// Returns the number of rows.
+std::size_t OkxAdapter::read_data(od::value& data, Rows rows, const Envelope& envelope,
+                                  const Frame& frame, Decoded& out) {
+  if (rows == Rows::kOther) fail(ErrorCode::kSchemaMismatch, "rows of an unknown kind");
+  return for_each_row(data, [&](od::value row, std::size_t index) {
+    if (rows == Rows::kBooks) {
+      add_book(out, index, [&](BookMessage& book) { read_book(row, envelope, frame, book); });
+    } else if (rows == Rows::kTickers) {
+      add_ticker(out, index, [&](TickerMessage& message) {
+        message.symbol = envelope.symbol;
+        std::string type;
+        read_row(row, message, type);
+        if (!type.empty() && type != "SPOT") {
+          fail(ErrorCode::kUnknownSymbol, "not a spot instrument");
         }
-        out.markets.push_back(std::move(market));
-        break;
-      }
-      case Rows::kOther:
-        break;
+      });
+    } else {
+      add_market(out, index, [&](MarketInfo& market) { return read_market(row, market); });
     }
   });
-  if (!any && rows != Rows::kMarkets) fail(ErrorCode::kSchemaMismatch, "data without rows");
+}
+
+// {"instType":"SPOT","instId":"BTC-USDT","baseCcy":"BTC","quoteCcy":"USDT","state":"live",…}
+// False when it is a contract, which is no row of ours.
+bool OkxAdapter::read_market(od::value& row, MarketInfo& market) {
+  bool spot = true;
+  for_each_field(row, [&](std::string_view key, od::value value) {
+    if (key == "instId") market.symbol = text_or_none(value);
+    if (key == "baseCcy") market.instrument.base = to_upper(text_or_none(value));
+    if (key == "quoteCcy") market.instrument.quote = to_upper(text_or_none(value));
+    if (key == "instType") spot = read_string(value) == "SPOT";
+    if (key == "state") market.active = text_or_none(value) == "live";
+  });
+  return spot;
 }
 
 // {"instType":"SPOT","instId":"BTC-USDT","last":"64028.6","open24h":"64324","high24h":"64496.9",
@@ -380,9 +413,9 @@ void OkxAdapter::read_row(od::value& row, TickerMessage& message, std::string& t
   Ticker& t = message.ticker;
   for_each_field(row, [&](std::string_view key, od::value value) {
     if (key == "instId") {
-      message.symbol = read_string(value);
+      if (const auto name = read_optional_string(value)) message.symbol = *name;
     } else if (key == "instType") {
-      type = read_string(value);
+      type = text_or_none(value);
     } else if (key == "last") {
       last = read_optional_decimal(value);
       has_last = true;
@@ -409,13 +442,14 @@ void OkxAdapter::read_row(od::value& row, TickerMessage& message, std::string& t
 // {"asks":[["120.67","90.475897","0","6"],…],"bids":[…],"ts":"1790394877200","checksum":0,
 //  "seqId":32032594283,"prevSeqId":-1}; a level is price, size, a retired field, number of orders.
 void OkxAdapter::read_book(od::value& row, const Envelope& envelope, const Frame& frame,
-                           Decoded& out) {
-  BookMessage& book = out.next_book();
+                           BookMessage& book) {
   const std::string_view symbol = envelope.has_arg ? envelope.symbol : frame.symbol;
   book.symbol = symbol;
   if (envelope.has_arg) {
     const BookChannel* const channel = book_channel(envelope.channel);
-    if (channel == nullptr) fail(ErrorCode::kSchemaMismatch, "a book of an unknown channel");
+    if (channel == nullptr || symbol.empty()) {
+      fail(ErrorCode::kSchemaMismatch, "a book without channel or instId");
+    }
     assign_stream(book.stream, channel->name, symbol);
     book.rule = channel->deltas ? BookRule::kOkxSequence : BookRule::kReplace;
     book.depth = channel->depth;
@@ -456,8 +490,6 @@ void OkxAdapter::read_book(od::value& row, const Envelope& envelope, const Frame
         fail(ErrorCode::kValueOutOfRange, "checksum of more than 32 bits");
       }
       if (checksum && *checksum != 0) book.checksum = static_cast<std::uint32_t>(*checksum);
-    } else if (key == "instId" && book.symbol.empty()) {
-      book.symbol = read_string(value);
     }
   });
   if (!has_bids || !has_asks) fail(ErrorCode::kSchemaMismatch, "a book without bids or asks");

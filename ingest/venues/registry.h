@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/instrument.h"
+#include "core/text.h"
 #include "ingest/decoded.h"
 #include "ingest/venue_adapter.h"
 
@@ -26,12 +27,6 @@ std::unique_ptr<VenueAdapter> make_bybit();
 std::unique_ptr<VenueAdapter> make_gateio();
 std::unique_ptr<VenueAdapter> make_binance();
 std::unique_ptr<VenueAdapter> make_kraken();
-
-std::string to_upper(std::string_view text);
-std::string to_lower(std::string_view text);
-
-/// Whether the text can be an asset's ticker: 1 to 20 letters and digits.
-bool is_asset(std::string_view text);
 
 /// Splits "BTCUSDT" at the longest known quote currency; nullopt when there is none or the base is
 /// no asset.

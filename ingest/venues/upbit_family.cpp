@@ -96,10 +96,10 @@ std::optional<Timestamp> time_of(std::int64_t value) {
   return value >= kSixteenDigits ? timestamp_of_us(value) : timestamp_of_ms(value);
 }
 
-/// Thin sides are padded with zeros, and sizes cut to few decimals can be zero at a live price.
+/// Sizes cut to few decimals can be zero at a live price. (What thin sides are padded with has a
+/// price of zero.)
 void add_unless_empty(std::vector<Level>& side, const Level& level) {
-  const bool negative = level.price.is_negative() || level.size.is_negative();
-  if (!negative && (level.price.is_zero() || level.size.is_zero())) return;
+  if (level.price.is_positive() && level.size.is_zero()) return;
   add_level(side, level.price, level.size);
 }
 
@@ -126,9 +126,10 @@ class UpbitLikeAdapter final : public VenueAdapter {
 
   RestCall book_call(const Instrument& instrument, int depth) const override {
     const std::string symbol = venue_symbol(instrument);
-    std::string path = "/v1/orderbook?markets=" + symbol;
-    if (dialect_.book_call_counts) path += "&count=" + std::to_string(offered_depth(depth));
-    return {std::move(path), "orderbook", symbol, 1};
+    RestCall call{"/v1/orderbook?markets=", "orderbook", symbol, 1};
+    append_url_escaped(call.path, symbol);
+    if (dialect_.book_call_counts) call.path += "&count=" + std::to_string(offered_depth(depth));
+    return call;
   }
 
   RestCall polled_call(std::span<const Instrument> instruments, int depth) const override {
@@ -137,7 +138,7 @@ class UpbitLikeAdapter final : public VenueAdapter {
     call.path = "/v1/orderbook?markets=";
     for (const Instrument& instrument : instruments) {
       if (call.path.back() != '=') call.path.push_back(',');
-      call.path += venue_symbol(instrument);
+      append_url_escaped(call.path, venue_symbol(instrument));
     }
     if (dialect_.book_call_counts) call.path += "&count=" + std::to_string(offered_depth(depth));
     call.symbol.clear();
@@ -150,7 +151,7 @@ class UpbitLikeAdapter final : public VenueAdapter {
       RestCall call{"/v1/ticker?markets=", "ticker", "", 1};
       for (const Instrument& instrument : group) {
         if (&instrument != &group.front()) call.path.push_back(',');
-        call.path += venue_symbol(instrument);
+        append_url_escaped(call.path, venue_symbol(instrument));
       }
       if (group.size() == 1) call.symbol = venue_symbol(group.front());
       calls.push_back(std::move(call));
@@ -190,6 +191,7 @@ class UpbitLikeAdapter final : public VenueAdapter {
     std::string_view trade_date;
     std::string_view trade_time;
     std::int64_t timestamp = 0;
+    bool has_trade = false;
     bool has_error = false;
     bool has_units = false;
     bool is_market = false;
@@ -253,20 +255,12 @@ void UpbitLikeAdapter::parse(const Frame& frame, Decoded& out) {
   } else {
     // REST answers, and frames of the formats JSON_LIST and SIMPLE_LIST. A bad row does not spoil
     // the others.
-    bool any = false;
-    for_each_item(document, [&](od::value item) {
-      any = true;
+    const std::size_t rows = for_each_row(document, [&](od::value row, std::size_t index) {
       row_ = {};
-      try {
-        if (type_of(item) != JsonType::kObject) {
-          fail(ErrorCode::kSchemaMismatch, "a list of something else than objects");
-        }
-        read_row(item, frame, out);
-      } catch (const DecodeFailure& failure) {
-        out.add_error(failure.error().code, failure.error().detail, row_.code);
-      }
+      const auto failure = failure_of([&] { read_row(row, frame, out); });
+      if (failure) out.add_row_error(index, *failure, row_.code, {});
     });
-    if (!any) out.controls.push_back({});
+    if (rows == 0) out.controls.push_back({});
   }
   json_.close();
 }
@@ -281,7 +275,7 @@ void UpbitLikeAdapter::read_row(Object&& object, const Frame& frame, Decoded& ou
 void UpbitLikeAdapter::read_field(std::string_view name, od::value& value) {
   switch (key_for(name)) {
     case Key::kType:
-      row_.type = read_string(value);
+      row_.type = text_or_none(value);
       break;
     case Key::kCode:
       row_.code = read_string(value);
@@ -308,7 +302,8 @@ void UpbitLikeAdapter::read_field(std::string_view name, od::value& value) {
       row_.low = read_optional_double(value);
       break;
     case Key::kTrade:
-      row_.trade = read_double(value);
+      row_.trade = read_optional_double(value);
+      row_.has_trade = true;
       break;
     case Key::kPrevClosing:
       row_.prev_closing = read_optional_double(value);
@@ -320,23 +315,23 @@ void UpbitLikeAdapter::read_field(std::string_view name, od::value& value) {
       row_.change = read_optional_double(value);
       break;
     case Key::kTradeDate:
-      row_.trade_date = read_string(value);
+      row_.trade_date = text_or_none(value);
       break;
     case Key::kTradeTime:
-      row_.trade_time = read_string(value);
+      row_.trade_time = text_or_none(value);
       break;
     case Key::kError:
-      read_error(value);
+      if (!is_null(value)) read_error(value);
       break;
     case Key::kStatus:
-      row_.status = number_text(value);
+      row_.status = code_text(value);
       refuse_retired(name, value);
       break;
     case Key::kName:
-      row_.name = number_text(value);
+      row_.name = code_text(value);
       break;
     case Key::kMessage:
-      row_.message = read_string(value);
+      row_.message = text_or_none(value);
       break;
     case Key::kMarketName:
       row_.is_market = true;
@@ -354,7 +349,7 @@ void UpbitLikeAdapter::read_field(std::string_view name, od::value& value) {
 void UpbitLikeAdapter::refuse_retired(std::string_view name, od::value& value) const {
   if (dialect_.is_retired == nullptr) return;
   const JsonType type = type_of(value);
-  const std::string_view text = type == JsonType::kString ? read_string(value) : "";
+  const std::string_view text = text_or_none(value);
   bool retired = dialect_.is_retired(name, text);
   if (!retired && type == JsonType::kObject) {
     for_each_field(value, [&](std::string_view inner, od::value) {
@@ -368,13 +363,13 @@ void UpbitLikeAdapter::refuse_retired(std::string_view name, od::value& value) c
 // over REST: the name is a string or a number.
 void UpbitLikeAdapter::read_error(od::value& error) {
   row_.has_error = true;
-  if (type_of(error) == JsonType::kString) {
-    row_.message = read_string(error);
+  if (type_of(error) != JsonType::kObject) {
+    row_.message = code_text(error);
     return;
   }
   for_each_field(error, [&](std::string_view name, od::value value) {
-    if (name == "name") row_.name = number_text(value);
-    if (name == "message") row_.message = read_string(value);
+    if (name == "name") row_.name = code_text(value);
+    if (name == "message") row_.message = text_or_none(value);
   });
 }
 
@@ -419,6 +414,12 @@ void UpbitLikeAdapter::read_units(od::value& units) {
 
 void UpbitLikeAdapter::put(const Frame& frame, Decoded& out) {
   if (row_.has_error) {
+    // What stands beside an error counts.
+    if (!row_.code.empty() && row_.has_units) {
+      put_book(frame, out);
+    } else if (!row_.code.empty() && row_.has_trade) {
+      put_ticker(frame, out);
+    }
     put_error(frame, out);
   } else if (!row_.type.empty()) {
     if (row_.is_other && row_.code.empty()) {
@@ -430,7 +431,7 @@ void UpbitLikeAdapter::put(const Frame& frame, Decoded& out) {
     } else if (row_.type == "trade" || row_.type.starts_with("candle")) {
       out.controls.push_back({});
     } else {
-      fail(ErrorCode::kSchemaMismatch, "unknown type " + std::string{row_.type.substr(0, 40)});
+      out.pass_over(row_.type);
     }
   } else if (row_.status == "UP") {
     out.controls.push_back({ControlMessage::Kind::kHeartbeat, {}, 0});
@@ -442,7 +443,7 @@ void UpbitLikeAdapter::put(const Frame& frame, Decoded& out) {
     fail(ErrorCode::kSchemaMismatch, "a message without type");
   } else if (row_.has_units || frame.channel == "orderbook") {
     put_book(frame, out);
-  } else if (row_.trade || frame.channel == "ticker") {
+  } else if (row_.has_trade || frame.channel == "ticker") {
     put_ticker(frame, out);
   } else if (row_.is_market || frame.channel == "markets") {
     put_market(out);
@@ -474,7 +475,7 @@ void UpbitLikeAdapter::put_book(const Frame& frame, Decoded& out) {
 //  "acc_trade_volume_24h":310.44065227,"timestamp":1783655148485,"stream_type":"REALTIME",…}
 void UpbitLikeAdapter::put_ticker(const Frame& frame, Decoded& out) {
   if (row_.code.empty()) fail(ErrorCode::kSchemaMismatch, "a ticker without code");
-  if (!row_.trade) fail(ErrorCode::kSchemaMismatch, "a ticker without trade_price");
+  if (!row_.has_trade) fail(ErrorCode::kSchemaMismatch, "a ticker without trade_price");
   std::optional<Timestamp> time = time_of(row_.timestamp);
   if (time && frame.origin == Origin::kRest && dialect_.rest_ticker_time != nullptr) {
     time = dialect_.rest_ticker_time({*time, row_.trade_date, row_.trade_time}, frame.receive_time);
@@ -498,7 +499,9 @@ void UpbitLikeAdapter::put_market(Decoded& out) const {
   if (row_.code.empty()) fail(ErrorCode::kSchemaMismatch, "a market without its code");
   std::optional<Instrument> instrument = split(row_.code);
   if (!instrument) fail(ErrorCode::kUnknownSymbol, "not a spot instrument");
-  out.markets.push_back({std::string{row_.code}, std::move(*instrument), true, std::nullopt});
+  MarketInfo market{std::string{row_.code}, std::move(*instrument), true, std::nullopt};
+  check_market(market);
+  out.markets.push_back(std::move(market));
 }
 
 void UpbitLikeAdapter::put_error(const Frame& frame, Decoded& out) const {
@@ -509,7 +512,11 @@ void UpbitLikeAdapter::put_error(const Frame& frame, Decoded& out) const {
   std::string detail{row_.name};
   if (!detail.empty() && !row_.message.empty()) detail.append(": ");
   detail.append(row_.message);
-  out.add_error(code, detail, frame.symbol);
+  if (out.tickers.empty() && out.books.empty() && out.markets.empty()) {
+    out.add_error(code, detail, frame.symbol);
+  } else {
+    out.add_partial_error(code, detail);
+  }
 }
 
 }  // namespace

@@ -319,6 +319,39 @@ TEST_CASE("an order book is shown only while it may be believed") {
   CHECK(f.refused(400, "/api/v1/orderbooks/upbit/BTC-KRW?depth=99999") == "invalid_parameter");
 }
 
+TEST_CASE("a market named in any script is found by its percent-encoded name") {
+  Fixture f;
+  const std::string name = "\u5e01\u5b89";  // the first two of Binance's 币安人生
+  const std::string escaped = "%E5%B8%81%E5%AE%89";
+  OrderBook book;
+  book.venue = VenueId::kBinance;
+  book.instrument = {name, "USDT"};
+  book.state = FeedState::kSynced;
+  book.bids = {{*Decimal::parse("1"), *Decimal::parse("2")}};
+  book.asks = {{*Decimal::parse("3"), *Decimal::parse("4")}};
+  f.store.update(book);
+  Ticker ticker;
+  ticker.venue = VenueId::kBinance;
+  ticker.instrument = book.instrument;
+  ticker.trade_price = 2;
+  f.store.update(ticker);
+  f.store.update_premium({name, "korea", "asia", "usdt"},
+                         test::record(test::premium(name, "korea", "asia", "usdt", 0.01, 1)));
+
+  CHECK(f.body("/api/v1/orderbooks/binance/" + escaped + "-USDT").at("base") == name);
+  CHECK(f.body("/api/v1/orderbooks/binance/" + escaped + "%2Dusdt").at("quote") == "USDT");
+  CHECK(f.body("/api/v1/tickers?symbol=" + escaped + "-USDT").at("tickers").size() == 1);
+  CHECK(f.body("/api/v1/premiums?asset=" + escaped).at("premiums")[0].at("asset") == name);
+  CHECK(f.refused(404, "/api/v1/profit?asset=" + escaped + "&buy=okx&sell=upbit&size_usdt=1000") ==
+        "unknown_pair");
+  CHECK(f.refused(404, "/api/v1/orderbooks/binance/%E4%BA%BA-USDT") == "unknown_symbol");
+  // No UTF-8, and what no name can have.
+  CHECK(f.refused(400, "/api/v1/orderbooks/binance/%E5%B8-USDT") == "malformed_uri");
+  CHECK(f.refused(400, "/api/v1/tickers?symbol=%FF-USDT") == "malformed_uri");
+  CHECK(f.refused(400, "/api/v1/tickers?symbol=A%00B-USDT") == "invalid_parameter");
+  CHECK(f.refused(400, "/api/v1/premiums?asset=A%20B") == "invalid_parameter");
+}
+
 TEST_CASE("rates, premiums, spreads and opportunities are the records themselves") {
   Fixture f;
   const json fx = f.body("/api/v1/fx");

@@ -134,6 +134,26 @@ speed: fast
   CHECK(std::ranges::is_sorted(loaded.errors, {}, &Finding::line));
 }
 
+TEST_CASE("assets have names in any script, in UTF-8") {
+  const Loaded loaded =
+      load_text("assets: [BTC, 币安人生, \"$AI\", A.B]\nvenues: {binance: }\n", "c.yaml");
+  CHECK(loaded.ok());
+  CHECK(loaded.settings.assets == std::vector<std::string>{"BTC", "币安人生", "$AI", "A.B"});
+  for (const char* const name : {"A B", "A-B", "a", "币 安", "A/B", "\"\\x85\""}) {
+    CAPTURE(name);
+    CHECK(
+        has_error(load_text("assets: [" + std::string{name} + "]\nvenues: {binance: }\n", "c.yaml"),
+                  1, "is not an asset"));
+  }
+  CHECK(has_error(load_text("assets: [BTC]\nvenues: {binance: }\n# \xe5\xb8\n", "c.yaml"), 3,
+                  "not UTF-8"));
+  AssetRegistry registry;
+  CHECK(load_registry_text("币安人生: {evidence: x, tickers: {okx: 币安}}\n", "r.yaml", registry)
+            .empty());
+  CHECK(registry.asset_of(VenueId::kOkx, "币安") == "币安人生");
+  CHECK(registry.ticker_of(VenueId::kBinance, "币安人生") == "币安人生");
+}
+
 TEST_CASE("what is missing is an error too") {
   CHECK(has_error(load_text("{}", "c.yaml"), 1, "assets: missing"));
   CHECK(has_error(load_text("{}", "c.yaml"), 1, "venues: missing"));

@@ -172,7 +172,7 @@ TEST_CASE_FIXTURE(Binance,
   CHECK(memory.errors.size() == 1);
   CHECK(normalizer.find("ethusdt@depth")->book().synced());
   // A ticker that is broken says nothing of the book.
-  feed(ws(wrapped("ethusdt@ticker", R"({"e":"24hrTicker","s":"ETHUSDT","c":null})")));
+  feed(ws(wrapped("ethusdt@ticker", R"({"e":"24hrTicker","s":"ETHUSDT","c":{}})")));
   CHECK(memory.errors.size() == 1);
   CHECK(normalizer.find("ethusdt@depth")->book().synced());
 }
@@ -329,7 +329,6 @@ TEST_CASE_FIXTURE(Binance, "Binance: what the venue says besides") {
 
 TEST_CASE_FIXTURE(Binance, "Binance: wrong values and shapes") {
   check_error(ws(change(1, 2, R"(["-1","1"])", "")), ErrorCode::kValueOutOfRange);
-  check_error(ws(change(1, 2, R"(["0","1"])", "")), ErrorCode::kValueOutOfRange);
   check_error(ws(change(1, 2, R"(["1","-1"])", "")), ErrorCode::kValueOutOfRange);
   check_error(ws(change(1, 2, R"(["1","nan"])", "")), ErrorCode::kValueOutOfRange);
   check_error(ws(change(5, 2, "", "")), ErrorCode::kValueOutOfRange);
@@ -344,9 +343,8 @@ TEST_CASE_FIXTURE(Binance, "Binance: wrong values and shapes") {
   check_error(ws(R"({"e":"depthUpdate","s":"BTCUSDT","U":1.5,"u":2,"b":[],"a":[]})"),
               ErrorCode::kSchemaMismatch);
   check_error(ws(R"({"e":"24hrTicker","s":"BTCUSDT"})"), ErrorCode::kSchemaMismatch);
-  check_error(ws(R"({"e":"24hrTicker","s":"BTCUSDT","c":"0.00"})"), ErrorCode::kValueOutOfRange);
+  check_error(ws(R"({"e":"24hrTicker","s":"BTCUSDT","c":"-0.01"})"), ErrorCode::kValueOutOfRange);
   check_error(ws(R"({"e":"24hrTicker","s":"BTCUSD_PERP","c":"1"})"), ErrorCode::kUnknownSymbol);
-  check_error(ws(R"({"e":"markPriceUpdate","s":"BTCUSDT"})"), ErrorCode::kSchemaMismatch);
   check_error(ws(R"({"stream":"btcusdt@depth5","data":{"lastUpdateId":1,"bids":[]}})"),
               ErrorCode::kSchemaMismatch);
   check_error(ws("{}"), ErrorCode::kSchemaMismatch);

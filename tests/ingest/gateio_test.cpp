@@ -186,7 +186,7 @@ TEST_CASE_FIXTURE(Gate, "Gate: errors") {
            ErrorCode::kSchemaMismatch, "BTC_USDT"},
           {R"({"channel":"spot.obu","result":{"t":1,"s":"ob.BTC_USDT.50","full":true,"u":1,"b":[["-1","1"]]},"time_ms":1})",
            ErrorCode::kValueOutOfRange, "BTC_USDT"},
-          {R"({"time":1,"channel":"spot.tickers","event":"update","result":{"currency_pair":"BTC_USDT","last":"0"}})",
+          {R"({"time":1,"channel":"spot.tickers","event":"update","result":{"currency_pair":"BTC_USDT","last":"-1"}})",
            ErrorCode::kValueOutOfRange, "BTC_USDT"},
       });
 }

@@ -136,6 +136,7 @@ inline Decimal decimal(std::string_view digits) {
 
 /// One line of a recording.
 struct Recorded {
+  std::string exchange;
   bool rest = false;
   std::string channel;
   std::string symbol;
@@ -161,15 +162,21 @@ inline std::filesystem::path frames_directory() {
   return std::filesystem::path{SPREADWATCH_SOURCE_DIR} / ".." / "shared" / "frames";
 }
 
-/// The frames of a recording; empty, with a message that nobody can overlook, when it is not there.
-inline std::vector<Recorded> recording(const std::string& file) {
+/// The directory of the small inputs: SPREADWATCH_CASES, or `../shared/cases` beside the sources.
+inline std::filesystem::path cases_directory() {
+  if (const char* const given = std::getenv("SPREADWATCH_CASES")) return given;
+  return std::filesystem::path{SPREADWATCH_SOURCE_DIR} / ".." / "shared" / "cases";
+}
+
+/// The frames of a file of capture lines, plain or gzip; empty, with a message that nobody can
+/// overlook, when it is not there.
+inline std::vector<Recorded> recorded_frames(const std::filesystem::path& path,
+                                             std::string_view set_with) {
   std::vector<Recorded> out;
   // Reads plain and gzip alike.
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> in{
-      ::gzopen((frames_directory() / file).c_str(), "rb"), &::gzclose};
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> in{::gzopen(path.c_str(), "rb"), &::gzclose};
   if (!in) {
-    MESSAGE("SKIPPED: recording " << file << " is not in " << frames_directory().string()
-                                  << " (set SPREADWATCH_FRAMES)");
+    MESSAGE("SKIPPED: " << path.string() << " is not there (set " << set_with << ")");
     return out;
   }
   std::string content;
@@ -185,6 +192,7 @@ inline std::vector<Recorded> recording(const std::string& file) {
     if (line.empty()) continue;
     const nlohmann::json json = nlohmann::json::parse(line);
     Recorded r;
+    r.exchange = json.value("exchange", "");
     r.rest = json.at("kind") == "rest";
     if (json.contains("channel") && json["channel"].is_string()) r.channel = json["channel"];
     if (json.contains("symbol") && json["symbol"].is_string()) r.symbol = json["symbol"];
@@ -197,6 +205,11 @@ inline std::vector<Recorded> recording(const std::string& file) {
     if (!r.from_client) out.push_back(std::move(r));
   }
   return out;
+}
+
+/// The frames of a recording.
+inline std::vector<Recorded> recording(const std::string& file) {
+  return recorded_frames(frames_directory() / file, "SPREADWATCH_FRAMES");
 }
 
 }  // namespace spreadwatch::ingest::test

@@ -177,7 +177,7 @@ TEST_CASE("OKX 2022: only the spot market gives records, the contracts are refus
   CHECK_FALSE(memory.errors.empty());
   for (const FeedError& e : memory.errors) {
     CHECK(e.error.code == ErrorCode::kUnknownSymbol);
-    CHECK(e.error.detail == "not a spot instrument");
+    CHECK(e.error.detail.ends_with("not a spot instrument"));
   }
 }
 

@@ -1,7 +1,11 @@
 #include <doctest/doctest.h>
 
 #include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "ingest/decoded.h"
 #include "ingest/wallet_routes.h"
 
 namespace spreadwatch::ingest {
@@ -55,6 +59,37 @@ TEST_CASE("each venue's answer gives its networks with states, fees and minima")
   CHECK(only(VenueId::kCoinone, kCoinone, "USDT") == WalletInfo{{{"", kOpen, kClosed, 2, 1, {}}}});
   CHECK(only(VenueId::kGateio, kGate, "USDT") ==
         WalletInfo{{{"ETH", kClosed, kOpen, {}, {}, {}}, {"TRX", kOpen, kUnknown, {}, {}, {}}}});
+}
+
+TEST_CASE("a bad row costs a list of wallets nothing but itself, and is told") {
+  const std::pair<VenueId, std::string_view> lists[] = {
+      {VenueId::kBithumb, kBithumbStates}, {VenueId::kBithumb, kBithumbFees},
+      {VenueId::kKorbit, kKorbit},         {VenueId::kCoinone, kCoinone},
+      {VenueId::kGateio, kGate},
+  };
+  for (const auto& [venue, body] : lists) {
+    const auto good = parse_wallets(venue, body, kReceived);
+    REQUIRE(good.has_value());
+    for (const std::string_view row : {"null", "7", "\"x\"", "[]", "{}", "{\"currency\":null}"}) {
+      std::string spoilt{body};
+      const std::size_t list = spoilt.starts_with('[') ? 0 : spoilt.find(":[") + 1;
+      spoilt.insert(list + 1, std::string{row} + ",");
+      CAPTURE(spoilt);
+      std::vector<Error> refused;
+      const auto wallets = parse_wallets(venue, spoilt, kReceived, &refused);
+      REQUIRE(wallets.has_value());
+      REQUIRE(wallets->size() == good->size());
+      CHECK(wallets->front().info == good->front().info);
+      REQUIRE(refused.size() == 1);
+      CHECK(refused[0].detail.starts_with("row 0: "));
+    }
+    std::string many{body};
+    const std::size_t list = many.starts_with('[') ? 0 : many.find(":[") + 1;
+    for (int i = 0; i < 500; ++i) many.insert(list + 1, "null,");
+    std::vector<Error> refused;
+    CHECK(parse_wallets(venue, many, kReceived, &refused).has_value());
+    CHECK(refused.size() == Decoded::kMaxRowErrors + 1);
+  }
 }
 
 TEST_CASE("an answer that is none is an error of its kind") {

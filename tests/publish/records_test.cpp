@@ -47,6 +47,15 @@ TEST_CASE(
   CHECK(record.time == timestamp_from_ms(1'700'000'000'123));
 }
 
+TEST_CASE("a market named in any script has that name in its key and in its record") {
+  const Topics topics(settings_with_kraken_first());
+  OrderBook book = sample_book();
+  book.instrument = {"币安人生", "USDT"};
+  const KafkaRecord record = make_record(topics, book, 1);
+  CHECK(record.key == "binance:币安人生-USDT");
+  CHECK(record.value.find(R"("base":"币安人生","quote":"USDT")") != std::string::npos);
+}
+
 TEST_CASE("the record of an event is that of what it holds") {
   const Topics topics(settings_with_kraken_first());
   const auto same = [](const KafkaRecord& a, const KafkaRecord& b) {
