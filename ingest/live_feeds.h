@@ -10,6 +10,7 @@
 #include "config/settings.h"
 #include "core/market_data.h"
 #include "core/time.h"
+#include "ingest/budget_store.h"
 #include "ingest/decoded.h"
 #include "ingest/venue_adapter.h"
 #include "metrics/ingest_metrics.h"
@@ -139,6 +140,8 @@ class LiveFeeds {
 
   /// Every subscribed channel, ordered by venue, symbol, channel; at most about 250 ms old.
   std::vector<FeedStatus> feeds() const;
+  /// What became of the file of rate budgets and bans.
+  BudgetStore::State budgets_state() const;
 
  private:
   class Impl;
