@@ -14,11 +14,13 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-constexpr std::size_t kQueueCapacity = 65'536;
-constexpr microseconds kQueueWait =
-    milliseconds{200};  // backpressure on the producer before a value is lost
+constexpr std::size_t kQueueCapacity = 16'384;  // of market data: what is older is of no use
+constexpr std::size_t kKeepCapacity = 65'536;   // of what no later value makes up for
 constexpr microseconds kEngineTick = milliseconds{20};  // timers are looked at least this often
-constexpr milliseconds kFlushDeadline{2500};
+constexpr milliseconds kHistoryTick{200};
+constexpr milliseconds kDrainBy{1500};  // after the stop began: market data that waits then goes
+constexpr milliseconds kFlushBy{2500};  // after the stop began; what follows takes about a second
+constexpr milliseconds kFlushAtLeast{300};
 constexpr std::size_t kProfitCapacity = 16;  // what-if questions that wait for the engine
 constexpr milliseconds kProfitDeadline{500};
 
@@ -36,6 +38,18 @@ std::vector<std::string> metric_assets(const config::Settings& settings) {
   std::vector<std::string> assets = settings.assets;
   assets.emplace_back("USDT");
   return assets;
+}
+
+/// What no later value makes up for: it is never shed. A ticker or a whole book is one of many.
+bool must_stay(const MarketEvent& event) {
+  if (const auto* const book = std::get_if<OrderBook>(&event)) return !book->synced();
+  return !std::holds_alternative<Ticker>(event);
+}
+bool must_stay(const spread::Event& event) {
+  if (const auto* const book = std::get_if<OrderBook>(&event)) return !book->synced();
+  return !std::holds_alternative<Ticker>(event) &&
+         !std::holds_alternative<spread::PremiumEvent>(event) &&
+         !std::holds_alternative<spread::SpreadEvent>(event);
 }
 
 /// Events of the stream's topics; errors are not among them.
@@ -93,12 +107,13 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       publish_metrics_(registry_, publish::kTopicNames),
       history_metrics_(registry_),
       queue_metrics_(registry_, kStages),
-      market_queue_(kQueueCapacity),
-      event_queue_(kQueueCapacity),
+      market_queue_(kQueueCapacity, kKeepCapacity),
+      event_queue_(kQueueCapacity, kKeepCapacity),
       profit_queue_(kProfitCapacity),
       engine_(settings_, loaded.registry, *this, loaded.wallets),
-      opportunities_(open_opportunities(settings_, moved_aside_)),
-      kafka_(settings_, publish_metrics_, clock_),
+      opportunities_(open_opportunities(settings_, moved_aside_),
+                     [this] { return history::open_store(settings_.state_dir); }),
+      kafka_(settings_, publish_metrics_),
       topics_(settings_),
       publish_state_(std::make_unique<PublishState>()),
       feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry),
@@ -108,8 +123,8 @@ Pipeline::Pipeline(const config::Loaded& loaded)
               {.readiness = [this] { return readiness(); },
                .feeds = [this] { return feeds_.feeds(); },
                .profit = [this](const api::ProfitQuery& query) { return ask_profit(query); }}) {
-  queue_metrics_.set_capacity(kSpreadStage, kQueueCapacity);
-  queue_metrics_.set_capacity(kPublishStage, kQueueCapacity);
+  queue_metrics_.set_capacity(kSpreadStage, kQueueCapacity + kKeepCapacity);
+  queue_metrics_.set_capacity(kPublishStage, kQueueCapacity + kKeepCapacity);
   kafka_.on_acknowledged([this](std::string_view id) {
     if (const auto event = publish::opportunity_of(id)) {
       opportunities_.delivered(event->id, event->kind);
@@ -126,6 +141,7 @@ void Pipeline::start() {
   server_.start();
   kafka_.start();
   restore_opportunities();
+  history_thread_ = std::jthread([this](const std::stop_token& stop) { run_history(stop); });
   publish_thread_ = std::jthread([this] { run_publish(); });
   engine_thread_ = std::jthread([this] { run_engine(); });
   bank_poller_.start();
@@ -134,17 +150,23 @@ void Pipeline::start() {
 
 void Pipeline::stop() noexcept {
   if (stopped_.exchange(true)) return;
+  const auto began = std::chrono::steady_clock::now();
+  drain_by_ = began + kDrainBy;
   feeds_.stop();
   bank_poller_.stop();
   market_queue_.close();
   if (engine_thread_.joinable()) engine_thread_.join();
   event_queue_.close();
   if (publish_thread_.joinable()) publish_thread_.join();
-  kafka_.stop(kFlushDeadline);
+  history_thread_ = {};  // asks it to stop and waits
+  const auto gone = std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - began);
+  kafka_.stop(std::max(kFlushBy - gone, kFlushAtLeast));
   opportunities_.finish();
   server_.stop();
   exposer_.reset();
 }
+
+bool Pipeline::late() const { return std::chrono::steady_clock::now() >= drain_by_.load(); }
 
 std::string Pipeline::api_url() const { return server_.url(); }
 std::string Pipeline::metrics_url() const {
@@ -154,8 +176,13 @@ std::string Pipeline::metrics_url() const {
 std::string Pipeline::brokers() const { return kafka_.brokers(); }
 
 void Pipeline::on_event(MarketEvent event) {
-  if (!market_queue_.push_for(std::move(event), kQueueWait))
-    queue_metrics_.dropped(kSpreadStage, 1);
+  const bool stays = must_stay(event);
+  const auto pushed = market_queue_.push(std::move(event), stays);
+  queue_metrics_.set_depth(kSpreadStage, pushed.waiting);
+  if (pushed.shed > 0) queue_metrics_.dropped(kSpreadStage, pushed.shed);
+  if (pushed.taken || stopped_) return;
+  queue_metrics_.dropped(kSpreadStage, 1);
+  ++refused_;
 }
 
 void Pipeline::on_bank_quote(const BankQuote& quote) { on_event(quote); }
@@ -194,6 +221,10 @@ void Pipeline::run_engine() {
   std::vector<MarketEvent> batch;
   while (market_queue_.pop_all(batch, kEngineTick)) {
     for (MarketEvent& event : batch) {
+      if (late() && !must_stay(event)) {
+        queue_metrics_.dropped(kSpreadStage, 1);
+        continue;
+      }
       engine_.on(event, clock_.now());
       // Market data goes on as it came, behind what the engine made of everything before it.
       if (auto* ticker = std::get_if<Ticker>(&event))
@@ -206,7 +237,8 @@ void Pipeline::run_engine() {
     engine_.advance(clock_.now());
     answer_profits();
     set_pair_gauges();
-    queue_metrics_.set_depth(kSpreadStage, market_queue_.size());
+    market_queue_.done(batch.size());
+    queue_metrics_.set_depth(kSpreadStage, market_queue_.waiting());
   }
   // With a store the next run goes on where this one ends; without, it ends here.
   if (opportunities_.keeps()) {
@@ -238,47 +270,67 @@ void Pipeline::restore_opportunities() {
     spread_metrics_.set_open_opportunities(last.asset, ++publish_state_->open[last.asset]);
   }
   opportunities_.resend([this](const spread::OpportunityEvent& event) {
-    kafka_.publish(publish::make_record(event));
+    publish::KafkaRecord record = publish::make_record(event);
+    // What the publisher itself kept for this run is on its way already, with what lies between.
+    if (!kafka_.took_up(record.id)) kafka_.publish(std::move(record));
   });
 }
 
 void Pipeline::push(spread::Event event) {
-  if (!event_queue_.push_for(std::move(event), kQueueWait))
-    queue_metrics_.dropped(kPublishStage, 1);
+  const bool stays = must_stay(event);
+  const auto pushed = event_queue_.push(std::move(event), stays);
+  queue_metrics_.set_depth(kPublishStage, pushed.waiting);
+  if (pushed.shed > 0) queue_metrics_.dropped(kPublishStage, pushed.shed);
+  if (pushed.taken) return;
+  queue_metrics_.dropped(kPublishStage, 1);
+  ++refused_;
 }
 
 void Pipeline::on_fx(const fx::FxEvent& event) { push(event); }
 void Pipeline::on_premium(const spread::PremiumEvent& event) { push(event); }
 void Pipeline::on_spread(const spread::SpreadEvent& event) { push(event); }
-/// Never dropped: it waits for room, which holds the engine up and so the market queue, whose drops
-/// are counted.
-void Pipeline::on_opportunity(const spread::OpportunityEvent& event) {
-  while (!event_queue_.push_for(event, kQueueWait)) {
-    if (!stopped_) continue;
-    queue_metrics_.dropped(kPublishStage, 1);
-    return;
-  }
-}
+void Pipeline::on_opportunity(const spread::OpportunityEvent& event) { push(event); }
 
 void Pipeline::run_publish() {
   std::vector<spread::Event> batch;
   while (event_queue_.pop_all(batch, milliseconds{200})) {
-    for (const spread::Event& event : batch) write_out(event);
-    opportunities_.tick(clock_.now());
-    history_metrics_.set_writable(!opportunities_.failing());
-    queue_metrics_.set_depth(kPublishStage, event_queue_.size());
+    for (const spread::Event& event : batch) {
+      if (late() && !must_stay(event)) {
+        queue_metrics_.dropped(kPublishStage, 1);
+      } else {
+        write_out(event);
+      }
+      event_queue_.done(1);
+    }
+    queue_metrics_.set_depth(kPublishStage, event_queue_.waiting());
   }
 }
 
 void Pipeline::write_out(const spread::Event& event) {
-  const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event);
-  if (opportunity == nullptr) return send_out(event);
-  const std::uint64_t not_kept = opportunities_.not_kept();
-  opportunities_.on(*opportunity, [this, &event](const auto&) { send_out(event); });
-  const bool must_last = opportunity->kind != spread::OpportunityEvent::Kind::kUpdate;
-  if (opportunities_.keeps() && must_last) {
-    history_metrics_.event(opportunities_.not_kept() == not_kept);
+  send_out(event);
+  if (const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event)) {
+    opportunities_.on(*opportunity);
   }
+}
+
+void Pipeline::run_history(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    opportunities_.wait(kHistoryTick);
+    write_history();
+  }
+  write_history();
+}
+
+void Pipeline::write_history() {
+  const std::uint64_t kept = opportunities_.kept();
+  const std::uint64_t lost = opportunities_.lost();
+  opportunities_.write(clock_.now(), [this](const spread::OpportunityEvent& event) {
+    kafka_.publish(publish::make_record(event));
+  });
+  history_metrics_.events(true, opportunities_.kept() - kept);
+  history_metrics_.events(false, opportunities_.lost() - lost);
+  history_metrics_.set_waiting(opportunities_.waiting());
+  history_metrics_.set_writable(opportunities_.state().reasons.empty());
 }
 
 void Pipeline::send_out(const spread::Event& event) {
@@ -364,7 +416,8 @@ void Pipeline::send_out(const spread::Event& event) {
     }
   };
   std::visit(Visitor{*this, *publish_state_, record, now}, event);
-  kafka_.publish(std::move(message));
+  // An opportunity must be on disk first.
+  if (!std::holds_alternative<spread::OpportunityEvent>(event)) kafka_.publish(std::move(message));
 }
 
 void Pipeline::update_best(const spread::SpreadEvent& event, Timestamp now) {
@@ -408,9 +461,24 @@ api::Readiness Pipeline::readiness() const {
       readiness.reasons.push_back("fx_unavailable:" + std::string{fx::kPairNames[i]});
   }
   const publish::KafkaPublisher::State kafka = kafka_.state();
-  using Status = publish::KafkaPublisher::Status;
-  if (kafka.status != Status::kReady) readiness.reasons.push_back("kafka: " + kafka.detail);
-  if (opportunities_.failing()) readiness.reasons.emplace_back("state_dir: cannot be written");
+  for (const std::string& reason : kafka.reasons) readiness.reasons.push_back("kafka: " + reason);
+  for (const std::string& notice : kafka.notices) readiness.notices.push_back("kafka: " + notice);
+  const history::OpportunityLog::State opportunities = opportunities_.state();
+  for (const std::string& reason : opportunities.reasons) {
+    readiness.reasons.push_back("state_dir: " + reason);
+  }
+  for (const std::string& notice : opportunities.notices) {
+    readiness.notices.push_back("state_dir: " + notice);
+  }
+  const ingest::BudgetStore::State budgets = feeds_.budgets_state();
+  if (!budgets.error.empty()) readiness.reasons.push_back("state_dir: " + budgets.error);
+  if (!budgets.moved_aside.empty()) {
+    readiness.notices.push_back("state_dir: damaged rate budgets moved to " + budgets.moved_aside);
+  }
+  if (refused_ > 0) {
+    readiness.notices.push_back("queues: " + std::to_string(refused_) +
+                                " state changes found no room and were dropped");
+  }
   if (!moved_aside_.empty()) {
     readiness.notices.push_back("state_dir: damaged opportunities moved to " + moved_aside_);
   }

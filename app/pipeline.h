@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <string>
@@ -13,6 +14,7 @@
 #include "config/loader.h"
 #include "core/bounded_queue.h"
 #include "core/market_data.h"
+#include "core/shedding_queue.h"
 #include "core/time.h"
 #include "fx/bank_poller.h"
 #include "history/opportunity_log.h"
@@ -36,14 +38,17 @@ namespace spreadwatch::app {
 ///               ├──(market queue)── Engine ──(event queue)── Store ── Server
 ///   BankPoller ─┘                                  └─ metrics
 ///
-/// An opportunity's events pass the OpportunityLog before anything else on that side, so that they
-/// are on disk before they leave.
+/// An opportunity's events pass the OpportunityLog on their way to Kafka, so that they are on disk
+/// before they leave. No queue makes its writer wait: market data is shed, oldest first, and
+/// counted.
 ///
 /// Threads, each with one owner:
 ///  - feeds, resolver: LiveFeeds; every socket, adapter, order book and wallet.
 ///  - one per bank source: BankPoller.
 ///  - engine_thread_: the Engine; rates, premiums, pairs, opportunities, without a lock.
 ///  - publish_thread_: writes events out; Kafka, Store, stream, metrics.
+///  - history_thread_: opportunities to disk, then to Kafka; waits for the disk and for nothing
+///  else.
 ///  - librdkafka's and a poller: KafkaPublisher.
 ///  - cpprestsdk's pool of 4: HTTP requests in and out.
 ///  - the exposer's: /metrics.
@@ -84,6 +89,8 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
 
   void run_engine();
   void run_publish();
+  void run_history(const std::stop_token& stop);
+  void write_history();
   void push(spread::Event event);
   void restore_opportunities();
   void write_out(const spread::Event& event);
@@ -102,8 +109,9 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   metrics::HistoryMetrics history_metrics_;
   metrics::QueueMetrics queue_metrics_;
 
-  BoundedQueue<MarketEvent> market_queue_;
-  BoundedQueue<spread::Event> event_queue_;
+  SheddingQueue<MarketEvent> market_queue_;
+  SheddingQueue<spread::Event> event_queue_;
+  std::atomic<std::uint64_t> refused_{0};  // state changes and opportunities that found no room
   struct ProfitRequest {
     api::ProfitQuery query;
     std::promise<api::ProfitAnswer> answer;
@@ -111,7 +119,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   BoundedQueue<ProfitRequest> profit_queue_;
   spread::Engine engine_;                  // engine thread only
   std::string moved_aside_;                // a damaged store; empty = it was good
-  history::OpportunityLog opportunities_;  // publish thread, but for delivered()
+  history::OpportunityLog opportunities_;  // history thread, but for on() and delivered()
   publish::KafkaPublisher kafka_;
   publish::Topics topics_;
   api::Store store_;
@@ -124,9 +132,15 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   fx::BankPoller bank_poller_;
   std::unique_ptr<metrics::Exposer> exposer_;
   api::Server server_;
+  /// Whether the end has taken so long that market data which still waits is given up.
+  bool late() const;
+
   std::atomic<bool> stopped_{false};
+  std::atomic<std::chrono::steady_clock::time_point> drain_by_{
+      std::chrono::steady_clock::time_point::max()};
   std::jthread engine_thread_;
   std::jthread publish_thread_;
+  std::jthread history_thread_;
 };
 
 }  // namespace spreadwatch::app
