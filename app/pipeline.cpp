@@ -17,11 +17,13 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-constexpr std::size_t kQueueCapacity = 65'536;
-constexpr microseconds kQueueWait =
-    milliseconds{200};  // backpressure on the producer before a value is lost
+constexpr std::size_t kQueueCapacity = 16'384;  // of market data: what is older is of no use
+constexpr std::size_t kKeepCapacity = 65'536;   // of what no later value makes up for
 constexpr microseconds kEngineTick = milliseconds{20};  // timers are looked at least this often
-constexpr milliseconds kFlushDeadline{2500};
+constexpr milliseconds kHistoryTick{200};
+constexpr milliseconds kDrainBy{1500};  // after the stop began: market data that waits then goes
+constexpr milliseconds kFlushBy{2500};  // after the stop began; what follows takes about a second
+constexpr milliseconds kFlushAtLeast{300};
 constexpr std::size_t kProfitCapacity = 16;  // what-if questions that wait for the engine
 constexpr milliseconds kProfitDeadline{500};
 
@@ -47,6 +49,18 @@ std::vector<std::string> metric_assets(const config::Settings& settings) {
   std::vector<std::string> assets = settings.assets;
   assets.emplace_back("USDT");
   return assets;
+}
+
+/// What no later value makes up for: it is never shed. A ticker or a whole book is one of many.
+bool must_stay(const MarketEvent& event) {
+  if (const auto* const book = std::get_if<OrderBook>(&event)) return !book->synced();
+  return !std::holds_alternative<Ticker>(event);
+}
+bool must_stay(const spread::Event& event) {
+  if (const auto* const book = std::get_if<OrderBook>(&event)) return !book->synced();
+  return !std::holds_alternative<Ticker>(event) &&
+         !std::holds_alternative<spread::PremiumEvent>(event) &&
+         !std::holds_alternative<spread::SpreadEvent>(event);
 }
 
 /// Events of the stream's topics; errors are not among them.
@@ -99,12 +113,13 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       event_metrics_(fx_metrics_, spread_metrics_, publish_metrics_),
       http_metrics_(registry_, kServers),
       log_metrics_(registry_),
-      market_queue_(kQueueCapacity),
-      event_queue_(kQueueCapacity),
+      market_queue_(kQueueCapacity, kKeepCapacity),
+      event_queue_(kQueueCapacity, kKeepCapacity),
       profit_queue_(kProfitCapacity),
       engine_(settings_, loaded.registry, *this, loaded.wallets),
-      opportunities_(open_opportunities(settings_, moved_aside_)),
-      kafka_(settings_, publish_metrics_, clock_),
+      opportunities_(open_opportunities(settings_, moved_aside_),
+                     [this] { return history::open_store(settings_.state_dir); }),
+      kafka_(settings_, publish_metrics_),
       topics_(settings_),
       stage_gauges_(registry_, stages_, service_metrics_),
       feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry),
@@ -120,8 +135,8 @@ Pipeline::Pipeline(const config::Loaded& loaded)
                .event_dropped = [this] { http_metrics_.stream_event_dropped(); }}) {
   http_metrics_.set_limits(kApiServer, descriptors_.api, descriptors_.streams);
   http_metrics_.set_limits(kMetricsServer, descriptors_.metrics, 0);
-  queue_metrics_.set_capacity(kSpreadStage, kQueueCapacity);
-  queue_metrics_.set_capacity(kPublishStage, kQueueCapacity);
+  queue_metrics_.set_capacity(kSpreadStage, kQueueCapacity + kKeepCapacity);
+  queue_metrics_.set_capacity(kPublishStage, kQueueCapacity + kKeepCapacity);
   kafka_.on_acknowledged([this](std::string_view id) {
     if (const auto event = publish::opportunity_of(id)) {
       opportunities_.delivered(event->id, event->kind);
@@ -146,6 +161,8 @@ void Pipeline::describe_readiness() {
   });
   readiness_.add([this](Readiness& r) { add_kafka(r, kafka_); });
   readiness_.add([this](Readiness& r) { add_opportunities(r, opportunities_, moved_aside_); });
+  readiness_.add([this](Readiness& r) { add_budgets(r, feeds_.budgets_state()); });
+  readiness_.add([this](Readiness& r) { add_queues(r, refused_); });
   readiness_.add([this](Readiness& r) { add_clock(r, clock_watch_); });
 }
 
@@ -159,6 +176,7 @@ void Pipeline::start() {
   server_.start();
   kafka_.start();
   restore_opportunities();
+  history_thread_ = std::jthread([this](const std::stop_token& stop) { run_history(stop); });
   publish_thread_ = std::jthread([this] { run_publish(); });
   engine_thread_ = std::jthread([this] { run_engine(); });
   bank_poller_.start();
@@ -167,25 +185,36 @@ void Pipeline::start() {
 
 void Pipeline::stop() noexcept {
   if (stopped_.exchange(true)) return;
+  const auto began = std::chrono::steady_clock::now();
+  drain_by_ = began + kDrainBy;
   feeds_.stop();
   bank_poller_.stop();
   market_queue_.close();
   if (engine_thread_.joinable()) engine_thread_.join();
   event_queue_.close();
   if (publish_thread_.joinable()) publish_thread_.join();
-  kafka_.stop(kFlushDeadline);
+  history_thread_ = {};  // asks it to stop and waits
+  const auto gone = std::chrono::ceil<milliseconds>(std::chrono::steady_clock::now() - began);
+  kafka_.stop(std::max(kFlushBy - gone, kFlushAtLeast));
   opportunities_.finish();
   server_.stop();
   exposer_.reset();
 }
+
+bool Pipeline::late() const { return std::chrono::steady_clock::now() >= drain_by_.load(); }
 
 std::string Pipeline::api_url() const { return server_.url(); }
 std::string Pipeline::metrics_url() const { return exposer_->url(); }
 std::string Pipeline::brokers() const { return kafka_.brokers(); }
 
 void Pipeline::on_event(MarketEvent event) {
-  if (!market_queue_.push_for(std::move(event), kQueueWait))
-    queue_metrics_.dropped(kSpreadStage, 1);
+  const bool stays = must_stay(event);
+  const auto pushed = market_queue_.push(std::move(event), stays);
+  queue_metrics_.set_depth(kSpreadStage, pushed.waiting);
+  if (pushed.shed > 0) queue_metrics_.dropped(kSpreadStage, pushed.shed);
+  if (pushed.taken || stopped_) return;
+  queue_metrics_.dropped(kSpreadStage, 1);
+  ++refused_;
 }
 
 void Pipeline::on_bank_quote(const BankQuote& quote) { on_event(quote); }
@@ -229,6 +258,10 @@ void Pipeline::run_engine() {
     engine_alive_.beat(steady_now());
     for (MarketEvent& event : batch) {
       engine_alive_.beat(steady_now());
+      if (late() && !must_stay(event)) {
+        queue_metrics_.dropped(kSpreadStage, 1);
+        continue;
+      }
       engine_.on(event, clock_.now());
       // Market data goes on as it came, behind what the engine made of everything before it.
       if (auto* ticker = std::get_if<Ticker>(&event))
@@ -245,7 +278,8 @@ void Pipeline::run_engine() {
       event_metrics_.on_rates(engine_.rates());
       store_.update_ages(engine_.rates());
     }
-    queue_metrics_.set_depth(kSpreadStage, market_queue_.size());
+    market_queue_.done(batch.size());
+    queue_metrics_.set_depth(kSpreadStage, market_queue_.waiting());
   }
   engine_alive_.rest();
   // With a store the next run goes on where this one ends; without, it ends here.
@@ -274,27 +308,26 @@ void Pipeline::restore_opportunities() {
     event_metrics_.on_restored(last);
   }
   opportunities_.resend([this](const spread::OpportunityEvent& event) {
-    kafka_.publish(publish::make_record(event));
+    publish::KafkaRecord record = publish::make_record(event);
+    // What the publisher itself kept for this run is on its way already, with what lies between.
+    if (!kafka_.took_up(record.id)) kafka_.publish(std::move(record));
   });
 }
 
 void Pipeline::push(spread::Event event) {
-  if (!event_queue_.push_for(std::move(event), kQueueWait))
-    queue_metrics_.dropped(kPublishStage, 1);
+  const bool stays = must_stay(event);
+  const auto pushed = event_queue_.push(std::move(event), stays);
+  queue_metrics_.set_depth(kPublishStage, pushed.waiting);
+  if (pushed.shed > 0) queue_metrics_.dropped(kPublishStage, pushed.shed);
+  if (pushed.taken) return;
+  queue_metrics_.dropped(kPublishStage, 1);
+  ++refused_;
 }
 
 void Pipeline::on_fx(const fx::FxEvent& event) { push(event); }
 void Pipeline::on_premium(const spread::PremiumEvent& event) { push(event); }
 void Pipeline::on_spread(const spread::SpreadEvent& event) { push(event); }
-/// Never dropped: it waits for room, which holds the engine up and so the market queue, whose drops
-/// are counted.
-void Pipeline::on_opportunity(const spread::OpportunityEvent& event) {
-  while (!event_queue_.push_for(event, kQueueWait)) {
-    if (!stopped_) continue;
-    queue_metrics_.dropped(kPublishStage, 1);
-    return;
-  }
-}
+void Pipeline::on_opportunity(const spread::OpportunityEvent& event) { push(event); }
 
 void Pipeline::run_publish() {
   name_thread("publish");
@@ -303,32 +336,48 @@ void Pipeline::run_publish() {
     clock_watch_.look();
     for (const spread::Event& event : batch) {
       publish_alive_.beat(steady_now());
-      write_out(event);
+      if (late() && !must_stay(event)) {
+        queue_metrics_.dropped(kPublishStage, 1);
+      } else {
+        write_out(event);
+      }
+      event_queue_.done(1);
     }
     publish_alive_.beat(steady_now());
-    store_alive_.beat(steady_now());
-    opportunities_.tick(clock_.shown(clock_.now()));
-    store_alive_.rest();
-    history_metrics_.set_writable(!opportunities_.failing());
-    queue_metrics_.set_depth(kPublishStage, event_queue_.size());
+    queue_metrics_.set_depth(kPublishStage, event_queue_.waiting());
   }
   publish_alive_.rest();
 }
 
 void Pipeline::write_out(const spread::Event& event) {
-  const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event);
-  if (opportunity == nullptr) return send_out(event);
-  const std::uint64_t not_kept = opportunities_.not_kept();
-  store_alive_.beat(steady_now());
-  const auto told = publish::told(*opportunity, clock_);
-  opportunities_.on(told ? *told : *opportunity, [this, &event](const auto&) {
-    store_alive_.rest();
-    send_out(event);
-  });
-  const bool must_last = opportunity->kind != spread::OpportunityEvent::Kind::kUpdate;
-  if (opportunities_.keeps() && must_last) {
-    history_metrics_.event(opportunities_.not_kept() == not_kept);
+  send_out(event);
+  if (const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event)) {
+    const auto told = publish::told(*opportunity, clock_);
+    opportunities_.on(told ? *told : *opportunity);
   }
+}
+
+void Pipeline::run_history(const std::stop_token& stop) {
+  name_thread("history");
+  while (!stop.stop_requested()) {
+    opportunities_.wait(kHistoryTick);
+    write_history();
+  }
+  write_history();
+}
+
+void Pipeline::write_history() {
+  const std::uint64_t kept = opportunities_.kept();
+  const std::uint64_t lost = opportunities_.lost();
+  store_alive_.beat(steady_now());
+  opportunities_.write(clock_.shown(clock_.now()), [this](const spread::OpportunityEvent& event) {
+    kafka_.publish(publish::make_record(event));
+  });
+  store_alive_.rest();
+  history_metrics_.events(true, opportunities_.kept() - kept);
+  history_metrics_.events(false, opportunities_.lost() - lost);
+  history_metrics_.set_waiting(opportunities_.waiting());
+  history_metrics_.set_writable(opportunities_.state().reasons.empty());
 }
 
 void Pipeline::send_out(const spread::Event& event) {
@@ -352,7 +401,8 @@ void Pipeline::send_out(const spread::Event& event) {
     rate_ok_[static_cast<std::size_t>(fx->rate.pair)] = fx->rate.ok();
   }
   event_metrics_.on_event(event, clock_.now());
-  kafka_.publish(std::move(message));
+  // An opportunity must be on disk first.
+  if (!std::holds_alternative<spread::OpportunityEvent>(event)) kafka_.publish(std::move(message));
 }
 
 }  // namespace spreadwatch::app

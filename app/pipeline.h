@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@
 #include "core/heartbeat.h"
 #include "core/market_data.h"
 #include "core/service_clock.h"
+#include "core/shedding_queue.h"
 #include "core/time.h"
 #include "fx/bank_poller.h"
 #include "history/opportunity_log.h"
@@ -47,14 +49,17 @@ namespace spreadwatch::app {
 ///               ├──(market queue)── Engine ──(event queue)── Store ── Server
 ///   BankPoller ─┘                                  └─ metrics
 ///
-/// An opportunity's events pass the OpportunityLog before anything else on that side, so that they
-/// are on disk before they leave.
+/// An opportunity's events pass the OpportunityLog on their way to Kafka, so that they are on disk
+/// before they leave. No queue makes its writer wait: market data is shed, oldest first, and
+/// counted.
 ///
 /// Threads, each with one owner:
 ///  - feeds, resolver: LiveFeeds; every socket, adapter, order book and wallet.
 ///  - one per bank source: BankPoller.
 ///  - engine_thread_: the Engine; rates, premiums, pairs, opportunities, without a lock.
 ///  - publish_thread_: writes events out; Kafka, Store, stream, metrics.
+///  - history_thread_: opportunities to disk, then to Kafka; waits for the disk and for nothing
+///  else.
 ///  - librdkafka's and a poller: KafkaPublisher.
 ///  - cpprestsdk's pool of 4: HTTP requests out.
 ///  - of each HTTP server (api, /metrics) one for its connections and a few workers that answer.
@@ -101,11 +106,15 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
 
   void run_engine();
   void run_publish();
+  void run_history(const std::stop_token& stop);
+  void write_history();
   void push(spread::Event event);
   void restore_opportunities();
   void write_out(const spread::Event& event);
   void send_out(const spread::Event& event);
   void describe_readiness();
+  /// Whether the end has taken so long that market data which still waits is given up.
+  bool late() const;
 
   const config::Loaded& loaded_;
   const config::Settings& settings_;
@@ -123,8 +132,9 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   metrics::HttpMetrics http_metrics_;
   metrics::LogMetrics log_metrics_;
 
-  BoundedQueue<MarketEvent> market_queue_;
-  BoundedQueue<spread::Event> event_queue_;
+  SheddingQueue<MarketEvent> market_queue_;
+  SheddingQueue<spread::Event> event_queue_;
+  std::atomic<std::uint64_t> refused_{0};  // state changes and opportunities that found no room
   struct ProfitRequest {
     api::ProfitQuery query;
     std::promise<api::ProfitAnswer> answer;
@@ -132,7 +142,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   BoundedQueue<ProfitRequest> profit_queue_;
   spread::Engine engine_;                  // engine thread only
   std::string moved_aside_;                // a damaged store; empty = it was good
-  history::OpportunityLog opportunities_;  // publish thread, but for delivered()
+  history::OpportunityLog opportunities_;  // history thread, but for on() and delivered()
   publish::KafkaPublisher kafka_;
   publish::Topics topics_;
   api::Store store_;
@@ -140,7 +150,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   std::array<std::atomic<bool>, 3> rate_ok_{};  // by fx::Pair, for readiness
   Heartbeat engine_alive_;
   Heartbeat publish_alive_;
-  Heartbeat store_alive_;  // of the publish thread while it waits for the disk
+  Heartbeat store_alive_;  // of the history thread while it waits for the disk
   Stages stages_;
   StageGauges stage_gauges_;
   ReadinessParts readiness_;
@@ -151,8 +161,11 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   std::unique_ptr<metrics::Exposer> exposer_;
   api::Server server_;
   std::atomic<bool> stopped_{false};
+  std::atomic<std::chrono::steady_clock::time_point> drain_by_{
+      std::chrono::steady_clock::time_point::max()};
   std::jthread engine_thread_;
   std::jthread publish_thread_;
+  std::jthread history_thread_;
 };
 
 }  // namespace spreadwatch::app

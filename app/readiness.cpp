@@ -38,18 +38,37 @@ void add_rates(api::Readiness& readiness, const config::Settings& settings,
 
 void add_kafka(api::Readiness& readiness, const publish::KafkaPublisher& kafka) {
   const publish::KafkaPublisher::State state = kafka.state();
-  using Status = publish::KafkaPublisher::Status;
-  if (state.status != Status::kReady) readiness.reasons.push_back("kafka: " + state.detail);
+  for (const std::string& reason : state.reasons) readiness.reasons.push_back("kafka: " + reason);
+  for (const std::string& notice : state.notices) readiness.notices.push_back("kafka: " + notice);
   if (state.embedded) readiness.notices.push_back("broker_embedded: " + kafka.brokers());
 }
 
 void add_opportunities(api::Readiness& readiness, const history::OpportunityLog& opportunities,
                        std::string_view moved_aside) {
-  if (opportunities.failing()) readiness.reasons.emplace_back("state_dir: cannot be written");
+  const history::OpportunityLog::State state = opportunities.state();
+  for (const std::string& reason : state.reasons) {
+    readiness.reasons.push_back("state_dir: " + reason);
+  }
+  for (const std::string& notice : state.notices) {
+    readiness.notices.push_back("state_dir: " + notice);
+  }
   if (!moved_aside.empty()) {
     readiness.notices.push_back("state_dir: damaged opportunities moved to " +
                                 std::string{moved_aside});
   }
+}
+
+void add_budgets(api::Readiness& readiness, const ingest::BudgetStore::State& budgets) {
+  if (!budgets.error.empty()) readiness.reasons.push_back("state_dir: " + budgets.error);
+  if (!budgets.moved_aside.empty()) {
+    readiness.notices.push_back("state_dir: damaged rate budgets moved to " + budgets.moved_aside);
+  }
+}
+
+void add_queues(api::Readiness& readiness, std::uint64_t refused) {
+  if (refused == 0) return;
+  readiness.notices.push_back("queues: " + std::to_string(refused) +
+                              " state changes found no room and were dropped");
 }
 
 void add_stages(api::Readiness& readiness, const Stages& stages, Heartbeat::Time now) {

@@ -42,6 +42,10 @@ void add_kafka(api::Readiness& readiness, const publish::KafkaPublisher& kafka);
 /// `state_dir: …`. `moved_aside`: where a damaged store went; empty = it was good.
 void add_opportunities(api::Readiness& readiness, const history::OpportunityLog& opportunities,
                        std::string_view moved_aside);
+/// `state_dir: …`: the file of rate budgets and bans.
+void add_budgets(api::Readiness& readiness, const ingest::BudgetStore::State& budgets);
+/// A notice: `refused` state changes found no room in a queue and were dropped.
+void add_queues(api::Readiness& readiness, std::uint64_t refused);
 /// `stalled:<stage>`: it has not come back from its work for too long.
 void add_stages(api::Readiness& readiness, const Stages& stages, Heartbeat::Time now);
 /// A notice, since every number stays right: `clock: …`.

@@ -12,8 +12,7 @@
 
 namespace spreadwatch::app {
 
-/// What works in a running service, each on threads of its own but the store, which the publish
-/// thread waits for.
+/// What works in a running service, each on threads of its own.
 enum class Stage : std::uint8_t { kFeeds, kBank, kEngine, kPublish, kStore, kKafka, kStream };
 inline constexpr std::array<std::string_view, 7> kStageNames = {
     "feeds", "bank", "engine", "publish", "store", "kafka", "stream"};

@@ -1,9 +1,17 @@
 #include "history/opportunity_store.h"
 
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <map>
 #include <utility>
 
+#include "core/state_file.h"
 #include "history/sqlite.h"
 
 namespace spreadwatch::history {
@@ -119,8 +127,10 @@ OpportunityEvent read_event(const Statement& s) {
 /// commit.
 class SqliteStore final : public OpportunityStore {
  public:
-  explicit SqliteStore(Database db)
-      : db_(std::move(db)),
+  SqliteStore(Database db, const std::filesystem::path& file)
+      : file_(file),
+        identity_(identity_of(file)),
+        db_(std::move(db)),
         insert_(db_.get(), "INSERT INTO event(" + std::string{kColumns} +
                                ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
                                "ON CONFLICT(id, kind) DO NOTHING"),
@@ -133,20 +143,48 @@ class SqliteStore final : public OpportunityStore {
   SqliteStore(const SqliteStore&) = delete;
   SqliteStore& operator=(const SqliteStore&) = delete;
 
-  bool keep(const OpportunityEvent& event) override {
-    if (event.kind == Kind::kUpdate) {
-      updates_.insert_or_assign(event.id, event);
-      return true;
+  Written keep_all(std::span<const OpportunityEvent> events, std::vector<bool>* fresh) override {
+    if (fresh != nullptr) fresh->assign(events.size(), true);
+    const bool lasting = std::ranges::any_of(
+        events, [](const OpportunityEvent& e) { return e.kind != Kind::kUpdate; });
+    if (!lasting) {
+      for (const OpportunityEvent& e : events) updates_.insert_or_assign(e.id, e);
+      return Written::kNothing;
     }
-    if (event.kind == Kind::kClose) updates_.erase(event.id);
-    return commit(&event);
+    return write([&] {
+      // The latest update of what is open after these events; what was closed has none.
+      std::map<std::string_view, const OpportunityEvent*> updates;
+      for (const auto& [id, update] : updates_) updates[id] = &update;
+      for (std::size_t i = 0; i < events.size(); ++i) {
+        const OpportunityEvent& e = events[i];
+        if (e.kind == Kind::kUpdate) {
+          updates[e.id] = &e;
+          continue;
+        }
+        bind_event(insert_, e);
+        insert_.run();
+        if (fresh != nullptr) (*fresh)[i] = sqlite3_changes64(db_.get()) > 0;
+        if (e.kind != Kind::kClose) continue;
+        updates.erase(e.id);
+        drop_update_.bind(std::string_view{e.id}).run();
+      }
+      for (const auto& [id, update] : updates) {
+        bind_event(replace_, *update);
+        replace_.run();
+      }
+    });
   }
 
   void mark_sent(std::string_view id, Kind kind) override { sent_waiting_.emplace_back(id, kind); }
 
-  bool flush() override {
-    if (updates_.empty() && sent_waiting_.empty()) return true;
-    return commit(nullptr);
+  Written flush() override {
+    if (updates_.empty() && sent_waiting_.empty()) return Written::kNothing;
+    return write([this] {
+      for (const auto& [id, update] : updates_) {
+        bind_event(replace_, update);
+        replace_.run();
+      }
+    });
   }
 
   std::vector<OpportunityEvent> open() override {
@@ -172,9 +210,9 @@ class SqliteStore final : public OpportunityStore {
     return select("SELECT " + std::string{kColumns} + " FROM event WHERE sent = 0 ORDER BY seq");
   }
 
-  std::size_t prune(Timestamp before, std::size_t at_most) override {
+  std::optional<std::size_t> prune(Timestamp before, std::size_t at_most) override {
+    if (flush() == Written::kNo) return std::nullopt;
     try {
-      flush();
       // An opportunity goes as a whole, and only once its end has been told.
       Statement drop(db_.get(),
                      "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE kind = 'close' AND "
@@ -185,26 +223,56 @@ class SqliteStore final : public OpportunityStore {
       return static_cast<std::size_t>(sqlite3_changes64(db_.get()));
     } catch (const SqliteError& e) {
       error_ = e.message;
-      return 0;
+      return std::nullopt;
     }
+  }
+
+  bool gone() const override {
+    return identity_of(file_) != identity_ ||
+           (log_identity_ && identity_of(log()) != log_identity_);
+  }
+
+  std::vector<Unfinished> unfinished() override {
+    // Should this fail, the latest updates are missing and something may be told twice.
+    flush();
+    std::vector<Unfinished> events;
+    try {
+      Statement statement(
+          db_.get(),
+          "SELECT " + std::string{kColumns} +
+              ", sent FROM event e WHERE EXISTS (SELECT 1 FROM event w WHERE w.id = e.id AND "
+              "w.sent = 0 AND w.kind <> 'update') OR NOT EXISTS (SELECT 1 FROM event c WHERE "
+              "c.id = e.id AND c.kind = 'close') ORDER BY seq");
+      while (statement.step()) {
+        events.push_back({read_event(statement), statement.integer(18) != 0});
+      }
+    } catch (const SqliteError& e) {
+      throw StoreError(file_.string() + ": " + e.message);
+    }
+    return events;
+  }
+
+  Written adopt(std::span<const Unfinished> events) override {
+    if (events.empty()) return Written::kYes;
+    return write([&] {
+      for (const Unfinished& u : events) {
+        Statement& into = u.event.kind == Kind::kUpdate ? replace_ : insert_;
+        bind_event(into, u.event);
+        into.run();
+        if (u.sent) sent_.bind(std::string_view{u.event.id}).bind(to_string(u.event.kind)).run();
+      }
+    });
   }
 
   const std::string& error() const override { return error_; }
 
  private:
-  /// Everything that waits, and `event`, in one transaction.
-  bool commit(const OpportunityEvent* event) {
+  /// `statements`, and what was sent, in one transaction; afterwards nothing waits any more.
+  template <class Statements>
+  Written write(const Statements& statements) {
     try {
       execute(db_.get(), "BEGIN IMMEDIATE");
-      for (const auto& [id, update] : updates_) {
-        bind_event(replace_, update);
-        replace_.run();
-      }
-      if (event != nullptr) {
-        bind_event(insert_, *event);
-        insert_.run();
-        if (event->kind == Kind::kClose) drop_update_.bind(std::string_view{event->id}).run();
-      }
+      statements();
       for (const auto& [id, kind] : sent_waiting_) {
         sent_.bind(std::string_view{id}).bind(to_string(kind)).run();
       }
@@ -212,12 +280,19 @@ class SqliteStore final : public OpportunityStore {
     } catch (const SqliteError& e) {
       sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
       error_ = e.message;
-      return false;
+      return Written::kNo;
     }
     updates_.clear();
     sent_waiting_.clear();
     error_.clear();
-    return true;
+    // The log file is made with the first write at the latest.
+    if (!log_identity_) log_identity_ = identity_of(log());
+    return Written::kYes;
+  }
+
+  std::filesystem::path log() const {
+    std::filesystem::path name = file_;
+    return name += "-wal";
   }
 
   std::vector<OpportunityEvent> select(const std::string& sql) {
@@ -227,6 +302,9 @@ class SqliteStore final : public OpportunityStore {
     return events;
   }
 
+  const std::filesystem::path file_;
+  const std::optional<FileIdentity> identity_;
+  std::optional<FileIdentity> log_identity_;  // nullopt = not made yet
   Database db_;
   Statement insert_;
   Statement replace_;
@@ -237,7 +315,23 @@ class SqliteStore final : public OpportunityStore {
   std::string error_;
 };
 
+/// The database and its companions are for their owner alone. SQLite gives the companions the
+/// database's mode when it makes them.
+void make_private(const std::filesystem::path& file) {
+  // Never opened when it is there: closing it would give up SQLite's own locks on it.
+  const int made = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (made >= 0) ::close(made);
+  for (const char* const suffix : {"", "-wal", "-shm"}) {
+    std::filesystem::path name = file;
+    name += suffix;
+    if (::chmod(name.c_str(), 0600) != 0 && errno != ENOENT) {
+      spdlog::warn("{}: others may read it: {}", name.string(), std::strerror(errno));
+    }
+  }
+}
+
 Database open_database(const std::filesystem::path& file, const char* vfs) {
+  make_private(file);
   sqlite3* raw = nullptr;
   const int code =
       sqlite3_open_v2(file.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs);
@@ -274,7 +368,7 @@ std::unique_ptr<SqliteStore> open_good(const std::filesystem::path& file, const 
   }
   execute(db.get(), kSchema);
   execute(db.get(), "PRAGMA user_version = 1");
-  auto store = std::make_unique<SqliteStore>(std::move(db));
+  auto store = std::make_unique<SqliteStore>(std::move(db), file);
   // What cannot be read back is as damaged as a page that does not fit.
   static_cast<void>(store->open());
   static_cast<void>(store->latest());
@@ -286,21 +380,10 @@ bool damaged(const SqliteError& e) {
   return e.code == SQLITE_CORRUPT || e.code == SQLITE_NOTADB || e.code == SQLITE_ERROR;
 }
 
-/// A name beside the file that is not taken.
-std::filesystem::path free_name(const std::filesystem::path& file) {
-  for (int i = 1;; ++i) {
-    std::filesystem::path name = file;
-    name += ".damaged-" + std::to_string(i);
-    if (!std::filesystem::exists(name)) return name;
-  }
-}
-
 }  // namespace
 
 OpenedStore open_store(const std::filesystem::path& dir, const char* vfs) {
-  std::error_code failed;
-  std::filesystem::create_directories(dir, failed);
-  if (failed) throw StoreError("state_dir " + dir.string() + ": " + failed.message());
+  if (const auto error = make_private_folder(dir)) throw StoreError("state_dir: " + *error);
   const std::filesystem::path file = dir / kFileName;
   const auto refused = [&file](const SqliteError& e) {
     return StoreError(file.string() + ": " +
@@ -312,15 +395,17 @@ OpenedStore open_store(const std::filesystem::path& dir, const char* vfs) {
     if (!damaged(e)) throw refused(e);
   }
   OpenedStore opened;
-  opened.moved_aside = free_name(file);
-  std::filesystem::rename(file, opened.moved_aside, failed);
-  if (failed) throw StoreError(file.string() + ": damaged, and " + failed.message());
+  std::string failure;
+  const std::optional<std::filesystem::path> moved = move_aside(file, failure);
+  if (!moved) throw StoreError(file.string() + ": damaged, and " + failure);
+  opened.moved_aside = *moved;
   // The log belongs to the damaged file; a new one must not be replayed from it.
   for (const char* const suffix : {"-wal", "-shm"}) {
     std::filesystem::path from = file;
     from += suffix;
     std::filesystem::path to = opened.moved_aside;
     to += suffix;
+    std::error_code failed;
     if (std::filesystem::exists(from)) std::filesystem::rename(from, to, failed);
   }
   try {

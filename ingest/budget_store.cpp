@@ -1,15 +1,12 @@
 #include "ingest/budget_store.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <exception>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <utility>
+
+#include "core/state_file.h"
 
 namespace spreadwatch::ingest {
 namespace {
@@ -17,6 +14,8 @@ namespace {
 using nlohmann::json;
 
 constexpr int kFileVersion = 1;
+/// How often a write that failed is tried again, and the file looked for.
+constexpr std::chrono::seconds kLookEvery{2};
 
 json time_or_null(const std::optional<Timestamp>& time) {
   return time ? json(to_us(*time)) : json(nullptr);
@@ -53,25 +52,6 @@ std::vector<RateWindow::Taken> decode_window(const json& rows) {
         {decode_moment(row.at(0)), static_cast<int>(decode_whole(row.at(1), kMostWeight))});
   }
   return taken;
-}
-
-/// An open file that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-std::string failed(const char* what, const std::filesystem::path& path) {
-  return std::string{what} + " " + path.string() + ": " + std::strerror(errno);
 }
 
 }  // namespace
@@ -113,26 +93,6 @@ Result<KeptBudgets> decode_budgets(std::string_view text) {
   return budgets;
 }
 
-std::optional<std::string> replace_file(const std::filesystem::path& file, std::string_view text) {
-  const std::filesystem::path temporary = file.string() + ".tmp";
-  {
-    const Descriptor out{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)};
-    if (out.get() < 0) return failed("cannot open", temporary);
-    while (!text.empty()) {
-      const ::ssize_t written = ::write(out.get(), text.data(), text.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return failed("cannot write", temporary);
-      text.remove_prefix(static_cast<std::size_t>(written));
-    }
-    if (::fsync(out.get()) != 0) return failed("cannot sync", temporary);
-  }
-  if (::rename(temporary.c_str(), file.c_str()) != 0) return failed("cannot rename", temporary);
-  const std::filesystem::path folder = file.has_parent_path() ? file.parent_path() : ".";
-  const Descriptor directory{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (directory.get() < 0 || ::fsync(directory.get()) != 0) return failed("cannot sync", folder);
-  return std::nullopt;
-}
-
 BudgetStore::BudgetStore(std::filesystem::path file, OnError on_error)
     : file_(std::move(file)),
       on_error_(std::move(on_error)),
@@ -140,26 +100,37 @@ BudgetStore::BudgetStore(std::filesystem::path file, OnError on_error)
 
 BudgetStore::~BudgetStore() = default;
 
-KeptBudgets BudgetStore::load() const {
+KeptBudgets BudgetStore::load() {
+  const auto unreadable = [this](const std::string& why) {
+    const std::string text = file_.string() + ": " + why;
+    on_error_(Operation::kRead, text);
+    const std::lock_guard lock(mutex_);
+    state_.error = text;
+    return KeptBudgets{};
+  };
   std::error_code ec;
-  if (!std::filesystem::exists(file_, ec)) {
-    if (ec) on_error_(Operation::kRead, file_.string() + ": " + ec.message());
-    return {};
-  }
+  if (!std::filesystem::exists(file_, ec)) return ec ? unreadable(ec.message()) : KeptBudgets{};
   std::ifstream in(file_, std::ios::binary);
   std::string text(kMaxBytes + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(in.gcount()));
-  if (in.bad() || (!in.eof() && in.fail()) || text.size() > kMaxBytes) {
-    on_error_(Operation::kRead, file_.string() + ": cannot be read, or is too large");
-    return {};
+  if (!in.is_open() || in.bad()) return unreadable("cannot be read");
+  Result<KeptBudgets> budgets =
+      text.size() > kMaxBytes
+          ? Result<KeptBudgets>{Unexpected{Error{ErrorCode::kSchemaMismatch, "too large"}}}
+          : decode_budgets(text);
+  if (budgets) return std::move(*budgets);
+  // The next write would replace it: whoever wants to know what was in it finds it beside.
+  on_error_(Operation::kRead, file_.string() + ": " + budgets.error().detail);
+  std::string failure;
+  const std::optional<std::filesystem::path> moved = spreadwatch::move_aside(file_, failure);
+  const std::lock_guard lock(mutex_);
+  if (moved) {
+    state_.moved_aside = moved->string();
+  } else {
+    state_.error = file_.string() + ": damaged, and " + failure;
   }
-  Result<KeptBudgets> budgets = decode_budgets(text);
-  if (!budgets) {
-    on_error_(Operation::kRead, file_.string() + ": " + budgets.error().detail);
-    return {};
-  }
-  return std::move(*budgets);
+  return {};
 }
 
 void BudgetStore::save(const KeptBudgets& budgets) {
@@ -173,22 +144,51 @@ void BudgetStore::save(const KeptBudgets& budgets) {
   changed_.notify_one();
 }
 
+void BudgetStore::finish() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  thread_.join();
+}
+
+BudgetStore::State BudgetStore::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
 void BudgetStore::run(const std::stop_token& stop) {
+  // What is not on disk, or no longer: tried again until it is.
+  std::optional<std::string> text;
+  std::string written;
   for (;;) {
-    std::string text;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, stop, [this] { return next_.has_value(); });
-      if (!next_) return;  // stopping, and everything is written
-      text = std::move(*next_);
-      next_.reset();
+      changed_.wait_for(lock, stop, kLookEvery, [this] { return next_.has_value(); });
+      if (next_) {
+        text = std::move(next_);
+        next_.reset();
+      }
     }
     std::error_code ec;
-    const std::filesystem::path folder = file_.has_parent_path() ? file_.parent_path() : ".";
-    std::filesystem::create_directories(folder, ec);
-    const std::optional<std::string> error =
-        ec ? std::optional{folder.string() + ": " + ec.message()} : replace_file(file_, text);
-    if (error) on_error_(Operation::kWrite, *error);
+    if (!text && !written.empty() && !std::filesystem::exists(file_, ec)) text = written;
+    if (text) {
+      const std::filesystem::path folder = file_.has_parent_path() ? file_.parent_path() : ".";
+      std::optional<std::string> error = make_private_folder(folder);
+      if (!error) error = replace_file(file_, *text);
+      std::string told = error.value_or("");
+      {
+        const std::lock_guard lock(mutex_);
+        told.swap(state_.error);
+      }
+      if (error && *error != told) on_error_(Operation::kWrite, *error);
+      if (!error) {
+        written = std::move(*text);
+        text.reset();
+      }
+    }
+    if (stop.stop_requested()) {
+      const std::lock_guard lock(mutex_);
+      if (!next_) return;
+    }
   }
 }
 

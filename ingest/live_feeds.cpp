@@ -131,7 +131,7 @@ class LiveFeeds::Impl {
     thread_.join();
     if (budgets_) {
       save_budgets(clock_.now());
-      budgets_.reset();
+      budgets_->finish();
     }
   }
 
@@ -146,6 +146,10 @@ class LiveFeeds::Impl {
     if (feed == nullptr) return false;
     asio::post(io_, [feed, instrument] { feed->remove(instrument); });
     return true;
+  }
+
+  BudgetStore::State budgets_state() const {
+    return budgets_ ? budgets_->state() : BudgetStore::State{};
   }
 
   std::vector<FeedStatus> feeds() const {
@@ -308,5 +312,6 @@ bool LiveFeeds::remove(VenueId venue, const Instrument& instrument) {
 }
 std::vector<FeedStatus> LiveFeeds::feeds() const { return impl_->feeds(); }
 const Heartbeat& LiveFeeds::heartbeat() const { return impl_->heartbeat(); }
+BudgetStore::State LiveFeeds::budgets_state() const { return impl_->budgets_state(); }
 
 }  // namespace spreadwatch::ingest

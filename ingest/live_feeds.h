@@ -11,6 +11,7 @@
 #include "core/heartbeat.h"
 #include "core/market_data.h"
 #include "core/time.h"
+#include "ingest/budget_store.h"
 #include "ingest/decoded.h"
 #include "ingest/venue_adapter.h"
 #include "metrics/ingest_metrics.h"
@@ -142,6 +143,8 @@ class LiveFeeds {
   std::vector<FeedStatus> feeds() const;
   /// Of the feeds' thread.
   const Heartbeat& heartbeat() const;
+  /// What became of the file of rate budgets and bans.
+  BudgetStore::State budgets_state() const;
 
  private:
   class Impl;

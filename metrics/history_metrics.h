@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 
 #include "metrics/registry.h"
@@ -15,8 +17,10 @@ class HistoryMetrics {
   HistoryMetrics(const HistoryMetrics&) = delete;
   HistoryMetrics& operator=(const HistoryMetrics&) = delete;
 
-  /// An `open` or `close` of an opportunity is on disk, or could not be written.
-  void event(bool kept);
+  /// So many `open` or `close` of opportunities got to disk, or events that must last were lost.
+  void events(bool kept, std::uint64_t count);
+  /// Events that wait for the disk.
+  void set_waiting(std::size_t events);
   /// Whether the last write succeeded.
   void set_writable(bool writable);
 

@@ -54,6 +54,9 @@ struct PublishMetrics::Impl {
         failed(by_topic(counters(registry, "spreadwatch_publish_failed_total",
                                  "Records that could not be delivered."),
                         topics)),
+        refused(by_topic(counters(registry, "spreadwatch_publish_refused_total",
+                                  "Records the broker refused and that are tried again."),
+                         topics)),
         dropped(by_topic(counters(registry, "spreadwatch_publish_dropped_total",
                                   "Records dropped because the local queue was full."),
                          topics)),
@@ -70,10 +73,14 @@ struct PublishMetrics::Impl {
         outbox(registry, "spreadwatch_publish_outbox", "on disk for the broker"),
         connected(gauges(registry, "spreadwatch_publish_connected",
                          "1 while a Kafka broker can be reached.")
-                      .Add({})) {}
+                      .Add({})),
+        delivering(gauges(registry, "spreadwatch_publish_delivering",
+                          "1 while everything published gets acknowledged, or nothing waits.")
+                       .Add({})) {}
 
   std::vector<Counter*> delivered;
   std::vector<Counter*> failed;
+  std::vector<Counter*> refused;
   std::vector<Counter*> dropped;
   std::vector<Counter*> conflated;
   Histogram& delivery;
@@ -81,6 +88,7 @@ struct PublishMetrics::Impl {
   Backlog queue;
   Backlog outbox;
   Gauge& connected;
+  Gauge& delivering;
 };
 
 PublishMetrics::PublishMetrics(Registry& registry, std::span<const std::string_view> topics)
@@ -94,6 +102,8 @@ void PublishMetrics::delivered(std::size_t topic, std::chrono::microseconds late
 }
 
 void PublishMetrics::failed(std::size_t topic) { impl_->failed.at(topic)->Increment(); }
+
+void PublishMetrics::refused(std::size_t topic) { impl_->refused.at(topic)->Increment(); }
 
 void PublishMetrics::dropped(std::size_t topic) { impl_->dropped.at(topic)->Increment(); }
 
@@ -116,5 +126,7 @@ void PublishMetrics::set_outbox(std::size_t records, std::size_t bytes,
 }
 
 void PublishMetrics::set_connected(bool connected) { impl_->connected.Set(connected ? 1 : 0); }
+
+void PublishMetrics::set_delivering(bool delivering) { impl_->delivering.Set(delivering ? 1 : 0); }
 
 }  // namespace spreadwatch::metrics

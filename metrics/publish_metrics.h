@@ -28,6 +28,8 @@ class PublishMetrics {
   void delivered(std::size_t topic, std::chrono::microseconds latency);
   /// The broker refused the record for good.
   void failed(std::size_t topic);
+  /// The broker refused the record, which is kept to be tried again.
+  void refused(std::size_t topic);
   /// The record was given up because the local queue was full.
   void dropped(std::size_t topic);
   /// The record was merged into a later one of the same key.
@@ -41,6 +43,8 @@ class PublishMetrics {
   void set_outbox(std::size_t records, std::size_t bytes, std::optional<microseconds> oldest_age);
   /// Whether a broker can be reached.
   void set_connected(bool connected);
+  /// Whether all that is published gets acknowledged.
+  void set_delivering(bool delivering);
 
  private:
   struct Impl;

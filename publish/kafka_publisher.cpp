@@ -1,61 +1,83 @@
 #include "publish/kafka_publisher.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/poll.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <cassert>
+#include <cerrno>
 #include <condition_variable>
-#include <deque>
-#include <map>
+#include <cstring>
+#include <filesystem>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "core/state_file.h"
 #include "publish/cloud_event.h"
 #include "publish/kafka_client.h"
+#include "publish/record_lanes.h"
+#include "publish/topic_keeper.h"
+#include "publish/undelivered.h"
 
 namespace spreadwatch::publish {
 namespace {
 
 using std::chrono::steady_clock;
+using Time = steady_clock::time_point;
+using Item = RecordLanes::Item;
 
 /// What may wait for the broker, in bytes of keys and values.
-constexpr std::size_t kMaxBytes = 256U << 20U;
-/// The share of the queue that market data may use, in quarters.
-constexpr std::size_t kMarketQuarters = 3;
+constexpr std::size_t kMaxMarketBytes = 192U << 20U;
+constexpr std::size_t kMaxMustDeliverBytes = 128U << 20U;
+/// What librdkafka may have of one lane; all lanes together stay below the bound of market data.
+constexpr std::size_t kWindowBytes = 2U << 20U;
+constexpr std::size_t kWindowParts = 64;
+constexpr std::size_t kLeastWindow = 16;
+
 constexpr milliseconds kFirstContact{3000};
-constexpr milliseconds kRetryEvery{1000};
+constexpr milliseconds kLookPatience{500};
+constexpr milliseconds kLookAgain{1000};
+constexpr milliseconds kLookSoon{200};
 constexpr milliseconds kReportEvery{250};
-/// How long a delivery report may wait for the thread that serves it.
-constexpr milliseconds kIdle{10};
-/// connect_again() may take so long: what the broker is asked for, topics that are made.
-constexpr milliseconds kLongestTry{15'000};
+constexpr milliseconds kIdle{50};
+constexpr seconds kRefusalLasts{60};
 constexpr milliseconds kStopWithin{5000};
-constexpr milliseconds kPurgeWithin{2000};
-/// Records that wait longer than this mean that the broker does not take them, whatever the sockets
-/// say.
-constexpr seconds kTooLong{10};
+constexpr milliseconds kPurgeWithin{1000};
 
-/// What a delivery report must know of its record, in the pointer librdkafka carries along: the
-/// topic in the low byte, the second it was accepted in above.
-void* pack(TopicId topic, std::int64_t second) {
-  static_assert(sizeof(void*) == 8);
-  // NOLINTNEXTLINE(performance-no-int-to-ptr): never followed, only carried
-  return reinterpret_cast<void*>((static_cast<std::uintptr_t>(second) << 8U) | index_of(topic));
-}
-TopicId packed_topic(const void* p) {
-  return static_cast<TopicId>(reinterpret_cast<std::uintptr_t>(p) & 0xffU);
-}
-std::int64_t packed_second(const void* p) {
-  return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(p) >> 8U);
-}
+/// Wakes the worker. Threads: any.
+class Wake {
+ public:
+  Wake() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (fd_ < 0) throw std::runtime_error(std::string{"kafka: eventfd: "} + std::strerror(errno));
+  }
+  ~Wake() { ::close(fd_); }
+  Wake(const Wake&) = delete;
+  Wake& operator=(const Wake&) = delete;
 
-std::int64_t second_of(Timestamp t) {
-  return std::chrono::floor<seconds>(t).time_since_epoch().count();
-}
+  void up() const {
+    const std::uint64_t one = 1;
+    // Full means that it is awake.
+    static_cast<void>(::write(fd_, &one, sizeof one) == sizeof one);
+  }
+  void wait(milliseconds at_most) const {
+    ::pollfd waiting{fd_, POLLIN, 0};
+    ::poll(&waiting, 1, static_cast<int>(at_most.count()));
+    std::uint64_t count = 0;
+    static_cast<void>(::read(fd_, &count, sizeof count) == sizeof count);
+  }
+
+ private:
+  int fd_;
+};
 
 /// The CloudEvents binary-mode headers. Owned by the caller until produced.
 rd_kafka_headers_t* headers_of(const KafkaRecord& record) {
@@ -87,131 +109,147 @@ rd_kafka_vu_t field(rd_kafka_vtype_t type, std::string& bytes) {
   return v;
 }
 
+/// What a delivery report says of a record that was not delivered.
+enum class Failure : std::uint8_t {
+  kGivenBack,  ///< nothing about the record: the producer ended, or its topic is not there
+  kRefused,    ///< the broker does not take it
+};
+
+bool no_such_place(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+         code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
+Failure failure_of(rd_kafka_resp_err_t code) {
+  if (no_such_place(code)) return Failure::kGivenBack;
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__PURGE_QUEUE:
+    case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
+    case RD_KAFKA_RESP_ERR__DESTROY:
+    case RD_KAFKA_RESP_ERR__FATAL:
+    case RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE:
+    case RD_KAFKA_RESP_ERR__INCONSISTENT:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER:
+    case RD_KAFKA_RESP_ERR_DUPLICATE_SEQUENCE_NUMBER:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING:
+      return Failure::kGivenBack;
+    default:
+      return Failure::kRefused;
+  }
+}
+
+RecordLanes::Limits limits_for(const config::KafkaSettings& settings) {
+  const std::size_t records = std::max<std::size_t>(settings.queue_records, 4);
+  return {.market = {records * 3 / 4, kMaxMarketBytes},
+          .must_deliver = {records, kMaxMustDeliverBytes},
+          .window = {std::max(records / kWindowParts, kLeastWindow), kWindowBytes}};
+}
+
 }  // namespace
 
 class KafkaPublisher::Impl {
  public:
-  Impl(const config::Settings& settings, metrics::PublishMetrics& metrics, const Clock& clock)
+  Impl(const config::Settings& settings, metrics::PublishMetrics& metrics, const Patience& patience)
       : settings_(settings.kafka),
         topics_(settings),
         metrics_(metrics),
-        clock_(clock),
-        max_records_(std::max<std::size_t>(settings_.queue_records, 4)) {}
+        patience_(patience),
+        limits_(limits_for(settings_)),
+        lanes_(limits_, [this](const Item& item, RecordLanes::Left why) { left_out(item, why); }),
+        keeper_(topics_) {
+    if (!settings.state_dir.empty()) {
+      undelivered_file_ = std::filesystem::path{settings.state_dir} / kUndeliveredFile;
+    }
+  }
 
   ~Impl() { stop(kStopWithin); }
 
   void start() {
-    state_.embedded = settings_.brokers == "embedded";
-    if (state_.embedded) {
+    take_up_undelivered();
+    embedded_wanted_ = settings_.brokers == "embedded";
+    if (embedded_wanted_) {
       embedded_.emplace(topics_);
       spdlog::warn(
           "kafka: the embedded broker at {} is for trying things out: memory only, this machine "
           "only, about 5 MiB a partition",
           embedded_->bootstraps());
     }
-    producer_ = make_producer(settings_, brokers(), max_records_, kMaxBytes,
-                              {.delivered = on_delivered, .error = on_error, .opaque = this});
-    set_state(Status::kConnecting, "no broker has answered yet");
+    for (Producer& producer : producers_) make(producer);
     try {
-      adopt(prepare_topics(producer_.get(), topics_, kFirstContact));
+      const bool answered = keeper_.prepare_at_start(must_deliver().client.get(), kFirstContact);
+      if (answered) refresh_market_handles(kFirstContact);
+      const std::lock_guard lock(mutex_);
+      phase_ = Phase::kRunning;
+      contact_ = answered;
+      answers_ = answered;
     } catch (const std::exception& e) {
-      set_state(Status::kFailed, e.what());
+      const std::lock_guard lock(mutex_);
+      refused_start_ = e.what();
       throw;
     }
-    if (status() == Status::kConnecting) {
-      spdlog::warn("kafka: no broker at {} answers; records wait", brokers());
-    }
+    if (!contact_) spdlog::warn("kafka: no broker at {} answers; records wait", brokers());
+    report();
     worker_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
   }
 
-  bool publish(KafkaRecord record) {
-    const TopicIdentity& topic = identity(record.topic);
-    assert((topic.partitioning == Partitioning::kVenue)
-               ? (record.partition >= 0 && record.partition < topic.partitions)
-               : record.partition == kPartitionByKey);
-    if (topic.partitioning == Partitioning::kSingle) record.partition = 0;
+  bool took_up(std::string_view id) const { return taken_up_.contains(id); }
 
-    std::unique_lock lock(mutex_);
-    const std::size_t quarters = topic.must_deliver ? 4 : kMarketQuarters;
-    const std::size_t bytes = record.key.size() + record.value.size();
-    const auto fits = [&] {
-      return records_ < max_records_ * quarters / 4 && bytes_ + bytes <= kMaxBytes * quarters / 4;
-    };
-    const auto taking = [&] {
-      return state_.status != Status::kStopped && state_.status != Status::kFailed;
-    };
-    if (topic.must_deliver) room_.wait(lock, [&] { return !taking() || fits(); });
-    if (!taking() || !fits()) {
-      metrics_.dropped(index_of(topic.id));
+  bool publish(KafkaRecord record) {
+    assert((identity(record.topic).partitioning == Partitioning::kVenue)
+               ? (record.partition >= 0 && record.partition < identity(record.topic).partitions)
+               : record.partition == kPartitionByKey);
+    const std::lock_guard lock(mutex_);
+    if (phase_ == Phase::kStopped || !refused_start_.empty()) {
+      metrics_.dropped(index_of(record.topic));
       return false;
     }
-    const std::int64_t second = second_of(clock_.now());
-    records_ += 1;
-    bytes_ += bytes;
-    ++accepted_at_[second];
-    Waiting waiting{std::move(record), second};
-    if (ready_ && pending_.empty()) {
-      switch (produce(waiting)) {
-        case Produced::kYes:
-          return true;
-        case Produced::kNever:
-          return false;
-        case Produced::kLater:
-          break;
-      }
-    }
-    // Behind the ones that already wait, so that the order per key holds.
-    pending_.push_back(std::move(waiting));
-    return true;
+    const std::size_t topic = index_of(record.topic);
+    const std::uint64_t refused_before = refused_here_[topic];
+    const std::optional<std::size_t> lane = lanes_.add(std::move(record), steady_clock::now());
+    if (!lane) return false;
+    hand_over(*lane, limits_.window.records);
+    return refused_here_[topic] == refused_before;
   }
 
   bool flush(milliseconds deadline) {
     const auto end = steady_clock::now() + deadline;
     std::unique_lock lock(mutex_);
-    while (records_ > 0) {
-      const auto now = steady_clock::now();
-      if (now >= end || state_.status == Status::kStopped) return false;
-      if (ready_ && pending_.empty()) {
-        // librdkafka's own flush also ends lingering.
-        const auto left = std::chrono::ceil<milliseconds>(end - now);
-        const auto slice = static_cast<int>(std::min(left, milliseconds{100}).count());
-        lock.unlock();
-        rd_kafka_flush(producer_.get(), slice);
-        lock.lock();
-      } else {
-        room_.wait_until(lock, std::min(end, now + milliseconds{100}));
-      }
-    }
-    return true;
+    emptied_.wait_until(lock, end,
+                        [this] { return lanes_.records() == 0 || phase_ == Phase::kStopped; });
+    return lanes_.records() == 0;
   }
 
   void stop(milliseconds deadline) {
-    if (!producer_) return;
+    bool running = false;
     {
       const std::lock_guard lock(mutex_);
-      if (state_.status == Status::kStopped) return;
+      if (phase_ == Phase::kStopped) return;
+      running = phase_ == Phase::kRunning;
     }
-    flush(deadline);
-    set_state(Status::kStopped, "stopped");
-    worker_ = {};  // asks it to stop and waits
-    // What is left is given up; its reports count it as failed.
-    rd_kafka_purge(producer_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    const auto end = steady_clock::now() + kPurgeWithin;
-    while (rd_kafka_outq_len(producer_.get()) > 0 && steady_clock::now() < end) {
-      rd_kafka_poll(producer_.get(), 50);
-    }
+    if (running) flush(deadline);
     {
       const std::lock_guard lock(mutex_);
-      for (const Waiting& waiting : pending_) {
-        metrics_.failed(index_of(waiting.record.topic));
-        release(waiting.record.key.size() + waiting.record.value.size(), waiting.second);
-      }
-      pending_.clear();
-      if (records_ > 0) spdlog::warn("kafka: {} records have no delivery report", records_);
+      phase_ = Phase::kStopped;
     }
+    emptied_.notify_all();
+    worker_.request_stop();
+    wake_.up();
+    worker_ = {};
+    {
+      // Ending one takes up to a second when its broker is away.
+      const auto end = [this](Producer& producer) {
+        take_back(producer);
+        unmake(producer);
+      };
+      const std::jthread market([&] { end(producers_[kMarket]); });
+      end(producers_[kMustDeliver]);
+    }
+    keep_undelivered();
     report();
-    handles_ = {};
-    producer_.reset();
     embedded_.reset();
   }
 
@@ -219,154 +257,376 @@ class KafkaPublisher::Impl {
 
   State state() const {
     const std::lock_guard lock(mutex_);
-    State state = state_;
-    if (state.status == Status::kReady && stuck_) {
-      state.status = Status::kDown;
-      state.detail = "a broker answers, but records wait without being acknowledged";
-    } else if (state.status == Status::kReady && state.embedded) {
-      state.detail = "embedded broker: for trying things out, nothing survives a restart";
-    }
-    return state;
+    return state_of(steady_clock::now());
   }
 
   std::string brokers() const { return embedded_ ? embedded_->bootstraps() : settings_.brokers; }
   const Topics& topics() const { return topics_; }
   const Heartbeat& heartbeat() const { return heartbeat_; }
 
- private:
-  /// A record that is accepted but not handed to librdkafka.
-  struct Waiting {
-    KafkaRecord record;
-    std::int64_t second = 0;  // when it was accepted
-  };
-  enum class Produced : std::uint8_t { kYes, kLater, kNever };
-
-  /// Hands a record to librdkafka. Needs mutex_. kNever: counted as failed and released.
-  Produced produce(Waiting& waiting) {
-    KafkaRecord& record = waiting.record;
-    rd_kafka_headers_t* const headers = headers_of(record);
-    std::array<rd_kafka_vu_t, 7> fields{};
-    fields[0] = field(RD_KAFKA_VTYPE_RKT);
-    fields[0].u.rkt = handles_[index_of(record.topic)].get();
-    fields[1] = field(RD_KAFKA_VTYPE_PARTITION);
-    fields[1].u.i32 = record.partition;
-    fields[2] = field(RD_KAFKA_VTYPE_MSGFLAGS);
-    fields[2].u.i = RD_KAFKA_MSG_F_COPY;
-    fields[3] = field(RD_KAFKA_VTYPE_KEY, record.key);
-    fields[4] = field(RD_KAFKA_VTYPE_VALUE, record.value);
-    fields[5] = field(RD_KAFKA_VTYPE_HEADERS);
-    fields[5].u.headers = headers;
-    fields[6] = field(RD_KAFKA_VTYPE_OPAQUE);
-    fields[6].u.ptr = pack(record.topic, waiting.second);
-    const KafkaPtr<rd_kafka_error_t> error{
-        rd_kafka_produceva(producer_.get(), fields.data(), fields.size())};
-    if (!error) return Produced::kYes;
-    rd_kafka_headers_destroy(headers);
-    if (rd_kafka_error_code(error.get()) == RD_KAFKA_RESP_ERR__QUEUE_FULL) return Produced::kLater;
-    complain(record.topic, rd_kafka_error_string(error.get()));
-    metrics_.failed(index_of(record.topic));
-    release(record.key.size() + record.value.size(), waiting.second);
-    return Produced::kNever;
+  void break_producers(const std::string& why) {
+    const std::lock_guard lock(mutex_);
+    for (Producer& producer : producers_) {
+      if (producer.client) {
+        rd_kafka_test_fatal_error(producer.client.get(),
+                                  RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, why.c_str());
+      }
+    }
   }
 
-  /// Takes a record out of the bound. Needs mutex_.
-  void release(std::size_t bytes, std::int64_t second) {
-    records_ -= 1;
-    bytes_ -= bytes;
-    const auto found = accepted_at_.find(second);
-    if (found != accepted_at_.end() && --found->second == 0) accepted_at_.erase(found);
-    room_.notify_all();
+ private:
+  enum class Phase : std::uint8_t { kNew, kRunning, kStopped };
+
+  /// One of the two producers: what market data does must not touch what must be delivered.
+  struct Producer {
+    Impl* owner = nullptr;
+    AfterRefusal after_refusal = AfterRefusal::kGoOn;
+    // The handles and the queue go before the client.
+    KafkaPtr<rd_kafka_t> client;
+    KafkaPtr<rd_kafka_queue_t> queue;
+    TopicHandles handles;
+    // Guarded by the owner's mutex_.
+    bool usable = false;
+    std::string fatal;   // why it can go no further; empty = it can
+    int made_again = 0;  // since the last acknowledgement
+    Time make_at{};
+  };
+
+  /// How it stands with delivering what is in a lane. Guarded by mutex_.
+  struct Delivery {
+    std::string refusal;  // what the broker said last; empty = it takes records
+    int refusals = 0;     // since the last acknowledgement
+    Time refused_at{};
+    Time retry_at{};
+  };
+
+  static constexpr std::size_t kMarket = 0;
+  static constexpr std::size_t kMustDeliver = 1;
+  Producer& producer_of(TopicId topic) {
+    return producers_[identity(topic).must_deliver ? kMustDeliver : kMarket];
+  }
+  Producer& must_deliver() { return producers_[kMustDeliver]; }
+
+  // --- producers ---
+
+  void make(Producer& producer) {
+    producer.owner = this;
+    // The lanes keep the bounds; librdkafka's own are a little above, so that it never refuses.
+    const std::size_t lanes = RecordLanes::kLanes;
+    KafkaPtr<rd_kafka_t> client = make_producer(
+        settings_, brokers(), producer.after_refusal, limits_.window.records * lanes + lanes,
+        kWindowBytes * lanes * 2, {.delivered = on_report, .error = on_error, .opaque = &producer});
+    TopicHandles handles = make_handles(client.get(), topics_);
+    KafkaPtr<rd_kafka_queue_t> queue{rd_kafka_queue_get_main(client.get())};
+    rd_kafka_queue_cb_event_enable(
+        queue.get(), [](rd_kafka_t*, void* wake) { static_cast<const Wake*>(wake)->up(); }, &wake_);
+    const std::lock_guard lock(mutex_);
+    producer.client = std::move(client);
+    producer.handles = std::move(handles);
+    producer.queue = std::move(queue);
+    producer.fatal.clear();
+    producer.usable = true;
+  }
+
+  /// Everything that it was given and that is not acknowledged comes back.
+  void take_back(Producer& producer) {
+    if (!producer.client) return;
+    {
+      const std::lock_guard lock(mutex_);
+      producer.usable = false;
+    }
+    rd_kafka_poll(producer.client.get(), 0);
+    rd_kafka_purge(producer.client.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    const auto end = steady_clock::now() + kPurgeWithin;
+    while (rd_kafka_outq_len(producer.client.get()) > 0 && steady_clock::now() < end) {
+      rd_kafka_poll(producer.client.get(), 50);
+    }
+  }
+
+  void unmake(Producer& producer) {
+    if (!producer.client) return;
+    rd_kafka_queue_cb_event_enable(producer.queue.get(), nullptr, nullptr);
+    TopicHandles handles;
+    KafkaPtr<rd_kafka_t> client;
+    {
+      const std::lock_guard lock(mutex_);
+      handles = std::move(producer.handles);
+      client = std::move(producer.client);
+      producer.queue.reset();
+    }
+    handles = {};
+    client.reset();
+    // A report that never came is of a client that is gone: its records are to be sent again.
+    const std::lock_guard lock(mutex_);
+    lanes_.all_back([&](TopicId topic) { return &producer_of(topic) == &producer; });
+  }
+
+  /// A producer that met a fatal error is replaced, at first at once, then ever more rarely.
+  void make_again_if_due(Producer& producer) {
+    std::string why;
+    {
+      const std::lock_guard lock(mutex_);
+      if (producer.fatal.empty() || steady_clock::now() < producer.make_at) return;
+      why = producer.fatal;
+    }
+    take_back(producer);
+    unmake(producer);
+    try {
+      make(producer);
+    } catch (const std::exception& e) {
+      spdlog::error("kafka: the producer cannot be made anew: {}", e.what());
+      const std::lock_guard lock(mutex_);
+      producer.fatal = why;
+      producer.make_at = steady_clock::now() + patience_.last_retry;
+      return;
+    }
+    const std::lock_guard lock(mutex_);
+    last_fatal_ = why;
+    ++producer.made_again;
+    producer.make_at = steady_clock::now() + wait_after(producer.made_again);
+    look_at_ = Time{};
+    doubtful_ = true;  // the new handles know no partitions yet
+  }
+
+  milliseconds wait_after(int failures) const {
+    constexpr int kDoublings = 10;
+    return std::min(patience_.first_retry * (1 << std::clamp(failures - 1, 0, kDoublings)),
+                    patience_.last_retry);
+  }
+
+  // --- records in and out ---
+
+  /// Hands over what may go of a lane, at most so many records. Needs mutex_.
+  void hand_over(std::size_t lane, std::size_t at_most) {
+    const TopicId id = RecordLanes::topic_of(lane);
+    const TopicKeeper::Topic& topic = keeper_[id];
+    Producer& producer = producer_of(id);
+    if (!contact_ || doubtful_ || !topic.ready || !producer.usable || !producer.fatal.empty()) {
+      return;
+    }
+    const Delivery& delivery = delivery_[lane];
+    if (delivery.refusals > 0 && identity(id).must_deliver &&
+        steady_clock::now() < delivery.retry_at) {
+      return;
+    }
+    for (std::size_t i = 0; i < at_most; ++i) {
+      Item* const item = lanes_.next(lane);
+      if (item == nullptr || !produce(producer, topic, *item)) return;
+    }
+  }
+
+  /// Hands a record to librdkafka. False: nothing more of its lane now. Needs mutex_.
+  bool produce(Producer& producer, const TopicKeeper::Topic& topic, Item& item) {
+    KafkaRecord& record = item.record;
+    rd_kafka_headers_t* const headers = headers_of(record);
+    std::array<rd_kafka_vu_t, 6> fields{};
+    fields[0] = field(RD_KAFKA_VTYPE_RKT);
+    fields[0].u.rkt = producer.handles[index_of(record.topic)].get();
+    fields[1] = field(RD_KAFKA_VTYPE_PARTITION);
+    fields[1].u.i32 = partition_of(record, topic);
+    // No copy: the record stays where it is until it is reported on.
+    fields[2] = field(RD_KAFKA_VTYPE_KEY, record.key);
+    fields[3] = field(RD_KAFKA_VTYPE_VALUE, record.value);
+    fields[4] = field(RD_KAFKA_VTYPE_HEADERS);
+    fields[4].u.headers = headers;
+    fields[5] = field(RD_KAFKA_VTYPE_OPAQUE);
+    fields[5].u.ptr = &item;
+    const KafkaPtr<rd_kafka_error_t> error{
+        rd_kafka_produceva(producer.client.get(), fields.data(), fields.size())};
+    if (!error) {
+      lanes_.handed_over(item);
+      return true;
+    }
+    rd_kafka_headers_destroy(headers);
+    const rd_kafka_resp_err_t code = rd_kafka_error_code(error.get());
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) return false;
+    if (failure_of(code) == Failure::kGivenBack) {
+      if (no_such_place(code)) doubt();
+      return false;
+    }
+    // librdkafka itself will not have it, today or later: no broker was asked.
+    const TopicId id = record.topic;
+    complain(id, rd_kafka_error_string(error.get()));
+    metrics_.failed(index_of(id));
+    ++refused_here_[index_of(id)];
+    forget(item);
+    lanes_.refuse(item);
+    emptied_.notify_all();
+    return true;
+  }
+
+  /// A key's partition is Kafka's own choice, made here so that a topic which comes back with fewer
+  /// partitions does not move it.
+  static int partition_of(const KafkaRecord& record, const TopicKeeper::Topic& topic) {
+    switch (identity(record.topic).partitioning) {
+      case Partitioning::kVenue:
+        return record.partition;
+      case Partitioning::kKey:
+        return rd_kafka_msg_partitioner_murmur2(nullptr, record.key.data(), record.key.size(),
+                                                topic.partitions, nullptr, nullptr);
+      case Partitioning::kSingle:
+        break;
+    }
+    return 0;
+  }
+
+  void hand_over_all() {
+    // In slices, so that publish() is never kept waiting for long.
+    constexpr std::size_t kSlice = 500;
+    for (std::size_t lane = 0; lane < RecordLanes::kLanes; ++lane) {
+      const std::lock_guard lock(mutex_);
+      hand_over(lane, kSlice);
+    }
+  }
+
+  /// A record that will not go any more: it cannot be asked for by the next run either. Needs
+  /// mutex_.
+  void forget(const Item& item) {
+    if (item.resumed && resumed_left_ > 0) --resumed_left_;
+  }
+
+  /// For want of room. Called from lanes_, so with mutex_.
+  void left_out(const Item& item, RecordLanes::Left why) {
+    const std::size_t topic = index_of(item.record.topic);
+    forget(item);
+    if (why == RecordLanes::Left::kConflated) {
+      metrics_.conflated(topic);
+      return;
+    }
+    metrics_.dropped(topic);
+    if (identity(item.record.topic).must_deliver) {
+      ++must_dropped_;
+      must_dropped_at_ = steady_clock::now();
+    }
   }
 
   /// At most a line every few seconds: a topic that refuses one record refuses thousands. Needs
   /// mutex_.
-  void complain(TopicId topic, const char* why) {
+  void complain(TopicId topic, const std::string& why) {
     const auto now = steady_clock::now();
     ++unsaid_;
     if (now < quiet_until_) return;
-    spdlog::error("kafka: {} record(s) not delivered, the last to {}: {}", unsaid_,
-                  topics_.name(topic), why);
+    spdlog::error("kafka: {} record(s) refused, the last to {}: {}", unsaid_, topics_.name(topic),
+                  why);
     unsaid_ = 0;
     quiet_until_ = now + seconds{10};
   }
 
-  /// The `ce_id` of a message; empty when it cannot be read.
-  static std::string_view id_of(const rd_kafka_message_t* message) {
-    rd_kafka_headers_t* headers = nullptr;
-    const void* value = nullptr;
-    std::size_t size = 0;
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        rd_kafka_header_get_last(headers, "ce_id", &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return {};
-    }
-    return {static_cast<const char*>(value), size};
-  }
+  // --- what librdkafka reports ---
 
-  static void on_delivered(rd_kafka_t* /*client*/, const rd_kafka_message_t* message,
-                           void* opaque) {
-    Impl& self = *static_cast<Impl*>(opaque);
-    const TopicId topic = packed_topic(message->_private);
-    if (self.acknowledged_ && message->err == RD_KAFKA_RESP_ERR_NO_ERROR &&
-        identity(topic).must_deliver) {
-      self.acknowledged_(id_of(message));
+  static void on_report(rd_kafka_t* client, const rd_kafka_message_t* message, void* opaque) {
+    Producer& producer = *static_cast<Producer*>(opaque);
+    Impl& self = *producer.owner;
+    Item& item = *static_cast<Item*>(message->_private);
+    const TopicId topic = item.record.topic;
+    const bool delivered = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (delivered && self.acknowledged_ && identity(topic).must_deliver) {
+      self.acknowledged_(item.record.id);
     }
     const std::lock_guard lock(self.mutex_);
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (delivered) {
       self.metrics_.delivered(index_of(topic), microseconds{rd_kafka_message_latency(message)});
-      self.recovered();
+      self.delivered(producer, item);
     } else {
-      self.metrics_.failed(index_of(topic));
-      self.complain(topic, rd_kafka_err2str(message->err));
+      std::array<char, 16> unused{};
+      const bool ended =
+          rd_kafka_fatal_error(client, unused.data(), unused.size()) != RD_KAFKA_RESP_ERR_NO_ERROR;
+      self.not_delivered(message->err, ended, item);
     }
-    self.release(message->key_len + message->len, packed_second(message->_private));
+    if (self.lanes_.records() == 0) self.emptied_.notify_all();
+  }
+
+  /// Needs mutex_.
+  void delivered(Producer& producer, Item& item) {
+    Delivery& delivery = delivery_[item.lane];
+    if (delivery.refusals > 0) {
+      spdlog::info("kafka: {} takes records again", topics_.name(item.record.topic));
+    }
+    delivery = {};
+    producer.made_again = 0;
+    answers_ = true;
+    down_reason_.clear();
+    forget(item);
+    lanes_.acknowledged(item, steady_clock::now());
+  }
+
+  /// Needs mutex_.
+  void not_delivered(rd_kafka_resp_err_t code, bool producer_ended, Item& item) {
+    const TopicId topic = item.record.topic;
+    const bool must = identity(topic).must_deliver;
+    if (no_such_place(code)) doubt();
+    if (failure_of(code) == Failure::kGivenBack || (producer_ended && !must)) {
+      lanes_.came_back(item);
+      return;
+    }
+    Delivery& delivery = delivery_[item.lane];
+    const auto now = steady_clock::now();
+    const std::string why = write_error(code);
+    complain(topic, why);
+    // All that one refusal brings back is one refusal.
+    if (delivery.refusals == 0 || now >= delivery.retry_at) {
+      ++delivery.refusals;
+      delivery.retry_at = now + wait_after(delivery.refusals);
+    }
+    delivery.refusal = why;
+    delivery.refused_at = now;
+    if (must) {
+      metrics_.refused(index_of(topic));
+      lanes_.narrow(topic);
+      lanes_.came_back(item);
+    } else {
+      metrics_.failed(index_of(topic));
+      forget(item);
+      lanes_.give_up(item);
+    }
+  }
+
+  /// The topics may not be what they were: nothing more goes out before they were looked at. Needs
+  /// mutex_.
+  void doubt() {
+    if (doubtful_) return;
+    doubtful_ = true;
+    look_at_ = Time{};
+    wake_.up();
   }
 
   static void on_error(rd_kafka_t* client, int code, const char* reason, void* opaque) {
-    Impl& self = *static_cast<Impl*>(opaque);
+    Producer& producer = *static_cast<Producer*>(opaque);
+    Impl& self = *producer.owner;
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
       std::array<char, 512> text{};
       rd_kafka_fatal_error(client, text.data(), text.size());
-      spdlog::error("kafka: fatal: {}", text.data());
-      self.set_state(Status::kFailed, text.data());
+      const std::lock_guard lock(self.mutex_);
+      // One that stops at a refusal is meant to; the refusal is what is told of.
+      const bool meant = producer.after_refusal == AfterRefusal::kStop;
+      spdlog::log(meant ? spdlog::level::debug : spdlog::level::err,
+                  "kafka: the producer ends and is made anew: {}", text.data());
+      producer.fatal = text.data();
+      self.wake_.up();
     } else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
       const std::lock_guard lock(self.mutex_);
-      if (self.state_.status != Status::kReady) return;
+      if (!self.answers_) return;
       spdlog::warn("kafka: {}; records wait", reason);
-      self.state_.status = Status::kDown;
-      self.state_.detail = reason;
+      self.answers_ = false;
+      self.down_reason_ = reason;
+      self.doubt();
     }
   }
 
-  /// A broker has answered. Needs mutex_.
-  void recovered() {
-    if (state_.status != Status::kDown) return;
-    spdlog::info("kafka: a broker answers again");
-    state_.status = Status::kReady;
-    state_.detail.clear();
-  }
-
-  void adopt(std::optional<TopicHandles> handles) {
-    if (!handles) return;
-    const std::lock_guard lock(mutex_);
-    handles_ = std::move(*handles);
-    ready_ = true;
-    state_.status = Status::kReady;
-    state_.detail.clear();
-  }
+  // --- the worker ---
 
   void work(const std::stop_token& stop) {
-    auto next_try = steady_clock::now() + kRetryEvery;
     auto next_report = steady_clock::now();
     while (!stop.stop_requested()) {
-      serve_reports();
-      const auto now = steady_clock::now();
-      heartbeat_.beat(now);
-      if (now >= next_try) {
-        if (status() != Status::kReady) heartbeat_.beat(now, kLongestTry);
-        connect_again();
-        next_try = steady_clock::now() + kRetryEvery;
+      wake_.wait(kIdle);
+      heartbeat_.beat(steady_clock::now());
+      for (Producer& producer : producers_) {
+        if (producer.client) rd_kafka_poll(producer.client.get(), 0);
+        make_again_if_due(producer);
       }
-      hand_over_pending();
+      look_if_due(stop);
+      hand_over_all();
+      const auto now = steady_clock::now();
       if (now >= next_report) {
         report();
         next_report = now + kReportEvery;
@@ -383,99 +643,270 @@ class KafkaPublisher::Impl {
     room_.wait_for(lock, kIdle, [] { return false; });
   }
 
-  /// While no broker answers: looks whether one does now.
-  void connect_again() {
-    const Status now = status();
-    if (now == Status::kConnecting) {
-      try {
-        adopt(prepare_topics(producer_.get(), topics_, milliseconds{500}));
-        if (status() == Status::kReady) spdlog::info("kafka: connected to {}", brokers());
-      } catch (const std::exception& e) {
-        spdlog::error("{}", e.what());
-        set_state(Status::kFailed, e.what());
-      }
-    } else if (now == Status::kDown) {
-      const rd_kafka_metadata_t* metadata = nullptr;
-      if (rd_kafka_metadata(producer_.get(), 0, nullptr, &metadata, 300) ==
-          RD_KAFKA_RESP_ERR_NO_ERROR) {
-        rd_kafka_metadata_destroy(metadata);
-        const std::lock_guard lock(mutex_);
-        recovered();
-      }
+  void refresh_market_handles(milliseconds patience) {
+    if (producers_[kMarket].client) {
+      static_cast<void>(look_at_topics(producers_[kMarket].client.get(), topics_, patience));
     }
   }
 
-  void hand_over_pending() {
-    // In slices, so that publish() is never kept waiting for long.
-    constexpr std::size_t kSlice = 500;
-    for (bool more = true; more;) {
+  void look_if_due(const std::stop_token& stop) {
+    {
       const std::lock_guard lock(mutex_);
-      if (!ready_) return;
-      for (std::size_t i = 0; i < kSlice && !pending_.empty(); ++i) {
-        if (produce(pending_.front()) == Produced::kLater) return;
-        pending_.pop_front();
-      }
-      more = !pending_.empty();
+      if (steady_clock::now() < look_at_ || !must_deliver().client) return;
     }
+    // The keeper is the worker's; who hands records over reads it under the lock.
+    TopicKeeper looked = copy_of_keeper();
+    const bool answered = looked.look(must_deliver().client.get(), kLookPatience,
+                                      [&stop] { return stop.stop_requested(); });
+    if (answered) refresh_market_handles(kLookPatience);
+    const std::lock_guard lock(mutex_);
+    if (answered) {
+      if (!contact_) spdlog::info("kafka: connected to {}", brokers());
+      if (contact_ && !answers_) spdlog::info("kafka: a broker answers again");
+      contact_ = true;
+      answers_ = true;
+      down_reason_.clear();
+      doubtful_ = false;
+      keeper_ = std::move(looked);
+    } else {
+      if (contact_ && answers_) spdlog::warn("kafka: no broker answers; records wait");
+      answers_ = false;
+      doubtful_ = true;
+    }
+    const bool settled = answered && keeper_.complete();
+    look_at_ = steady_clock::now() + (settled ? patience_.look_every : kLookAgain);
+    if (answered && !settled && keeper_.unsettled()) look_at_ = steady_clock::now() + kLookSoon;
+  }
+
+  TopicKeeper copy_of_keeper() const {
+    const std::lock_guard lock(mutex_);
+    return keeper_;
   }
 
   void report() {
-    const std::lock_guard lock(mutex_);
-    std::optional<microseconds> oldest;
-    if (!accepted_at_.empty()) {
-      const Timestamp since{seconds{accepted_at_.begin()->first}};
-      oldest = std::max(microseconds{0}, clock_.now() - since);
-    }
-    metrics_.set_queue(records_, bytes_, oldest);
-    stuck_ = oldest && *oldest > kTooLong;
-    metrics_.set_connected(state_.status == Status::kReady && !stuck_);
-  }
-
-  void set_state(Status to, std::string detail) {
+    bool all_taken_up = false;
     {
       const std::lock_guard lock(mutex_);
-      state_.status = to;
-      state_.detail = std::move(detail);
+      const auto now = steady_clock::now();
+      std::optional<microseconds> oldest;
+      if (const auto since = lanes_.oldest()) {
+        oldest = std::chrono::duration_cast<microseconds>(now - *since);
+      }
+      metrics_.set_queue(lanes_.records(), lanes_.bytes(), oldest);
+      const Status status = state_of(now).status;
+      metrics_.set_connected(status == Status::kReady || status == Status::kFailed);
+      metrics_.set_delivering(status == Status::kReady);
+      if (resumed_ && resumed_left_ == 0 && phase_ == Phase::kRunning) {
+        resumed_ = false;
+        all_taken_up = true;
+      }
     }
-    room_.notify_all();
+    if (all_taken_up) remove_undelivered();
   }
-  Status status() const {
+
+  // --- how it stands ---
+
+  /// Needs mutex_.
+  State state_of(Time now) const {
+    State state;
+    state.embedded = embedded_wanted_;
+    const auto because = [&state](Status status, std::string reason) {
+      if (state.reasons.empty() || status == Status::kFailed) state.status = status;
+      state.reasons.push_back(std::move(reason));
+    };
+    state.status = Status::kReady;
+    if (!refused_start_.empty()) {
+      because(Status::kFailed, refused_start_);
+    } else if (phase_ != Phase::kRunning) {
+      because(Status::kStopped, phase_ == Phase::kNew ? "not started" : "stopped");
+    } else if (!contact_) {
+      because(Status::kConnecting, "no broker has answered yet");
+    } else if (!answers_) {
+      because(Status::kDown,
+              down_reason_.empty() ? "no broker answers" : "no broker answers: " + down_reason_);
+    } else {
+      add_reasons(now, because);
+    }
+    for (std::size_t i = 0; i < state.reasons.size(); ++i) {
+      state.detail += (i == 0 ? "" : "; ") + state.reasons[i];
+    }
+    if (state.reasons.empty() && state.embedded) {
+      state.detail = "embedded broker: for trying things out, nothing survives a restart";
+    }
+    state.notices = notices_;
+    if (must_dropped_ > 0) {
+      state.notices.push_back(std::to_string(must_dropped_) +
+                              " record(s) that must be delivered found no room and were dropped");
+    }
+    for (const TopicIdentity& topic : kTopics) {
+      if (!topic.must_deliver || refused_here_[index_of(topic.id)] == 0) continue;
+      state.notices.push_back(topics_.name(topic.id) + ": " +
+                              std::to_string(refused_here_[index_of(topic.id)]) +
+                              " record(s) too large to be sent were given up");
+    }
+    return state;
+  }
+
+  template <class Because>
+  void add_reasons(Time now, const Because& because) const {
+    std::vector<TopicId> stuck;
+    bool all_stuck = true;
+    for (const TopicIdentity& topic : kTopics) {
+      const std::string& name = topics_.name(topic.id);
+      if (const std::string& problem = keeper_[topic.id].problem; !problem.empty()) {
+        because(Status::kFailed, name + ": " + problem);
+      } else if (const std::string* const refusal = refusal_of(topic, now)) {
+        because(Status::kFailed, name + ": " + *refusal);
+      } else if (const auto since = lanes_.waiting_since(topic.id)) {
+        if (now - *since >= patience_.unacknowledged) {
+          stuck.push_back(topic.id);
+        } else {
+          all_stuck = false;
+        }
+      }
+    }
+    const std::string text = "nothing acknowledged for " +
+                             std::to_string(patience_.unacknowledged.count() / 1000) +
+                             " s while records wait";
+    if (!stuck.empty() && all_stuck) {
+      because(Status::kDown, text);
+    } else {
+      for (const TopicId topic : stuck) because(Status::kDown, topics_.name(topic) + ": " + text);
+    }
+    for (const Producer& producer : producers_) {
+      // One that stops at a refusal is told of by the refusal.
+      if (producer.made_again > 1 && producer.after_refusal == AfterRefusal::kGoOn) {
+        because(Status::kFailed, "the producer ends again and again: " + last_fatal_);
+      }
+    }
+    if (must_dropped_at_ && now - *must_dropped_at_ < seconds{60}) {
+      because(Status::kFailed, "records that must be delivered find no room and are dropped");
+    }
+  }
+
+  /// What a broker says against records of the topic; null = nothing. Needs mutex_.
+  const std::string* refusal_of(const TopicIdentity& topic, Time now) const {
+    for (std::size_t lane = 0; lane < RecordLanes::kLanes; ++lane) {
+      const Delivery& delivery = delivery_[lane];
+      if (RecordLanes::topic_of(lane) != topic.id || delivery.refusals == 0) continue;
+      // Market data that was refused is gone: it says something for a while only.
+      if (topic.must_deliver || now - delivery.refused_at < kRefusalLasts) return &delivery.refusal;
+    }
+    return nullptr;
+  }
+
+  // --- from run to run ---
+
+  void take_up_undelivered() {
+    if (undelivered_file_.empty()) return;
+    Undelivered found = read_undelivered(undelivered_file_);
     const std::lock_guard lock(mutex_);
-    return state_.status;
+    if (!found.moved_aside.empty()) {
+      spdlog::error("kafka: what the run before left undelivered was damaged; it is now {}",
+                    found.moved_aside);
+      notices_.push_back("damaged undelivered records moved to " + found.moved_aside);
+    }
+    if (found.records.empty()) return;
+    spdlog::info("kafka: {} record(s) of the run before are to be delivered", found.records.size());
+    resumed_ = true;
+    for (KafkaRecord& record : found.records) {
+      taken_up_.insert(record.id);
+      ++resumed_left_;
+      lanes_.add(std::move(record), steady_clock::now(), true);
+    }
+  }
+
+  void remove_undelivered() const {
+    std::error_code failed;
+    std::filesystem::remove(undelivered_file_, failed);
+    if (failed) {
+      spdlog::error("kafka: {} cannot be removed and will be sent again: {}",
+                    undelivered_file_.string(), failed.message());
+    }
+  }
+
+  /// What is left at the end: kept for the next run, or lost and counted.
+  void keep_undelivered() {
+    std::vector<KafkaRecord> records;
+    {
+      const std::lock_guard lock(mutex_);
+      for (Item& item : lanes_.take_all()) {
+        if (identity(item.record.topic).must_deliver) {
+          records.push_back(std::move(item.record));
+        } else {
+          metrics_.failed(index_of(item.record.topic));
+        }
+      }
+    }
+    std::string why_lost = "there is no state_dir";
+    if (!undelivered_file_.empty()) {
+      if (records.empty()) {
+        if (resumed_) remove_undelivered();
+        return;
+      }
+      auto error = make_private_folder(undelivered_file_.parent_path());
+      if (!error) error = replace_file(undelivered_file_, encode_undelivered(records));
+      if (!error) {
+        spdlog::warn("kafka: {} record(s) that must be delivered are kept for the next run",
+                     records.size());
+        return;
+      }
+      why_lost = *error;
+    }
+    if (records.empty()) return;
+    spdlog::error("kafka: {} record(s) that must be delivered are lost: {}", records.size(),
+                  why_lost);
+    for (const KafkaRecord& record : records) metrics_.failed(index_of(record.topic));
   }
 
   const config::KafkaSettings settings_;
   const Topics topics_;
   metrics::PublishMetrics& metrics_;
-  const Clock& clock_;
-  const std::size_t max_records_;
+  const Patience patience_;
+  const RecordLanes::Limits limits_;
   Heartbeat heartbeat_;
+  std::filesystem::path undelivered_file_;  // empty = nothing outlives this run
   Acknowledged acknowledged_;
+  std::set<std::string, std::less<>> taken_up_;  // ids; fixed by start()
+  bool embedded_wanted_ = false;                 // fixed by start()
+  Wake wake_;
 
   mutable std::mutex mutex_;
-  std::condition_variable room_;  // records_ fell or the state changed
+  std::condition_variable emptied_;  // nothing waits any more, or the end
   // All guarded by mutex_.
-  State state_;
-  bool ready_ = false;       // handles_ are there
-  bool stuck_ = false;       // the oldest record waits for too long
-  std::size_t records_ = 0;  // accepted, not yet reported on
-  std::size_t bytes_ = 0;
-  std::map<std::int64_t, std::size_t> accepted_at_;  // how many of them, by the second
-  std::deque<Waiting> pending_;
+  Phase phase_ = Phase::kNew;
+  RecordLanes lanes_;
+  TopicKeeper keeper_;
+  std::string refused_start_;
+  bool contact_ = false;   // a broker has answered once
+  bool answers_ = false;   // and does now
+  bool doubtful_ = false;  // the topics must be looked at first
+  Time look_at_{};
+  std::string down_reason_;
+  std::string last_fatal_;
+  std::array<Delivery, RecordLanes::kLanes> delivery_;
+  std::array<std::uint64_t, kTopicCount> refused_here_{};  // by librdkafka itself
+  std::uint64_t must_dropped_ = 0;
+  std::optional<Time> must_dropped_at_;
+  std::size_t resumed_left_ = 0;  // records of the run before that are not acknowledged
+  bool resumed_ = false;          // their file is still there
+  std::vector<std::string> notices_;
   std::size_t unsaid_ = 0;
-  steady_clock::time_point quiet_until_{};
+  Time quiet_until_{};
 
-  // Set by start(), used by every thread after it. The handles go before the producer, it before
-  // the broker.
+  // Changed by start(), the worker and stop(), one after the other. The broker goes last.
   std::optional<EmbeddedBroker> embedded_;
-  KafkaPtr<rd_kafka_t> producer_;
-  TopicHandles handles_;
+  std::array<Producer, 2> producers_ = [] {
+    std::array<Producer, 2> both;
+    both[kMustDeliver].after_refusal = AfterRefusal::kStop;
+    return both;
+  }();
   std::jthread worker_;
 };
 
 KafkaPublisher::KafkaPublisher(const config::Settings& settings, metrics::PublishMetrics& metrics,
-                               const Clock& clock)
-    : impl_(std::make_unique<Impl>(settings, metrics, clock)) {}
+                               const Patience& patience)
+    : impl_(std::make_unique<Impl>(settings, metrics, patience)) {}
 
 KafkaPublisher::~KafkaPublisher() = default;
 
@@ -484,6 +915,8 @@ void KafkaPublisher::on_acknowledged(Acknowledged acknowledged) {
 }
 
 void KafkaPublisher::start() { impl_->start(); }
+
+bool KafkaPublisher::took_up(std::string_view id) const { return impl_->took_up(id); }
 
 bool KafkaPublisher::publish(KafkaRecord record) { return impl_->publish(std::move(record)); }
 
@@ -498,5 +931,7 @@ const Heartbeat& KafkaPublisher::heartbeat() const { return impl_->heartbeat(); 
 std::string KafkaPublisher::brokers() const { return impl_->brokers(); }
 
 const Topics& KafkaPublisher::topics() const { return impl_->topics(); }
+
+void KafkaPublisher::break_producers(const std::string& why) { impl_->break_producers(why); }
 
 }  // namespace spreadwatch::publish

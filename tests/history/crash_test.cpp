@@ -139,19 +139,24 @@ class Life final : private spread::EventSink {
       for (const char* const asset : {"BTC", "ETH"}) put(asset, 103);
       pass(milliseconds{150});  // both open
       put("BTC", 104);          // an update
-      log_.tick(now_);
+      write();
       put("BTC", 99);
       pass(milliseconds{150});  // BTC closes as converged
-      log_.tick(now_ += seconds{1});
+      now_ += seconds{1};
+      write();
     }
   }
   /// The end of the last life: everything closes.
   void end() {
     engine_.finish(now_);
-    log_.tick(now_ + seconds{1});
+    now_ += seconds{1};
+    write();
   }
 
  private:
+  void write() {
+    log_.write(now_, [this](const OpportunityEvent& e) { send(e); });
+  }
   void put(const std::string& asset, std::int64_t bid) {
     for (const auto& [venue, b] :
          {std::pair{VenueId::kOkx, std::int64_t{99}}, std::pair{VenueId::kBinance, bid}}) {
@@ -180,7 +185,8 @@ class Life final : private spread::EventSink {
   void on_spread(const spread::SpreadEvent&) override {}
   void on_opportunity(const OpportunityEvent& event) override {
     fault_point();
-    log_.on(event, [this](const OpportunityEvent& e) { send(e); });
+    log_.on(event);
+    write();
   }
 
   config::Loaded loaded_;

@@ -1,8 +1,11 @@
 #include "history/opportunity_store.h"
 
 #include <doctest/doctest.h>
+#include <sqlite3.h>
 
 #include <fstream>
+#include <map>
+#include <optional>
 
 #include "folder.h"
 #include "history/opportunity_log.h"
@@ -105,12 +108,12 @@ TEST_CASE("what was delivered is not sent again; the rest is, in order") {
   const Folder folder;
   {
     OpportunityLog log(open_store(folder.path).store);
-    const auto nowhere = [](const OpportunityEvent&) {};
-    log.on(event("a", Kind::kOpen), nowhere);
-    log.on(event("b", Kind::kOpen), nowhere);
-    log.on(event("a", Kind::kClose), nowhere);
+    log.on(event("a", Kind::kOpen));
+    log.on(event("b", Kind::kOpen));
+    log.on(event("a", Kind::kClose));
+    log.write(kNow, [](const OpportunityEvent&) {});
     log.delivered("a", Kind::kOpen);
-    log.tick(kNow);
+    log.write(kNow + seconds{1}, [](const OpportunityEvent&) {});
   }
   OpportunityLog log(open_store(folder.path).store);
   std::vector<std::string> sent;
@@ -186,31 +189,226 @@ TEST_CASE("a store that cannot be had is refused with the file's name") {
   CHECK(refusal(folder.path / "file").find("state_dir") != std::string::npos);
 }
 
-TEST_CASE("a store that cannot write says so and holds no event back") {
-  class Full final : public OpportunityStore {
-   public:
-    bool keep(const OpportunityEvent&) override { return working; }
-    void mark_sent(std::string_view, Kind) override {}
-    bool flush() override { return working; }
-    std::vector<OpportunityEvent> open() override { return {}; }
-    std::optional<Timestamp> latest() override { return {}; }
-    std::vector<OpportunityEvent> unsent() override { return {}; }
-    std::size_t prune(Timestamp, std::size_t) override { return 0; }
-    const std::string& error() const override { return text; }
-    bool working = false;
-    std::string text = "disk full";
+/// SQLite's own file layer over a disk whose room a test decides on.
+namespace small_disk {
+
+bool full = false;
+std::map<const sqlite3_file*, const sqlite3_io_methods*> original;
+sqlite3_vfs* base = nullptr;
+
+int write(sqlite3_file* f, const void* data, int size, sqlite3_int64 offset) {
+  return full ? SQLITE_FULL : original.at(f)->xWrite(f, data, size, offset);
+}
+int open(sqlite3_vfs* /*vfs*/, const char* name, sqlite3_file* f, int flags, int* out) {
+  static std::map<const sqlite3_io_methods*, const sqlite3_io_methods*> wrapped;
+  const int code = base->xOpen(base, name, f, flags, out);
+  if (code != SQLITE_OK || f->pMethods == nullptr) return code;
+  const sqlite3_io_methods*& mine = wrapped[f->pMethods];
+  if (mine == nullptr) {
+    auto* const copy = new sqlite3_io_methods(*f->pMethods);
+    copy->xWrite = write;
+    mine = copy;
+  }
+  original[f] = f->pMethods;
+  f->pMethods = mine;
+  return code;
+}
+const char* name() {
+  static sqlite3_vfs vfs = [] {
+    base = sqlite3_vfs_find(nullptr);
+    sqlite3_vfs copy = *base;
+    copy.zName = "small-disk";
+    copy.xOpen = open;
+    copy.pNext = nullptr;
+    return copy;
+  }();
+  static const int registered = sqlite3_vfs_register(&vfs, 0);
+  REQUIRE(registered == SQLITE_OK);
+  return vfs.zName;
+}
+
+}  // namespace small_disk
+
+/// What a log sends, by id and kind.
+struct Sent {
+  std::vector<std::string> all;
+  OpportunityLog::Send take = [this](const OpportunityEvent& e) {
+    all.push_back(e.id + ":" + std::string{to_string(e.kind)});
   };
-  auto store = std::make_unique<Full>();
-  Full& full = *store;
-  OpportunityLog log(std::move(store));
-  int sent = 0;
-  log.on(event("a", Kind::kOpen), [&sent](const OpportunityEvent&) { ++sent; });
-  CHECK(sent == 1);
-  CHECK(log.failing());
-  CHECK(log.not_kept() == 1);
-  full.working = true;
-  log.tick(kNow);
-  CHECK_FALSE(log.failing());
+};
+
+TEST_CASE("on a full disk events wait, and are kept and sent when there is room, in order, once") {
+  const Folder folder;
+  Timestamp now = kNow;
+  Sent sent;
+  {
+    OpportunityLog log(open_store(folder.path, small_disk::name()).store);
+    log.on(event("a", Kind::kOpen));
+    log.write(now, sent.take);
+    CHECK(sent.all == std::vector<std::string>{"a:open"});
+    CHECK(log.state().reasons.empty());
+
+    small_disk::full = true;
+    log.on(event("a", Kind::kUpdate, now));
+    log.on(event("a", Kind::kClose, now + seconds{1}));
+    log.on(event("b", Kind::kOpen, now + seconds{1}));
+    // Nothing is sent, and nothing that does no work makes the reason go away.
+    for (int i = 0; i < 20; ++i) {
+      log.write(now += milliseconds{300}, sent.take);
+      REQUIRE(log.state().reasons.size() == 1);
+      CHECK(log.state().reasons[0].find("cannot be written") != std::string::npos);
+    }
+    CHECK(log.waiting() == 3);
+    CHECK(sent.all.size() == 1);
+    log.on(event("b", Kind::kClose, now + seconds{2}));
+
+    small_disk::full = false;
+    log.write(now += milliseconds{300}, sent.take);
+    CHECK(log.state().reasons.empty());
+    CHECK(log.waiting() == 0);
+    CHECK(log.kept() == 4);
+    CHECK(sent.all ==
+          std::vector<std::string>{"a:open", "a:update", "a:close", "b:open", "b:close"});
+    // The engine of another run would not know better: the first close is the only one.
+    log.on(event("a", Kind::kClose, now + seconds{9}));
+    log.write(now += seconds{1}, sent.take);
+    CHECK(sent.all.size() == 5);
+  }
+  CHECK(open_store(folder.path).store->open().empty());
+  const auto unsent = open_store(folder.path).store->unsent();
+  REQUIRE(unsent.size() == 4);
+  CHECK(unsent[1].time == kNow + seconds{1});
+}
+
+TEST_CASE("a run that ends on a full disk has sent nothing that the next one does not know") {
+  const Folder folder;
+  Sent sent;
+  {
+    OpportunityLog log(open_store(folder.path, small_disk::name()).store);
+    log.on(event("a", Kind::kOpen));
+    log.write(kNow, sent.take);
+    small_disk::full = true;
+    log.on(event("a", Kind::kClose, kNow + seconds{1}));
+    log.on(event("b", Kind::kOpen, kNow + seconds{1}));
+    log.write(kNow + seconds{1}, sent.take);
+    log.finish();
+  }
+  small_disk::full = false;
+  CHECK(sent.all == std::vector<std::string>{"a:open"});
+  const auto open = open_store(folder.path).store->open();
+  REQUIRE(open.size() == 1);
+  CHECK(open[0].id == "a");
+}
+
+TEST_CASE("what waits for the disk is bounded: updates that a later event makes up for go first") {
+  const Folder folder;
+  OpportunityLog log(open_store(folder.path, small_disk::name()).store, {}, 4);
+  small_disk::full = true;
+  log.on(event("a", Kind::kOpen));
+  log.on(event("a", Kind::kUpdate, kNow));
+  log.on(event("a", Kind::kUpdate, kNow + seconds{1}));
+  log.on(event("b", Kind::kOpen));
+  log.on(event("a", Kind::kClose));
+  CHECK(log.waiting() == 4);
+  CHECK(log.lost() == 1);
+  log.on(event("b", Kind::kClose));
+  CHECK(log.waiting() == 4);
+  CHECK(log.lost() == 2);
+  log.on(event("c", Kind::kOpen));
+  CHECK(log.waiting() == 4);
+  CHECK(log.lost() == 3);
+  CHECK(log.state().notices.size() == 1);
+  small_disk::full = false;
+  Sent sent;
+  log.write(kNow + seconds{1}, sent.take);
+  CHECK(sent.all == std::vector<std::string>{"a:open", "b:open", "a:close", "b:close"});
+}
+
+TEST_CASE("files deleted under the service are noticed and written anew with what is open") {
+  const Folder folder;
+  const auto dir = folder.path / "state";
+  const auto reopen = [&] { return open_store(dir); };
+  Sent sent;
+  Timestamp now = kNow;
+  OpportunityLog log(open_store(dir).store, reopen);
+  log.on(event("a", Kind::kOpen));
+  log.on(event("b", Kind::kOpen));
+  log.on(event("b", Kind::kClose));
+  log.write(now, sent.take);
+  log.delivered("a", Kind::kOpen);
+  log.on(event("a", Kind::kUpdate, now + seconds{1}));
+  log.write(now += seconds{1}, sent.take);
+
+  SUBCASE("the folder") { std::filesystem::remove_all(dir); }
+  SUBCASE("the database, with another one in its place") {
+    std::filesystem::rename(dir / "opportunities.db", dir / "away");
+    std::ofstream(dir / "opportunities.db").close();
+  }
+  SUBCASE("its log") { std::filesystem::remove(dir / "opportunities.db-wal"); }
+  log.on(event("c", Kind::kOpen));
+  log.write(now += seconds{1}, sent.take);
+  CHECK(log.state().reasons.empty());
+  CHECK(log.state().notices.size() == 1);
+  CHECK(sent.all.back() == "c:open");
+
+  // As a kill would leave it: what is there now is all there is.
+  const Folder copy;
+  std::filesystem::copy(dir, copy.path, std::filesystem::copy_options::recursive);
+  const auto store = open_store(copy.path).store;
+  const auto open = store->open();
+  REQUIRE(open.size() == 2);
+  check_same(open[0], event("a", Kind::kUpdate, kNow + seconds{1}));
+  CHECK(open[1].id == "c");
+  std::vector<std::string> unsent;
+  for (const OpportunityEvent& e : store->unsent()) unsent.push_back(e.id);
+  CHECK(unsent == std::vector<std::string>{"b", "b", "c"});
+}
+
+TEST_CASE("files that have gone and cannot be had again are a reason, and events wait") {
+  const Folder folder;
+  const auto dir = folder.path / "state";
+  bool possible = false;
+  OpportunityLog log(open_store(dir).store, [&]() -> OpenedStore {
+    if (!possible) throw StoreError("no room");
+    return open_store(dir);
+  });
+  Sent sent;
+  log.on(event("a", Kind::kOpen));
+  log.write(kNow, sent.take);
+  std::filesystem::remove_all(dir);
+  log.on(event("b", Kind::kOpen));
+  log.write(kNow + seconds{1}, sent.take);
+  REQUIRE(log.state().reasons.size() == 1);
+  CHECK(log.state().reasons[0].find("deleted or replaced") != std::string::npos);
+  CHECK(sent.all.size() == 1);
+  possible = true;
+  log.write(kNow + seconds{2}, sent.take);
+  CHECK(log.state().reasons.empty());
+  CHECK(sent.all.size() == 2);
+}
+
+TEST_CASE("the files are for their owner alone") {
+  using std::filesystem::perms;
+  const Folder folder;
+  const auto dir = folder.path / "deep" / "state";
+  const auto mode = [](const std::filesystem::path& p) {
+    return std::filesystem::status(p).permissions();
+  };
+  std::optional<OpenedStore> opened;
+  SUBCASE("new ones") {}
+  SUBCASE("those of an earlier version") {
+    std::filesystem::create_directories(dir);
+    std::filesystem::permissions(dir, perms{0700});
+    open_store(dir).store->keep(event("a", Kind::kOpen));
+    std::filesystem::permissions(dir / "opportunities.db", perms{0644});
+  }
+  opened = open_store(dir);
+  opened->store->keep(event("b", Kind::kOpen));
+  CHECK(mode(dir) == perms{0700});
+  for (const auto& entry : std::filesystem::directory_iterator(dir)) {
+    CAPTURE(entry.path());
+    CHECK(mode(entry.path()) == perms{0600});
+  }
 }
 
 }  // namespace

@@ -1,11 +1,15 @@
 #include <doctest/doctest.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ingest/backoff.h"
@@ -344,6 +348,37 @@ TEST_CASE("what is not a state file is an error, whatever it is") {
     CHECK_FALSE(decode_budgets(bad).has_value());
   }
   CHECK(decode_budgets(R"({"version":1,"venues":{"mtgox":{}}})").has_value());
+}
+
+TEST_CASE("the state file is for its owner alone, and is written anew when it goes away") {
+  std::string name = (std::filesystem::temp_directory_path() / "budgets-XXXXXX").string();
+  REQUIRE(mkdtemp(name.data()) != nullptr);
+  const std::filesystem::path dir = std::filesystem::path{name} / "state";
+  const std::filesystem::path file = dir / "budgets.json";
+  const auto eventually = [](const auto& holds) {
+    for (int i = 0; i < 1000 && !holds(); ++i) std::this_thread::sleep_for(10ms);
+    return holds();
+  };
+  BudgetStore store(file, [](BudgetStore::Operation, const std::string&) {});
+  store.save({{VenueId::kOkx, {"okx.example", {}}}});
+  REQUIRE(eventually([&] { return std::filesystem::exists(file); }));
+  using std::filesystem::perms;
+  CHECK(std::filesystem::status(file).permissions() == perms{0600});
+  CHECK(std::filesystem::status(dir).permissions() == perms{0700});
+  std::filesystem::remove_all(dir);
+  CHECK(eventually([&] { return std::filesystem::exists(file); }));
+  CHECK(store.state().error.empty());
+
+  // Where nothing can be written it says so, until that is done.
+  std::filesystem::remove_all(dir);
+  std::ofstream(dir).close();
+  store.save({{VenueId::kOkx, {"other.example", {}}}});
+  CHECK(eventually([&] { return !store.state().error.empty(); }));
+  std::filesystem::remove(dir);
+  CHECK(eventually([&] { return store.state().error.empty(); }));
+  CHECK(std::filesystem::exists(file));
+  store.finish();
+  std::filesystem::remove_all(name);
 }
 
 TEST_CASE("whoever is refused again and again waits out the venue's block") {

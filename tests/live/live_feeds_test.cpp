@@ -373,6 +373,15 @@ TEST_CASE("kept budgets that cannot be read or written are counted, and the feed
   CHECK(eventually(*feeds, [&](const auto&) {
     return setup.registry.text().find(counted) != std::string::npos;
   }));
+  // Whoever asks how it stands is told, and what was in a damaged file is not lost.
+  const BudgetStore::State state = feeds->budgets_state();
+  if (counted.find("\"read\"") != std::string::npos) {
+    CHECK(state.error.empty());
+    CHECK(state.moved_aside == (folder.path / "budgets.json.damaged-1").string());
+    CHECK(std::filesystem::exists(state.moved_aside));
+  } else {
+    CHECK(state.error.find("deeper") != std::string::npos);
+  }
 }
 
 TEST_CASE("all assets are those that two venues list, under each one's ticker") {

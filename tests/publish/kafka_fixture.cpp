@@ -81,6 +81,11 @@ void MockBroker::set_leader(const std::string& topic, int partition, bool presen
   }
 }
 
+void MockBroker::refuse_produce(const std::vector<rd_kafka_resp_err_t>& errors) {
+  constexpr std::int16_t kProduce = 0;
+  rd_kafka_mock_push_request_errors_array(cluster_.get(), kProduce, errors.size(), errors.data());
+}
+
 Consumer::Consumer(const std::string& brokers, const std::map<std::string, int>& partitions)
     : client_(make_client(RD_KAFKA_CONSUMER, {{"bootstrap.servers", brokers},
                                               {"group.id", "test"},
@@ -113,11 +118,15 @@ std::vector<Consumed> Consumer::read(std::size_t count, milliseconds deadline) {
   return all;
 }
 
-void create_topic(const std::string& brokers, const std::string& topic, int partitions) {
+bool create_topic(const std::string& brokers, const std::string& topic, int partitions,
+                  const std::map<std::string, std::string>& settings) {
   const KafkaPtr<rd_kafka_t> client =
       make_client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers}});
   const KafkaPtr<rd_kafka_NewTopic_t> wanted{
       rd_kafka_NewTopic_new(topic.c_str(), partitions, 1, nullptr, 0)};
+  for (const auto& [name, value] : settings) {
+    rd_kafka_NewTopic_set_config(wanted.get(), name.c_str(), value.c_str());
+  }
   std::array<rd_kafka_NewTopic_t*, 1> all = {wanted.get()};
   const KafkaPtr<rd_kafka_queue_t> queue{rd_kafka_queue_new(client.get())};
   rd_kafka_CreateTopics(client.get(), all.data(), all.size(), nullptr, queue.get());
@@ -125,6 +134,41 @@ void create_topic(const std::string& brokers, const std::string& topic, int part
   if (!event || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     throw std::runtime_error("cannot create " + topic);
   }
+  std::size_t count = 0;
+  const rd_kafka_topic_result_t** const results =
+      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
+  return count == 1 && rd_kafka_topic_result_error(results[0]) == RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void deny(const std::string& brokers, const std::string& topic,
+          std::optional<rd_kafka_AclOperation_t> denied) {
+  const KafkaPtr<rd_kafka_t> client =
+      make_client(RD_KAFKA_PRODUCER, {{"bootstrap.servers", brokers}});
+  const KafkaPtr<rd_kafka_queue_t> queue{rd_kafka_queue_new(client.get())};
+  const auto answered = [&](const char* what) {
+    const KafkaPtr<rd_kafka_event_t> event{rd_kafka_queue_poll(queue.get(), 20'000)};
+    if (!event || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      throw std::runtime_error(std::string{what} + " of " + topic);
+    }
+  };
+  rd_kafka_AclBindingFilter_t* const old = rd_kafka_AclBindingFilter_new(
+      RD_KAFKA_RESOURCE_TOPIC, topic.c_str(), RD_KAFKA_RESOURCE_PATTERN_LITERAL, nullptr, nullptr,
+      RD_KAFKA_ACL_OPERATION_ANY, RD_KAFKA_ACL_PERMISSION_TYPE_ANY, nullptr, 0);
+  std::array<rd_kafka_AclBindingFilter_t*, 1> filters = {old};
+  rd_kafka_DeleteAcls(client.get(), filters.data(), filters.size(), nullptr, queue.get());
+  answered("deleting the rights");
+  rd_kafka_AclBinding_destroy(old);
+  if (!denied) return;
+  std::array<rd_kafka_AclBinding_t*, 2> wanted = {
+      rd_kafka_AclBinding_new(
+          RD_KAFKA_RESOURCE_TOPIC, topic.c_str(), RD_KAFKA_RESOURCE_PATTERN_LITERAL, "User:*", "*",
+          RD_KAFKA_ACL_OPERATION_ALL, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, nullptr, 0),
+      rd_kafka_AclBinding_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str(),
+                              RD_KAFKA_RESOURCE_PATTERN_LITERAL, "User:*", "*", *denied,
+                              RD_KAFKA_ACL_PERMISSION_TYPE_DENY, nullptr, 0)};
+  rd_kafka_CreateAcls(client.get(), wanted.data(), wanted.size(), nullptr, queue.get());
+  answered("creating the rights");
+  for (rd_kafka_AclBinding_t* const binding : wanted) rd_kafka_AclBinding_destroy(binding);
 }
 
 int partition_count(const std::string& brokers, const std::string& topic) {

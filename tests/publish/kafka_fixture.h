@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -38,6 +39,8 @@ class MockBroker {
   void set_up();
   /// Whether a partition has a leader; without one nothing can be written to it.
   void set_leader(const std::string& topic, int partition, bool present);
+  /// The next produce requests are answered with these errors.
+  void refuse_produce(const std::vector<rd_kafka_resp_err_t>& errors);
 
  private:
   KafkaPtr<rd_kafka_t> owner_;
@@ -58,8 +61,15 @@ class Consumer {
 
 /// Creates a topic by the admin protocol, and counts the partitions that a broker says a topic has
 /// (0 = it does not exist). For brokers that know the protocol: not the mock.
-void create_topic(const std::string& brokers, const std::string& topic, int partitions);
+/// False when the topic exists already.
+bool create_topic(const std::string& brokers, const std::string& topic, int partitions,
+                  const std::map<std::string, std::string>& settings = {});
 int partition_count(const std::string& brokers, const std::string& topic);
+
+/// Gives everyone all rights on a topic but `denied`, or on all again with nullopt. For brokers
+/// with an authorizer.
+void deny(const std::string& brokers, const std::string& topic,
+          std::optional<rd_kafka_AclOperation_t> denied);
 
 /// Partitions of every one of the program's topics, by the broker's name.
 std::map<std::string, int> partitions_of(const Topics& topics);

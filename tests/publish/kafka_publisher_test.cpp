@@ -1,12 +1,16 @@
 #include "publish/kafka_publisher.h"
 
 #include <doctest/doctest.h>
+#include <stdlib.h>
 
-#include <atomic>
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
 #include <set>
 #include <stdexcept>
 #include <string>
-#include <thread>
+#include <string_view>
 #include <vector>
 
 #include "publish/encode.h"
@@ -20,8 +24,8 @@ using Status = KafkaPublisher::Status;
 
 /// A publisher with everything it needs.
 struct Publishing {
-  explicit Publishing(config::Settings with)
-      : settings(std::move(with)), publisher(settings, metrics, clock) {}
+  explicit Publishing(config::Settings with, const KafkaPublisher::Patience& patience = {})
+      : settings(std::move(with)), publisher(settings, metrics, patience) {}
 
   std::string total(const char* what, TopicId topic) const {
     return metric(registry, "spreadwatch_publish_" + std::string{what} + "_total{topic=\"" +
@@ -31,7 +35,6 @@ struct Publishing {
   config::Settings settings;
   metrics::Registry registry;
   metrics::PublishMetrics metrics{registry, kTopicNames};
-  SystemClock clock;
   KafkaPublisher publisher;
 };
 
@@ -227,7 +230,7 @@ TEST_CASE("records wait for a broker that is not there yet, and its topics are n
   for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i].value == std::to_string(i));
 }
 
-TEST_CASE("market data beyond its share is dropped and counted, and opportunities still fit") {
+TEST_CASE("while no broker answers nothing waits for room: the oldest market data goes, counted") {
   MockBroker broker;
   config::Settings settings = settings_for(broker.bootstraps());
   settings.kafka.queue_records = 100;
@@ -235,31 +238,230 @@ TEST_CASE("market data beyond its share is dropped and counted, and opportunitie
   broker.create_topics(p.publisher.topics());
   p.publisher.start();
   broker.set_down();
-  int taken = 0;
+  REQUIRE(eventually([&] { return p.publisher.state().status == Status::kDown; }, seconds{20}));
   for (int i = 0; i < 200; ++i) {
-    taken += p.publisher.publish(record(TopicId::kTickerAsia, 2, "k", "v")) ? 1 : 0;
+    CHECK(p.publisher.publish(record(TopicId::kTickerAsia, 2, "k", std::to_string(i))));
   }
-  CHECK(taken == 75);
   CHECK(p.total("dropped", TopicId::kTickerAsia) == "125");
-  for (int i = 0; i < 25; ++i) {
-    CHECK(p.publisher.publish(record(TopicId::kOpportunity, kPartitionByKey, "BTC", "v")));
+  // What must be delivered has its own room, and is refused, not waited for, when that is full.
+  int taken = 0;
+  for (int i = 0; i < 120; ++i) {
+    taken +=
+        p.publisher.publish(record(TopicId::kDeadLetter, kPartitionByKey, "okx", std::to_string(i)))
+            ? 1
+            : 0;
   }
-  CHECK(p.total("dropped", TopicId::kOpportunity) == "0");
-
-  // The queue is full now: the next one waits for room, and finds it when the broker is back.
-  std::atomic<bool> waited{false};
-  std::jthread late([&] {
-    CHECK(p.publisher.publish(record(TopicId::kOpportunity, kPartitionByKey, "BTC", "late")));
-    waited = true;
-  });
-  CHECK(!p.publisher.publish(record(TopicId::kTickerAsia, 2, "k", "v")));
-  CHECK(!waited);
+  CHECK(taken == 100);
+  CHECK(p.total("dropped", TopicId::kDeadLetter) == "20");
+  CHECK(!p.publisher.state().notices.empty());
+  CHECK(eventually([&] { return metric(p.registry, "spreadwatch_publish_queue_records") == "175"; },
+                   seconds{5}));
   broker.set_up();
-  late.join();
-  CHECK(waited);
   REQUIRE(p.publisher.flush(seconds{30}));
   CHECK(p.total("delivered", TopicId::kTickerAsia) == "75");
-  CHECK(p.total("delivered", TopicId::kOpportunity) == "26");
+  CHECK(p.total("delivered", TopicId::kDeadLetter) == "100");
+  Consumer consumer(broker.bootstraps(), {{"spreadwatch.ticker.asia", 3}});
+  const std::vector<Consumed> got = consumer.read(75, seconds{10});
+  REQUIRE(got.size() == 75);
+  CHECK(got.front().value == "125");
+  CHECK(got.back().value == "199");
+}
+
+/// The values of a key in the order of their first copies.
+std::vector<std::string> first_copies(const std::vector<Consumed>& all, const std::string& key) {
+  std::vector<std::string> values;
+  for (const Consumed& c : all) {
+    if (c.key == key && std::ranges::find(values, c.value) == values.end()) {
+      values.push_back(c.value);
+    }
+  }
+  return values;
+}
+
+bool has_reason(const KafkaPublisher::State& state, std::initializer_list<std::string_view> parts) {
+  return std::ranges::any_of(state.reasons, [&](const std::string& reason) {
+    return std::ranges::all_of(
+        parts, [&](std::string_view part) { return reason.find(part) != std::string::npos; });
+  });
+}
+
+constexpr KafkaPublisher::Patience kQuick{.unacknowledged = milliseconds{400},
+                                          .first_retry = milliseconds{200},
+                                          .last_retry = milliseconds{400},
+                                          .look_every = milliseconds{500}};
+
+TEST_CASE("what must be delivered and is refused is a reason, and delivered later, in order") {
+  rd_kafka_resp_err_t error{};
+  std::string_view text;
+  SUBCASE("WRITE denied") {
+    error = RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    text = "WRITE denied";
+  }
+  SUBCASE("too large for the broker") {
+    error = RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    text = "larger than the broker takes";
+  }
+  SUBCASE("an error that is not known to be anything") {
+    error = RD_KAFKA_RESP_ERR_INVALID_RECORD;
+    text = "Broker";
+  }
+  MockBroker broker;
+  Publishing p(settings_for(broker.bootstraps()), kQuick);
+  broker.create_topics(p.publisher.topics());
+  p.publisher.start();
+  CHECK(p.publisher.publish(record(TopicId::kOpportunity, kPartitionByKey, "BTC", "0")));
+  REQUIRE(p.publisher.flush(seconds{10}));
+  broker.refuse_produce({error, error, error});
+  std::vector<std::string> expected = {"0"};
+  for (int i = 1; i <= 50; ++i) {
+    expected.push_back(std::to_string(i));
+    CHECK(p.publisher.publish(
+        record(TopicId::kOpportunity, kPartitionByKey, "BTC", std::to_string(i))));
+  }
+  CHECK(eventually(
+      [&] {
+        return has_reason(p.publisher.state(), {"spreadwatch.opportunity: ", text});
+      },
+      seconds{10}));
+  CHECK(p.publisher.state().status == Status::kFailed);
+  REQUIRE(p.publisher.flush(seconds{30}));
+  CHECK(p.publisher.state().reasons.empty());
+  CHECK(p.total("failed", TopicId::kOpportunity) == "0");
+  CHECK(p.total("delivered", TopicId::kOpportunity) == "51");
+  CHECK(p.total("refused", TopicId::kOpportunity) != "0");
+  Consumer consumer(broker.bootstraps(), {{"spreadwatch.opportunity", 6}});
+  CHECK(first_copies(consumer.read(51, seconds{10}), "BTC") == expected);
+}
+
+TEST_CASE("market data that is refused is counted as failed, and a reason while it is") {
+  MockBroker broker;
+  Publishing p(settings_for(broker.bootstraps()), kQuick);
+  broker.create_topics(p.publisher.topics());
+  p.publisher.start();
+  broker.refuse_produce({RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED});
+  CHECK(p.publisher.publish(record(TopicId::kSpread, kPartitionByKey, "BTC", "1")));
+  CHECK(eventually(
+      [&] { return has_reason(p.publisher.state(), {"spreadwatch.spread: WRITE denied"}); },
+      seconds{10}));
+  CHECK(p.total("failed", TopicId::kSpread) == "1");
+  CHECK(p.publisher.publish(record(TopicId::kSpread, kPartitionByKey, "BTC", "2")));
+  REQUIRE(p.publisher.flush(seconds{10}));
+  CHECK(p.publisher.state().reasons.empty());
+}
+
+TEST_CASE("a producer that turned fatal is made anew with what was not acknowledged, in order") {
+  MockBroker broker;
+  Publishing p(settings_for(broker.bootstraps()), kQuick);
+  broker.create_topics(p.publisher.topics());
+  p.publisher.start();
+  std::map<std::string, std::vector<std::string>> expected;
+  const auto publish = [&](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      const std::string value = std::to_string(i);
+      const bool market = i % 2 == 0;
+      const std::string key = (market ? "m" : "o") + std::to_string(i % 7);
+      expected[key].push_back(value);
+      REQUIRE(
+          p.publisher.publish(market ? record(TopicId::kSpread, kPartitionByKey, key, value)
+                                     : record(TopicId::kOpportunity, kPartitionByKey, key, value)));
+    }
+  };
+  publish(0, 500);
+  REQUIRE(p.publisher.flush(seconds{20}));
+  broker.set_down();
+  publish(500, 1000);
+  p.publisher.break_producers("a broker that came back on older data");
+  publish(1000, 1500);
+  broker.set_up();
+  REQUIRE(p.publisher.flush(seconds{30}));
+  publish(1500, 2000);
+  REQUIRE(p.publisher.flush(seconds{30}));
+  CHECK(p.publisher.state().reasons.empty());
+  CHECK(p.total("failed", TopicId::kSpread) == "0");
+  CHECK(p.total("delivered", TopicId::kSpread) == "1000");
+  CHECK(p.total("delivered", TopicId::kOpportunity) == "1000");
+  Consumer consumer(broker.bootstraps(), partitions_of(p.publisher.topics()));
+  const std::vector<Consumed> got = consumer.read(2200, seconds{3});
+  for (const auto& [key, values] : expected) {
+    CAPTURE(key);
+    CHECK(first_copies(got, key) == values);
+  }
+}
+
+TEST_CASE("records that wait without acknowledgement are a reason, though a broker answers") {
+  MockBroker broker;
+  Publishing p(settings_for(broker.bootstraps()), kQuick);
+  broker.create_topics(p.publisher.topics());
+  p.publisher.start();
+  broker.set_leader(p.publisher.topics().name(TopicId::kFx), 0, false);
+  CHECK(p.publisher.publish(record(TopicId::kFx, kPartitionByKey, "USDT/KRW", "1")));
+  CHECK(eventually([&] { return has_reason(p.publisher.state(), {"nothing acknowledged"}); },
+                   seconds{10}));
+  // Others are delivered meanwhile: then it is the topic that is named.
+  CHECK(eventually(
+      [&] {
+        p.publisher.publish(record(TopicId::kAlert, kPartitionByKey, "rule", "1"));
+        return has_reason(p.publisher.state(), {"spreadwatch.fx: nothing acknowledged"});
+      },
+      seconds{10}));
+  CHECK(eventually([&] { return metric(p.registry, "spreadwatch_publish_delivering") == "0"; },
+                   seconds{5}));
+  broker.set_leader(p.publisher.topics().name(TopicId::kFx), 0, true);
+  REQUIRE(p.publisher.flush(seconds{30}));
+  CHECK(p.publisher.state().reasons.empty());
+  CHECK(eventually([&] { return metric(p.registry, "spreadwatch_publish_delivering") == "1"; },
+                   seconds{5}));
+}
+
+TEST_CASE("what must be delivered and was not at the stop is the first that the next run sends") {
+  std::string name = (std::filesystem::temp_directory_path() / "publish-XXXXXX").string();
+  REQUIRE(mkdtemp(name.data()) != nullptr);
+  const std::filesystem::path dir = name;
+  MockBroker broker;
+  config::Settings settings = settings_for(broker.bootstraps());
+  settings.state_dir = dir.string();
+  broker.create_topics(Topics(settings));
+  broker.set_down();
+  {
+    Publishing p(settings);
+    p.publisher.start();
+    for (int i = 0; i < 5; ++i) {
+      KafkaRecord r = record(TopicId::kOpportunity, kPartitionByKey, "BTC", std::to_string(i));
+      r.id = "id" + std::to_string(i);
+      CHECK(p.publisher.publish(std::move(r)));
+      CHECK(p.publisher.publish(record(TopicId::kSpread, kPartitionByKey, "BTC", "m")));
+    }
+    const auto before = std::chrono::steady_clock::now();
+    p.publisher.stop(milliseconds{200});
+    CHECK(std::chrono::steady_clock::now() - before < seconds{4});
+    CHECK(p.total("failed", TopicId::kOpportunity) == "0");
+    CHECK(p.total("failed", TopicId::kSpread) == "5");
+  }
+  using std::filesystem::perms;
+  CHECK(std::filesystem::status(dir / "undelivered").permissions() == perms{0600});
+  broker.set_up();
+  {
+    Publishing p(settings);
+    p.publisher.start();
+    CHECK(p.publisher.took_up("id0"));
+    CHECK(!p.publisher.took_up("id5"));
+    CHECK(p.publisher.publish(record(TopicId::kOpportunity, kPartitionByKey, "BTC", "5")));
+    REQUIRE(p.publisher.flush(seconds{30}));
+    CHECK(p.total("delivered", TopicId::kOpportunity) == "6");
+    CHECK(eventually([&] { return !std::filesystem::exists(dir / "undelivered"); }, seconds{5}));
+  }
+  Consumer consumer(broker.bootstraps(), {{"spreadwatch.opportunity", 6}});
+  CHECK(first_copies(consumer.read(6, seconds{10}), "BTC") ==
+        std::vector<std::string>{"0", "1", "2", "3", "4", "5"});
+
+  std::ofstream(dir / "undelivered") << "not ours";
+  {
+    Publishing p(settings);
+    p.publisher.start();
+    REQUIRE(p.publisher.state().notices.size() == 1);
+    CHECK(std::filesystem::exists(dir / "undelivered.damaged-1"));
+  }
+  std::filesystem::remove_all(dir);
 }
 
 TEST_CASE("a topic with too few partitions is an error at start that names it and the counts") {
@@ -334,9 +536,14 @@ TEST_CASE("what a stop leaves undelivered is counted as failed, and nothing is t
   broker.create_topics(p.publisher.topics());
   p.publisher.start();
   broker.set_down();
-  for (int i = 0; i < 50; ++i) p.publisher.publish(record(TopicId::kSpread, -1, "BTC", "v"));
+  for (int i = 0; i < 50; ++i) {
+    p.publisher.publish(record(TopicId::kSpread, -1, "BTC", "v"));
+    p.publisher.publish(record(TopicId::kAlert, -1, "rule", "v"));
+  }
   p.publisher.stop(milliseconds{100});
   CHECK(p.total("failed", TopicId::kSpread) == "50");
+  // Without state_dir there is no next run that could send them.
+  CHECK(p.total("failed", TopicId::kAlert) == "50");
   CHECK(p.publisher.state().status == Status::kStopped);
   CHECK(!p.publisher.publish(record(TopicId::kOpportunity, kPartitionByKey, "BTC", "v")));
   CHECK(p.total("dropped", TopicId::kOpportunity) == "1");

@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -28,7 +29,8 @@ namespace {
 /// when this program crashes.
 class RealBroker {
  public:
-  RealBroker() {
+  /// `properties` are lines of the broker's configuration.
+  explicit RealBroker(const std::string& properties) {
     std::array<int, 2> input{};
     std::array<int, 2> output{};
     if (pipe2(input.data(), O_CLOEXEC) != 0 || pipe2(output.data(), O_CLOEXEC) != 0) return;
@@ -37,6 +39,7 @@ class RealBroker {
     if (child_ == 0) {
       dup2(input[0], STDIN_FILENO);
       dup2(output[1], STDOUT_FILENO);
+      setenv("KAFKA_PROPERTIES", properties.c_str(), 1);
       execl(script.c_str(), script.c_str(), static_cast<char*>(nullptr));
       _exit(127);
     }
@@ -63,6 +66,11 @@ class RealBroker {
   void kill_process() {
     say("kill\n");
     read_line("killed");
+  }
+  /// Deletes the data of a broker that was killed.
+  void wipe() {
+    say("wipe\n");
+    read_line("wiped");
   }
   /// Starts it again with its data, on the same port; returns when it accepts connections.
   bool start_again() {
@@ -110,12 +118,11 @@ struct Publishing {
           s.kafka.prefix = prefix;
           return s;
         }()),
-        publisher(settings, metrics, clock) {}
+        publisher(settings, metrics) {}
 
   config::Settings settings;
   metrics::Registry registry;
   metrics::PublishMetrics metrics{registry, kTopicNames};
-  SystemClock clock;
   KafkaPublisher publisher;
 };
 
@@ -227,8 +234,126 @@ void loses_nothing_when_it_is_killed(RealBroker& broker) {
   CHECK(out_of_order == 0);
 }
 
+/// Opportunity records with the numbers from…to−1 over 20 keys.
+void publish_numbers(Publishing& p, int from, int to, std::size_t padding = 0) {
+  for (int i = from; i < to; ++i) {
+    KafkaRecord record;
+    record.topic = TopicId::kOpportunity;
+    record.type = "opportunity";
+    record.key = "A" + std::to_string(i % 20);
+    record.value = std::to_string(i) + std::string(padding, ' ');
+    REQUIRE(p.publisher.publish(std::move(record)));
+  }
+}
+
+/// That exactly the numbers from…to−1 are in the topic, each key's in order; what is there twice
+/// counts as its first copy.
+void check_numbers(const std::string& brokers, const std::string& topic, int from, int to) {
+  Consumer consumer(brokers, {{topic, 6}});
+  std::set<int> seen;
+  std::map<std::string, int> last;
+  int out_of_order = 0;
+  for (bool more = true; more && seen.size() < static_cast<std::size_t>(to - from);) {
+    const std::vector<Consumed> got = consumer.read(500, seconds{5});
+    more = !got.empty();
+    for (const Consumed& c : got) {
+      const int i = std::stoi(c.value);
+      CHECK(i >= from);
+      if (!seen.insert(i).second) continue;
+      const auto [entry, first] = last.try_emplace(c.key, i);
+      if (!first && i <= entry->second) ++out_of_order;
+      entry->second = i;
+    }
+  }
+  CHECK(seen.size() == static_cast<std::size_t>(to - from));
+  CHECK(out_of_order == 0);
+}
+
+bool has_reason(const Publishing& p, std::string_view part) {
+  for (const std::string& reason : p.publisher.state().reasons) {
+    if (reason.find(part) != std::string::npos) return true;
+  }
+  return false;
+}
+
+void check_all_partitions(const std::string& brokers, const Topics& topics) {
+  for (const TopicIdentity& topic : kTopics) {
+    CAPTURE(topic.name);
+    CHECK(partition_count(brokers, topics.name(topic.id)) == topic.partitions);
+  }
+}
+
+/// With `by_others` once more, with another client there first that has topics made with one
+/// partition.
+void delivers_to_a_broker_that_comes_back_empty(RealBroker& broker, bool by_others) {
+  Publishing p(broker.bootstrap(), "wiped.");
+  p.publisher.start();
+  for (int round = 0; round < (by_others ? 2 : 1); ++round) {
+    CAPTURE(round);
+    const bool other_client = round == 1;
+    publish_numbers(p, 0, 500);
+    REQUIRE(p.publisher.flush(seconds{30}));
+    broker.kill_process();
+    publish_numbers(p, 500, 3000);
+    broker.wipe();
+    REQUIRE(broker.start_again());
+    if (other_client) {
+      create_topic(broker.bootstrap(), "wiped.opportunity", 1);
+      create_topic(broker.bootstrap(), "wiped.ticker.korea", 1);
+    }
+    publish_numbers(p, 3000, 4000);
+    REQUIRE(p.publisher.flush(seconds{90}));
+    CHECK(p.publisher.state().reasons.empty());
+    check_all_partitions(broker.bootstrap(), p.publisher.topics());
+    check_numbers(broker.bootstrap(), "wiped.opportunity", 500, 4000);
+  }
+}
+
+void keeps_what_may_not_be_written(const std::string& brokers) {
+  Publishing p(brokers, "denied.");
+  p.publisher.start();
+  publish_numbers(p, 0, 500);
+  REQUIRE(p.publisher.flush(seconds{30}));
+  deny(brokers, "denied.opportunity", RD_KAFKA_ACL_OPERATION_WRITE);
+  publish_numbers(p, 500, 1500);
+  CHECK(eventually([&] { return has_reason(p, "denied.opportunity: WRITE denied"); }, seconds{30}));
+  publish_numbers(p, 1500, 2000);
+  deny(brokers, "denied.opportunity", std::nullopt);
+  REQUIRE(p.publisher.flush(seconds{90}));
+  CHECK(p.publisher.state().reasons.empty());
+  check_numbers(brokers, "denied.opportunity", 0, 2000);
+}
+
+void names_what_may_not_be_described(const std::string& brokers) {
+  create_topic(brokers, "hidden.opportunity", 6);
+  deny(brokers, "hidden.opportunity", RD_KAFKA_ACL_OPERATION_DESCRIBE);
+  Publishing p(brokers, "hidden.");
+  p.publisher.start();
+  CHECK(has_reason(p, "hidden.opportunity: DESCRIBE denied"));
+  publish_numbers(p, 0, 100);
+  CHECK(!p.publisher.flush(milliseconds{200}));
+  deny(brokers, "hidden.opportunity", std::nullopt);
+  REQUIRE(p.publisher.flush(seconds{60}));
+  CHECK(p.publisher.state().reasons.empty());
+  check_numbers(brokers, "hidden.opportunity", 0, 100);
+}
+
+void delivers_one_by_one_what_is_too_large_together(const std::string& brokers) {
+  create_topic(brokers, "limited.opportunity", 6, {{"max.message.bytes", "1000"}});
+  Publishing p(brokers, "limited.");
+  p.publisher.start();
+  publish_numbers(p, 0, 100, 500);
+  REQUIRE(p.publisher.flush(seconds{60}));
+  CHECK(p.publisher.state().reasons.empty());
+  check_numbers(brokers, "limited.opportunity", 0, 100);
+}
+
+constexpr const char* kProperties =
+    "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n"
+    "allow.everyone.if.no.acl.found=true\n";
+
 TEST_CASE("a real broker") {
-  RealBroker broker;
+  RealBroker broker(kProperties);
   if (broker.unavailable()) {
     MESSAGE("SKIPPED: no real broker: java, mvn or the broker's jars are not to be had here");
     return;
@@ -239,6 +364,26 @@ TEST_CASE("a real broker") {
   takes_existing_topics_as_they_are(broker.bootstrap());
   refuses_too_few_partitions(broker.bootstrap());
   loses_nothing_when_it_is_killed(broker);
+  keeps_what_may_not_be_written(broker.bootstrap());
+  names_what_may_not_be_described(broker.bootstrap());
+  delivers_one_by_one_what_is_too_large_together(broker.bootstrap());
+}
+
+TEST_CASE("a real broker that loses everything it had") {
+  std::string properties = kProperties;
+  bool creates = true;
+  SUBCASE("and makes topics that are asked for") {}
+  SUBCASE("and makes none") {
+    creates = false;
+    properties += "auto.create.topics.enable=false\n";
+  }
+  RealBroker broker(properties);
+  if (broker.unavailable()) {
+    MESSAGE("SKIPPED: no real broker: java, mvn or the broker's jars are not to be had here");
+    return;
+  }
+  REQUIRE(broker.bootstrap() != "");
+  delivers_to_a_broker_that_comes_back_empty(broker, creates);
 }
 
 }  // namespace

@@ -7,7 +7,8 @@
 # runs one KRaft node on free loopback ports. Prints `bootstrap=127.0.0.1:PORT` when it accepts connections.
 # SIGTERM, SIGINT or the end of its standard input stops it; a temporary directory is then removed. Lines on its
 # standard input: `kill` kills the broker at once and answers `killed`; `start` starts it again on the same
-# port with its data and answers as at first.
+# port with its data and answers as at first; `wipe` deletes its data, so that the next `start` is that of a
+# new and empty broker, and answers `wiped`. Lines of KAFKA_PROPERTIES are added to server.properties.
 #
 # Exit codes: 0 stopped as asked, 1 the broker did not start, 77 java or mvn is missing or the jars cannot be
 # fetched (nothing to test with).
@@ -86,6 +87,14 @@ kill_broker() {
   wait "$broker" 2>/dev/null || true
   broker=""
 }
+# Makes the data directory anew, empty.
+format() {
+  local id
+  rm -rf "$dir/data"
+  id="$(java -cp "$libs/*" kafka.tools.StorageTool random-uuid 2>/dev/null | tail -1)"
+  java -cp "$libs/*" kafka.tools.StorageTool format -t "$id" -c "$dir/server.properties" \
+    >"$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; exit 1; }
+}
 # Obeys standard input until it ends.
 serve() {
   local line status
@@ -103,6 +112,9 @@ serve() {
     elif [[ "$line" == kill ]]; then
       kill_broker
       echo killed
+    elif [[ "$line" == wipe ]]; then
+      format
+      echo wiped
     elif [[ "$line" == start ]]; then
       start || return 1
     fi
@@ -129,10 +141,9 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=1
 group.initial.rebalance.delay.ms=0
+${KAFKA_PROPERTIES:-}
 EOF
-  id="$(java -cp "$libs/*" kafka.tools.StorageTool random-uuid 2>/dev/null | tail -1)"
-  java -cp "$libs/*" kafka.tools.StorageTool format -t "$id" -c "$dir/server.properties" \
-    >"$dir/format.log" 2>&1 || { cat "$dir/format.log" >&2; exit 1; }
+  format
   if start; then
     serve
     exit
