@@ -46,6 +46,7 @@ constexpr std::size_t kLeastWindow = 16;
 constexpr milliseconds kFirstContact{3000};
 constexpr milliseconds kLookPatience{500};
 constexpr milliseconds kLookAgain{1000};
+constexpr milliseconds kLongestLook{15'000};  // with topics that are made
 constexpr milliseconds kLookSoon{200};
 constexpr milliseconds kReportEvery{250};
 constexpr milliseconds kIdle{50};
@@ -654,6 +655,7 @@ class KafkaPublisher::Impl {
       const std::lock_guard lock(mutex_);
       if (steady_clock::now() < look_at_ || !must_deliver().client) return;
     }
+    heartbeat_.beat(steady_clock::now(), kLongestLook);
     // The keeper is the worker's; who hands records over reads it under the lock.
     TopicKeeper looked = copy_of_keeper();
     const bool answered = looked.look(must_deliver().client.get(), kLookPatience,
