@@ -593,8 +593,8 @@ TEST_CASE("one market that a venue does not know freezes no other's polled ticke
     std::vector<std::string> assets;
     long refused;  // calls: the whole, its half, …, the one
   };
-  const std::vector<std::string> eight{"AAA", "BBB", "CCC", "DDD", "EEE", "FFF", "GGG", "NOP"};
-  const std::vector<std::string> four{"AAA", "BBB", "CCC", "NOP"};
+  const std::vector<std::string> eight{"AAA", "KKK", "CCC", "DDD", "EEE", "FFF", "GGG", "NOP"};
+  const std::vector<std::string> four{"AAA", "KKK", "CCC", "NOP"};
   for (const Case& c : std::vector<Case>{{VenueId::kBinance, "USDT", "/api/v3/ticker", eight, 4},
                                          {VenueId::kKraken, "USD", "/0/public/Ticker", eight, 4},
                                          {VenueId::kUpbit, "KRW", "/v1/ticker", four, 3},
@@ -628,7 +628,7 @@ TEST_CASE("one market that a venue does not know freezes no other's polled ticke
 }
 
 TEST_CASE("one market that a venue does not know costs the other polled books one poll") {
-  const std::vector<std::string> assets{"AAA", "BBB", "CCC", "NOP"};
+  const std::vector<std::string> assets{"AAA", "KKK", "CCC", "NOP"};
   for (const VenueId id : {VenueId::kUpbit, VenueId::kBithumb}) {
     CAPTURE(to_string(id));
     RefusingVenue venue(id, assets, "NOP");
@@ -686,15 +686,15 @@ TEST_CASE("a bad row of a market that nobody watches is counted, and no more") {
              R"(","highPrice24h":"4","lowPrice24h":"2","prevPrice24h":"3","volume24h":"5"})";
     };
     peer.respond(R"({"retCode":0,"retMsg":"OK","result":{"category":"spot","list":[)" +
-                 row("AAAUSDT", "3") + "," + row("XXXUSDT", "-3") + "," + row("BBBUSDT", "3") +
+                 row("AAAUSDT", "3") + "," + row("XXXUSDT", "-3") + "," + row("KKKUSDT", "3") +
                  "," + row("YYYUSDT", "-3") + R"(]},"time":1786512440253})");
   });
   Polled polled(VenueId::kBybit, server.url("http"));
   const auto start = std::chrono::steady_clock::now();
-  for (const char* asset : {"AAA", "BBB", "GON"}) polled.fallback.watch({asset, "USDT"}, start);
+  for (const char* asset : {"AAA", "KKK", "GON"}) polled.fallback.watch({asset, "USDT"}, start);
   REQUIRE(polled.until([&] { return polled.sink.tickers["AAA"] >= 20; }));
   CHECK(std::chrono::steady_clock::now() - start < 5s);
-  CHECK(polled.sink.tickers["BBB"] >= 20);
+  CHECK(polled.sink.tickers["KKK"] >= 20);
   const auto of_symbol = [&](const char* symbol) {
     return std::ranges::count_if(polled.sink.errors,
                                  [&](const FeedError& e) { return e.symbol == symbol; });
