@@ -48,8 +48,8 @@ std::array<Metric*, kChannelNames.size()> by_channel(prometheus::Family<Metric>&
 }  // namespace
 
 struct VenueMetrics::Series {
-  Series(Registry& all, VenueId id)
-      : registry(all),
+  Series(Registry& registry, VenueId id)
+      : of(registry),
         venue(to_string(id)),
         connections(gauge(registry, "spreadwatch_ingest_connections", "Open connections.")),
         disconnections(counters(registry, "spreadwatch_ingest_disconnections_total",
@@ -161,7 +161,7 @@ struct VenueMetrics::Series {
     return histograms(registry, name, help).Add({{"venue", venue}}, buckets);
   }
 
-  Registry& registry;
+  const Registry& of;
   const std::string venue;
   Gauge& connections;
   ByReason disconnections;
@@ -271,7 +271,7 @@ void VenueMetrics::venue_warnings(std::uint64_t count) {
 }
 
 void VenueMetrics::book_updated(Timestamp now) {
-  series_->book_last_update.Set(to_seconds(series_->registry.shown(now)));
+  series_->book_last_update.Set(to_seconds(series_->of.shown(now)));
 }
 
 void VenueMetrics::set_oldest_book(std::optional<Timestamp> updated) {
@@ -286,7 +286,7 @@ void VenueMetrics::set_tickers(std::size_t synced, std::optional<Timestamp> olde
                                std::optional<Timestamp> newest) {
   series_->tickers_synced.Set(static_cast<double>(synced));
   series_->ticker_age.assign(oldest);
-  if (newest) series_->ticker_last_update.Set(to_seconds(series_->registry.shown(*newest)));
+  if (newest) series_->ticker_last_update.Set(to_seconds(series_->of.shown(*newest)));
 }
 
 void VenueMetrics::exchange_delay(microseconds delay) {
