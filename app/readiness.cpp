@@ -15,14 +15,21 @@ api::Readiness ReadinessParts::ask() const {
 
 void add_venues(api::Readiness& readiness, const config::Settings& settings,
                 const std::vector<ingest::FeedStatus>& feeds) {
-  std::map<VenueId, bool> live;
-  for (const config::VenueSettings& venue : settings.venues) live[venue.id] = false;
+  struct Live {
+    bool books = false;
+    bool tickers = false;
+  };
+  std::map<VenueId, Live> live;
+  for (const config::VenueSettings& venue : settings.venues) live[venue.id] = {};
   for (const ingest::FeedStatus& feed : feeds) {
-    if (feed.channel == ingest::Channel::kOrderBook && feed.state == FeedState::kSynced)
-      live[feed.venue] = true;
+    if (feed.state != FeedState::kSynced) continue;
+    Live& venue = live[feed.venue];
+    (feed.channel == ingest::Channel::kOrderBook ? venue.books : venue.tickers) = true;
   }
-  for (const auto& [venue, alive] : live) {
-    if (!alive) readiness.reasons.push_back("venue_down:" + std::string{to_string(venue)});
+  for (const auto& [venue, of] : live) {
+    if (of.books && of.tickers) continue;
+    const std::string what = of.books ? "tickers_down:" : "venue_down:";
+    readiness.reasons.push_back(what + std::string{to_string(venue)});
   }
 }
 

@@ -31,7 +31,7 @@ class ReadinessParts {
   std::vector<Part> parts_;
 };
 
-/// `venue_down:<venue>`: no order book of it is synced.
+/// `venue_down:<venue>`: no order book of it is synced; else `tickers_down:<venue>`: no ticker is.
 void add_venues(api::Readiness& readiness, const config::Settings& settings,
                 const std::vector<ingest::FeedStatus>& feeds);
 /// `fx_unavailable:<pair>`. `ok` by fx::Pair; USD/KRW matters when there are sources for it.

@@ -56,6 +56,31 @@ TEST_CASE("each stage is asked about itself: the one that stands is the one that
   CHECK(reasons_of(stages, now + seconds{100}) == Texts{"stalled:bank"});
 }
 
+TEST_CASE("a venue without a synced order book, or without a synced ticker, is a reason") {
+  config::Settings settings;
+  settings.venues.resize(3);
+  settings.venues[0].id = VenueId::kUpbit;
+  settings.venues[1].id = VenueId::kOkx;
+  settings.venues[2].id = VenueId::kKraken;
+  const auto feed = [](VenueId venue, ingest::Channel channel, FeedState state) {
+    ingest::FeedStatus status;
+    status.venue = venue;
+    status.channel = channel;
+    status.state = state;
+    return status;
+  };
+  using ingest::Channel;
+  api::Readiness readiness;
+  add_venues(readiness, settings,
+             {feed(VenueId::kUpbit, Channel::kOrderBook, FeedState::kSynced),
+              feed(VenueId::kUpbit, Channel::kTicker, FeedState::kStale),
+              feed(VenueId::kOkx, Channel::kOrderBook, FeedState::kSynced),
+              feed(VenueId::kOkx, Channel::kTicker, FeedState::kSynced),
+              feed(VenueId::kKraken, Channel::kOrderBook, FeedState::kDown),
+              feed(VenueId::kKraken, Channel::kTicker, FeedState::kSynced)});
+  CHECK(readiness.reasons == Texts{"tickers_down:upbit", "venue_down:kraken"});
+}
+
 TEST_CASE("parts add their reasons and notices in order") {
   ReadinessParts parts;
   CHECK(parts.ask().reasons.empty());
