@@ -636,14 +636,6 @@ class KafkaPublisher::Impl {
     heartbeat_.rest();
   }
 
-  /// The wait is not rd_kafka_poll()'s own: that one is until a moment of the wall clock, and would
-  /// last an hour longer when somebody sets the clock back an hour.
-  void serve_reports() {
-    if (rd_kafka_poll(producer_.get(), 0) > 0) return;
-    std::unique_lock lock(mutex_);
-    room_.wait_for(lock, kIdle, [] { return false; });
-  }
-
   void refresh_market_handles(milliseconds patience) {
     if (producers_[kMarket].client) {
       static_cast<void>(look_at_topics(producers_[kMarket].client.get(), topics_, patience));
