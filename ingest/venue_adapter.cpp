@@ -122,6 +122,8 @@ void VenueAdapter::decode(const Frame& frame, Decoded& out) {
           ErrorCode::kSchemaMismatch,
           std::to_string(out.refused_rows - Decoded::kMaxRowErrors) + " further rows refused");
     }
+    const bool any = !out.tickers.empty() || !out.books.empty() || !out.markets.empty();
+    for (DecodeError& part : out.errors) part.partial = part.partial || any;
     learn(out.markets);
     return;
   } catch (const DecodeFailure& failure) {

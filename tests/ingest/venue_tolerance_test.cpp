@@ -233,7 +233,11 @@ struct BesideSample {
   ErrorCode code;
 };
 
-constexpr std::array<BesideSample, 6> kBeside = {{
+constexpr std::array<BesideSample, 7> kBeside = {{
+    {VenueId::kBithumb,
+     R"([{"error":{"name":404,"message":"Code not found"}},{"market":"KRW-BTC","trade_price":1},)"
+     R"({"market":"KRW-ETH","trade_price":2}])",
+     ErrorCode::kUnknownSymbol},
     {VenueId::kUpbit,
      R"([{"market":"KRW-BTC","trade_price":1},{"error":{"name":404,"message":"Code not found"}},)"
      R"({"market":"KRW-ETH","trade_price":2}])",
