@@ -231,10 +231,7 @@ void BookAudit::on_answer(std::uint64_t audit, const RestCall& call, const RestR
   context_.normalizer.adapter().decode(frame, decoded_);
   for (const DecodeError& error : decoded_.errors) {
     context_.metrics.decode_error(error.error.code);
-    if (error.error.code == ErrorCode::kRateLimited || error.error.code == ErrorCode::kBanned) {
-      const int status = error.error.code == ErrorCode::kBanned ? 418 : 429;
-      context_.budget.refused_rest(wall, status, std::nullopt);
-    }
+    settle_body(context_, error.error.code, wall);
   }
   const auto book =
       std::find_if(decoded_.books.begin(), decoded_.books.end(), [this](const BookMessage& m) {

@@ -13,7 +13,8 @@ constexpr std::size_t kMaxBytes = VenueAdapter::kMaxFrameBytes;
 constexpr milliseconds kEvery{300'000};
 constexpr milliseconds kAgainAfter{10'000};
 constexpr std::size_t kMaxListed = 100'000;
-constexpr Backoff::Limits kBackoff{milliseconds{2'000}, milliseconds{60'000}, milliseconds{500}};
+// Where everything is watched that a venue lists, nothing is before the list has come.
+constexpr Backoff::Limits kBackoff{milliseconds{2'000}, milliseconds{20'000}, milliseconds{500}};
 
 }  // namespace
 
@@ -56,6 +57,7 @@ void MarketList::ask(SteadyTime now) {
 void MarketList::on_answer(const RestCall& call, RestResult result) {
   const Timestamp wall = context_.clock.now();
   const SteadyTime now = std::chrono::steady_clock::now();
+  due_ = now + kEvery;  // whatever comes of this answer
   settle(context_, result, wall);
   if (!result) {
     const Error& error = result.error().error;
@@ -81,10 +83,7 @@ void MarketList::failed(const std::string& why, SteadyTime now) {
 }
 
 void MarketList::on_error(const FeedError& error) {
-  if (error.error.code == ErrorCode::kRateLimited) {
-    // In the body of a 200.
-    context_.budget.refused_rest(context_.clock.now(), 429, std::nullopt);
-  }
+  settle_body(context_, error.error.code, context_.clock.now());
   emit(error);
 }
 

@@ -236,6 +236,7 @@ MaintainedBook::Outcome MaintainedBook::apply_buffered(const BookMessage& messag
   if (!message.sequence || !message.first_sequence) {
     return fault(ErrorCode::kSchemaMismatch, "a change without update ids");
   }
+  heard_ = message.sequence;
   if (!book_.synced()) return wait(message);
   const std::int64_t last = last_.value_or(0);
   if (*message.sequence <= last) return duplicate();
@@ -251,31 +252,26 @@ MaintainedBook::Outcome MaintainedBook::apply_buffered(const BookMessage& messag
 }
 
 MaintainedBook::Outcome MaintainedBook::wait(const BookMessage& delta) {
-  Outcome outcome;
   if (buffered_.size() >= kMaxBuffered) {
-    // The oldest goes; a snapshot asked for now can still join what is left.
+    // The oldest goes; a later snapshot can still join what is left.
     buffered_.pop_front();
     ++duplicates_;
-    if (++overflowed_ % kMaxBuffered == 1) asked_ = false;
   }
   buffered_.push_back(delta);
-  if (!asked_) {
-    asked_ = true;
-    outcome.need = Need::kSnapshot;
-  }
-  return outcome;
+  return {false, Need::kSnapshot, std::nullopt};
 }
 
 MaintainedBook::Outcome MaintainedBook::join(const BookMessage& snapshot, Origin origin) {
-  asked_ = false;
   if (!snapshot.sequence) return fault(ErrorCode::kSchemaMismatch, "a snapshot without update id");
   const std::int64_t base = *snapshot.sequence;
   if (book_.synced() && last_ && base < *last_) return duplicate();
 
   while (!buffered_.empty() && *buffered_.front().sequence <= base) buffered_.pop_front();
-  if (!buffered_.empty() && *buffered_.front().first_sequence > base + 1) {
-    // Older than what waits: what lies between is lost to this snapshot, not to a newer one.
-    asked_ = true;
+  const bool too_old =
+      buffered_.empty() ? heard_ && base < *heard_ : *buffered_.front().first_sequence > base + 1;
+  if (too_old) {
+    // Older than what waits, or than what a fault has cost: what lies between is lost to this
+    // snapshot, not to a newer one.
     return {false, Need::kSnapshot, std::nullopt};
   }
   load(snapshot);
@@ -404,7 +400,7 @@ void MaintainedBook::invalidate(FeedState state, std::optional<ErrorCode> reason
               (state == FeedState::kSyncing && reported_ && book_.state == FeedState::kFaulted);
   empty(state, reason);
   buffered_.clear();
-  asked_ = false;
+  if (state != FeedState::kFaulted) heard_.reset();
 }
 
 void MaintainedBook::load(const BookMessage& message) {
@@ -444,7 +440,6 @@ MaintainedBook::Outcome MaintainedBook::settle(const BookMessage& message, Origi
     book_.state = FeedState::kSynced;
     book_.reason.reset();
     reported_ = false;
-    asked_ = false;
   }
   book_.origin = origin;
   book_.sequence = message.sequence;
@@ -474,7 +469,6 @@ MaintainedBook::Outcome MaintainedBook::fault(ErrorCode code, std::string detail
   reported_ = true;
   Outcome outcome;
   if (rule_ == BookRule::kBufferedDiff) {
-    asked_ = true;
     outcome.need = Need::kSnapshot;
   } else if (rule_ != BookRule::kReplace && !again) {
     outcome.need = Need::kResubscribe;

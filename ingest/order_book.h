@@ -33,7 +33,8 @@ class MaintainedBook {
 
   enum class Need : std::uint8_t {
     kNothing,
-    kSnapshot,    ///< fetch a REST snapshot (again); buffered deltas are kept
+    kSnapshot,    ///< fetch a REST snapshot (again); buffered deltas are kept. Said with every
+                  ///< delta that waits: whether one is under way is for whoever fetches to know
     kResubscribe  ///< unsubscribe and subscribe this stream
   };
 
@@ -71,6 +72,10 @@ class MaintainedBook {
     last_.reset();
     older_in_a_row_ = 0;
   }
+
+  /// A REST snapshot would make it whole: changes have come since the stream was last down, and it
+  /// is not synced. Holds until it is, whatever became of earlier requests.
+  bool wants_snapshot() const { return !book_.synced() && heard_.has_value(); }
 
   /// The depth the stream is cut to, from an ack or a setting; 0 = take it from the messages.
   void set_depth(int depth) { depth_ = depth; }
@@ -117,12 +122,11 @@ class MaintainedBook {
   BookRule rule_ = BookRule::kReplace;  ///< of the last message
   std::optional<std::int64_t> last_;    ///< the venue's number of the last message taken
   bool reported_ = false;               ///< this episode's fault has been reported
-  bool asked_ = false;                  ///< a REST snapshot has been asked for
+  std::optional<std::int64_t> heard_;   ///< of the newest delta over a REST snapshot, used or not
   bool was_synced_ = false;
   int older_in_a_row_ = 0;  ///< whole books with a lower number, since the last one taken
   std::int64_t older_ = 0;  ///< the number of the last of them
   std::deque<BookMessage> buffered_;
-  std::uint64_t overflowed_ = 0;  ///< deltas dropped from a full buffer
   SideScratch scratch_;
   std::string text_;            ///< scratch for checksums
   std::string bids_text_;       ///< Kraken: the bids' part of the checksum's text

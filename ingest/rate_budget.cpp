@@ -136,8 +136,8 @@ bool MessageBudget::leaves(Timestamp now, int messages, double spare) {
   });
 }
 
-VenueBudget::VenueBudget(const VenueProfile& profile)
-    : connects_(profile.connects), rest_(profile.rest), block_(profile.block) {}
+VenueBudget::VenueBudget(const VenueProfile& profile, std::uint64_t seed)
+    : connects_(profile.connects), rest_(profile.rest), block_(profile.block), outage_(seed) {}
 
 VenueBudget::State VenueBudget::state(Timestamp now) {
   return {still(connect_pause_, now), still(rest_pause_, now), connects_.kept(now),
@@ -212,6 +212,12 @@ void VenueBudget::refused_rest(Timestamp now, int status, std::optional<millisec
   ++rest_refusals_;
   extend(rest_pause_, now + pause);
   if (status == 418) extend(connect_pause_, now + pause);
+}
+
+void VenueBudget::refused_in_body(Timestamp now, bool banned) {
+  rest_refusals_ = std::max(rest_refusals_, refusals_before_);
+  refused_rest(now, banned ? 418 : 429, retry_after_);
+  refusals_before_ = rest_refusals_;
 }
 
 void VenueBudget::used_weight(Timestamp now, int used) {

@@ -3,10 +3,12 @@
 #include <deque>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
 #include "core/time.h"
+#include "ingest/rest_outage.h"
 #include "ingest/venue_adapter.h"
 
 namespace spreadwatch::ingest {
@@ -73,7 +75,8 @@ class MessageBudget {
 /// refused us. Shared by all connections of the venue. Threads: one at a time.
 class VenueBudget {
  public:
-  explicit VenueBudget(const VenueProfile& profile);
+  /// `seed` is of the jitter in outages.
+  explicit VenueBudget(const VenueProfile& profile, std::uint64_t seed = 1);
 
   /// What must not be forgotten over a restart: pauses, and what counts in the long windows.
   struct State {
@@ -101,7 +104,14 @@ class VenueBudget {
   void refused_rest(Timestamp now, int status, std::optional<milliseconds> retry_after);
   /// Something worked again: refusals without Retry-After start small again.
   void accepted_connect() { connect_refusals_ = 0; }
-  void accepted_rest() { rest_refusals_ = 0; }
+  /// `retry_after` is of the answer's head, should refused_in_body() follow.
+  void accepted_rest(std::optional<milliseconds> retry_after = std::nullopt) {
+    refusals_before_ = std::exchange(rest_refusals_, 0);
+    retry_after_ = retry_after;
+  }
+  /// The body of the answer that accepted_rest() was just told of is a refusal, or a ban: as
+  /// refused_rest() with 429, or 418, and no acceptance after all.
+  void refused_in_body(Timestamp now, bool banned);
 
   /// The venue's own count of the weight used in its window.
   void used_weight(Timestamp now, int used);
@@ -109,6 +119,8 @@ class VenueBudget {
   /// Until when connects (REST requests) are paused; nullopt when they are not.
   std::optional<Timestamp> connect_paused_until(Timestamp now) const;
   std::optional<Timestamp> rest_paused_until(Timestamp now) const;
+
+  RestOutage& outage() { return outage_; }
 
  private:
   milliseconds guess(int status, bool rest, int refusals) const;
@@ -122,6 +134,9 @@ class VenueBudget {
   std::optional<Timestamp> rest_pause_;
   int connect_refusals_ = 0;
   int rest_refusals_ = 0;
+  int refusals_before_ = 0;                  // the last acceptance
+  std::optional<milliseconds> retry_after_;  // that came with it
+  RestOutage outage_;
 };
 
 }  // namespace spreadwatch::ingest

@@ -15,9 +15,8 @@ namespace {
 constexpr std::size_t kMaxOutbox = 10'000;
 constexpr milliseconds kStatusEvery{250};
 constexpr milliseconds kWatchEvery{200};
-constexpr milliseconds kFirstSnapshotRetry{200};
-constexpr milliseconds kLongestSnapshotRetry{10'000};
-constexpr int kMaxSnapshotFailures = 8;
+constexpr int kMaxSnapshotsInFlight = 4;  // leaves others' requests a place in the queue
+constexpr int kUnfitSnapshots = 8;        // in a row, after which the stream is asked for anew
 constexpr milliseconds kFirstCooling{1'000};
 constexpr milliseconds kLongestCooling{60'000};
 constexpr milliseconds kLongestWatch{600'000};
@@ -68,7 +67,7 @@ void count(metrics::VenueMetrics& metrics, ErrorCode code) {
 void settle(const SessionContext& context, const RestResult& result, Timestamp now) {
   if (result) {
     context.metrics.rest_request(std::nullopt);
-    context.budget.accepted_rest();
+    context.budget.accepted_rest(result->retry_after);
     if (result->used_weight) context.budget.used_weight(now, *result->used_weight);
     return;
   }
@@ -78,11 +77,28 @@ void settle(const SessionContext& context, const RestResult& result, Timestamp n
   context.budget.refused_rest(now, failure.status, failure.retry_after);
 }
 
+void settle_body(const SessionContext& context, ErrorCode code, Timestamp now) {
+  if (code != ErrorCode::kRateLimited && code != ErrorCode::kBanned) return;
+  context.budget.refused_in_body(now, code == ErrorCode::kBanned);
+}
+
+void settle_outage(const SessionContext& context, const RestCall& call, const RestResult& result,
+                   SteadyTime now) {
+  if (result || (result.error().status > 0 && result.error().status < 500)) {
+    context.budget.outage().answered();
+  } else if (result.error().error.code != ErrorCode::kRateLimited) {  // else it was never sent
+    context.budget.outage().failed(call.symbol.empty() ? call.path : call.symbol, now);
+  }
+}
+
 void tell(LiveSink& sink, MarketEvent event) noexcept {
   guarded([&] { sink.on_event(std::move(event)); });
 }
 void tell(LiveSink& sink, const FeedNote& note) noexcept {
   guarded([&] { sink.on_note(note); });
+}
+void tell(LiveSink& sink, VenueId venue, const Frame& frame, bool sent) noexcept {
+  guarded([&] { sink.on_raw(venue, frame, sent); });
 }
 
 Session::Session(SessionContext context, SessionSettings settings)
@@ -156,8 +172,9 @@ bool Session::distrust(const Instrument& instrument, const std::string& detail) 
                    error,
                    context_.clock.now(),
                    {}});
-    // Where a snapshot over REST seeds the book, the next change asks for it.
-    if (!profile_.book_needs_rest) on_need(name, instrument, MaintainedBook::Need::kResubscribe);
+    on_need(name, instrument,
+            profile_.book_needs_rest ? MaintainedBook::Need::kSnapshot
+                                     : MaintainedBook::Need::kResubscribe);
     return true;
   }
   return false;
@@ -217,8 +234,8 @@ void Session::tick(SteadyTime now) {
   }
   if (phase_ != Phase::kOpen) return;
   keep_alive(now);
-  if (!up()) return;     // it was found dead
-  if (leaving_) return;  // what needs mending is mended by the successor
+  if (!up()) return;  // it was found dead
+  if (leaving_ && successor_up_) return;
   if (now - streams_watched_at_ >= kWatchEvery) {
     streams_watched_at_ = now;
     watch_streams(now);
@@ -533,15 +550,11 @@ void Session::on_error(const FeedError& error) {
                 to_string(error.error.code));
   if (error.error.code == ErrorCode::kUnknownSymbol && !error.symbol.empty()) {
     reject(error.symbol, now);
+  } else if (reading_rest_) {
+    settle_body(context_, error.error.code, context_.clock.now());
   } else if (error.error.code == ErrorCode::kRateLimited ||
              error.error.code == ErrorCode::kBanned) {
-    if (reading_rest_) {
-      // Some venues say so in the body of a 200.
-      const int status = error.error.code == ErrorCode::kBanned ? 418 : 429;
-      context_.budget.refused_rest(context_.clock.now(), status, std::nullopt);
-    } else {
-      hold_until_ = now + kRateLimitHold;
-    }
+    hold_until_ = now + kRateLimitHold;
   }
   emit(error);
 }
@@ -552,9 +565,7 @@ void Session::reject(const std::string& symbol, SteadyTime now) {
   for (auto& [subscription, stream] : streams_) {
     if (!stream.asked || stream.data || subscription.instrument != instrument) continue;
     known = true;
-    stream.asked = false;
-    stream.rejected_until =
-        now + doubled(settings_.first_rejection, stream.rejections++, kLongestRejection);
+    set_aside(stream, now);
   }
   if (!known) return;
   spdlog::warn("{} does not know {}", to_string(settings_.venue), symbol);
@@ -566,6 +577,12 @@ void Session::reject(const std::string& symbol, SteadyTime now) {
       stream.resubscribe_at = now + kFirstCooling;
     }
   }
+}
+
+void Session::set_aside(Stream& stream, SteadyTime now) const {
+  stream.asked = false;
+  stream.rejected_until =
+      now + doubled(settings_.first_rejection, stream.rejections++, kLongestRejection);
 }
 
 void Session::on_control(const ControlMessage& control) {
@@ -588,13 +605,7 @@ void Session::on_need(const std::string& name, const Instrument&, MaintainedBook
   if (stream == nullptr || !stream->asked) return;
   const SteadyTime now = steady_now();
   if (need == MaintainedBook::Need::kSnapshot) {
-    if (stream->snapshot_in_flight || stream->snapshot_at) return;
-    stream->snapshot_at = now;
-    snapshot_wanted_ = true;
-    if (stream->snapshot_failures > 0) {
-      stream->snapshot_at =
-          now + doubled(kFirstSnapshotRetry, stream->snapshot_failures - 1, kLongestSnapshotRetry);
-    }
+    want_snapshot(*stream, now);
   } else if (need == MaintainedBook::Need::kResubscribe) {
     if (stream->resubscribe_at) return;
     stream->resubscribe_at = now;
@@ -623,6 +634,12 @@ void Session::watch_streams(SteadyTime now) {
       continue;
     }
     if (!stream.asked) continue;
+    if (profile_.book_needs_rest && !stream.name.empty()) {
+      // The state of the book decides, not what once was asked for: a market that says nothing for
+      // an hour does not say again that its book is broken.
+      const MaintainedBook* const book = context_.normalizer.find(stream.name);
+      if (book != nullptr && book->wants_snapshot()) want_snapshot(stream, now);
+    }
     if (stream.resubscribe_at) {
       if (now < *stream.resubscribe_at) continue;
       if (delivers(stream)) {
@@ -705,10 +722,38 @@ bool Session::nothing_answers() const {
   });
 }
 
+void Session::want_snapshot(Stream& stream, SteadyTime now) {
+  if (stream.snapshot_in_flight || stream.snapshot_at) return;
+  stream.snapshot_at = now;
+  if (stream.snapshot_failures > 0) {
+    *stream.snapshot_at += snapshot_pause(stream.snapshot_failures);
+  } else {
+    snapshot_wanted_ = true;
+  }
+}
+
+milliseconds Session::snapshot_pause(int failures) {
+  // At least half of it: each costs weight, and what made the last one fail needs time to pass.
+  const milliseconds longest =
+      doubled(settings_.first_snapshot_retry, failures - 1, settings_.longest_snapshot_retry);
+  std::uniform_int_distribution<milliseconds::rep> wait(longest.count() / 2, longest.count());
+  return milliseconds{wait(random_)};
+}
+
 void Session::fetch_snapshots(SteadyTime now) {
   if (!up()) return;
+  Streams due;
   for (auto& [name, stream] : books_) {
-    if (!stream->snapshot_at || now < *stream->snapshot_at || stream->snapshot_in_flight) continue;
+    if (stream->snapshot_at && now >= *stream->snapshot_at && !stream->snapshot_in_flight) {
+      due.push_back(stream);
+    }
+  }
+  if (due.empty()) return;
+  // Whoever has waited longest goes first, so that one whose requests fail holds up nobody.
+  std::ranges::sort(due, {}, [](const Stream* stream) { return *stream->snapshot_at; });
+  RestOutage& outage = context_.budget.outage();
+  for (Stream* stream : due) {
+    if (snapshots_in_flight_ >= kMaxSnapshotsInFlight || !outage.may_ask(now)) return;
     // As if every book needed one: a shallow book now goes before a deep one in a minute, and all
     // of them may be lost once more within it.
     const int weight =
@@ -718,18 +763,20 @@ void Session::fetch_snapshots(SteadyTime now) {
     const microseconds wait = context_.budget.take_rest(context_.clock.now(), call.weight);
     if (wait.count() > 0) {
       stream->snapshot_at = now + std::min<microseconds>(wait, seconds{1});
-      continue;
+      return;
     }
+    outage.asked(now);
+    ++snapshots_in_flight_;
     stream->snapshot_at.reset();
     stream->snapshot_in_flight = true;
     RestRequest request;
     request.url = settings_.rest_url + call.path;
     request.timeout = settings_.rest_timeout;
     request.max_bytes = VenueAdapter::kMaxFrameBytes;
-    context_.rest.get(std::move(request), [self = std::weak_ptr(self_), stream_name = name, call,
+    context_.rest.get(std::move(request), [self = std::weak_ptr(self_), name = stream->name, call,
                                            generation = generation_](RestResult result) {
       if (const auto session = self.lock()) {
-        (*session)->on_snapshot(stream_name, generation, call, std::move(result));
+        (*session)->on_snapshot(name, generation, call, std::move(result));
       }
     });
   }
@@ -737,41 +784,58 @@ void Session::fetch_snapshots(SteadyTime now) {
 
 void Session::on_snapshot(const std::string& name, std::uint64_t generation, const RestCall& call,
                           RestResult result) {
+  --snapshots_in_flight_;
   if (stopping_) return;
-  const Timestamp wall = context_.clock.now();
   const SteadyTime now = steady_now();
-  settle(context_, result, wall);
+  settle(context_, result, context_.clock.now());
+  settle_outage(context_, call, result, now);
   Stream* const stream = book_stream(name);
   // The deltas that waited for this snapshot are gone with their connection.
-  if (stream == nullptr || generation != generation_ || !up()) return;
-  stream->snapshot_in_flight = false;
-  ++stream->snapshot_failures;  // until the book is synced
-  if (!result) {
-    Error error = error_of(result.error(), call, context_.normalizer.adapter());
-    if (error.code == ErrorCode::kUnknownSymbol) count(context_.metrics, error.code);
-    emit(FeedError{settings_.venue, call.symbol, std::move(error), wall, {}});
-    return snapshot_failed(*stream, now);
+  if (stream != nullptr && generation == generation_ && up()) {
+    stream->snapshot_in_flight = false;
+    ++stream->snapshot_failures;  // until the book is synced
+    if (result) {
+      read_snapshot(*stream, call, result->body, now);
+    } else {
+      snapshot_failed(*stream, call, result.error(), now);
+    }
   }
+  fetch_snapshots(now);
+}
+
+void Session::read_snapshot(Stream& stream, const RestCall& call, const std::string& body,
+                            SteadyTime now) {
   frame_at_ = now;
-  const Frame frame{Origin::kRest, result->body, call.channel,
-                    call.symbol,   wall,         settings_.connection};
+  const Frame frame{Origin::kRest,       body, call.channel, call.symbol, context_.clock.now(),
+                    settings_.connection};
   context_.sink.on_raw(settings_.venue, frame, false);
   reading_rest_ = true;
   context_.normalizer.feed(frame, *this);
   reading_rest_ = false;
-  context_.metrics.frame(metrics::Channel::kOrderBook, result->body.size());
-  if (!stream->synced) snapshot_failed(*stream, now);
+  context_.metrics.frame(metrics::Channel::kOrderBook, body.size());
+  if (stream.synced) return;
+  // The pause holds from here, whatever the book has said meanwhile.
+  stream.snapshot_at = now + snapshot_pause(stream.snapshot_failures);
+  if (stream.snapshot_failures % kUnfitSnapshots == 0 && !stream.resubscribe_at) {
+    // Perhaps it is the stream that is not what it should be.
+    stream.resubscribe_at = now + doubled(kFirstCooling, stream.failures, kLongestCooling);
+  }
 }
 
-void Session::snapshot_failed(Stream& stream, SteadyTime now) {
-  if (stream.snapshot_failures >= kMaxSnapshotFailures) {
+void Session::snapshot_failed(Stream& stream, const RestCall& call, const RestFailure& failure,
+                              SteadyTime now) {
+  Error error = error_of(failure, call, context_.normalizer.adapter());
+  const bool unknown = error.code == ErrorCode::kUnknownSymbol;
+  if (unknown) count(context_.metrics, error.code);
+  emit(FeedError{settings_.venue, call.symbol, std::move(error), context_.clock.now(), {}});
+  if (unknown) {
     stream.snapshot_failures = 0;
     stream.snapshot_at.reset();
-    stream.resubscribe_at = now + doubled(kFirstCooling, stream.failures, kLongestCooling);
-    return;
+    return set_aside(stream, now);
   }
-  stream.snapshot_at =
-      now + doubled(kFirstSnapshotRetry, stream.snapshot_failures - 1, kLongestSnapshotRetry);
+  // For as long as it takes: no state of the stream makes REST answer, and once it does the book
+  // is to be there.
+  stream.snapshot_at = now + snapshot_pause(stream.snapshot_failures);
 }
 
 // --- what is told

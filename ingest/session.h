@@ -50,9 +50,18 @@ struct SessionContext {
 /// Counts how a REST request ended and tells the venue's budget.
 void settle(const SessionContext& context, const RestResult& result, Timestamp now);
 
+/// What the body of an answer turned out to say, after settle(): a refusal or a ban there counts as
+/// one that the status told. Other codes change nothing.
+void settle_body(const SessionContext& context, ErrorCode code, Timestamp now);
+
+/// Tells the venue's RestOutage how a request for order books ended.
+void settle_outage(const SessionContext& context, const RestCall& call, const RestResult& result,
+                   SteadyTime now);
+
 /// Says it; an exception that leaves the sink is logged and goes no further.
 void tell(LiveSink& sink, MarketEvent event) noexcept;
 void tell(LiveSink& sink, const FeedNote& note) noexcept;
+void tell(LiveSink& sink, VenueId venue, const Frame& frame, bool sent) noexcept;
 
 struct SessionSettings {
   VenueId venue{};
@@ -68,6 +77,9 @@ struct SessionSettings {
   /// What the venue does not know is asked for again after so long; doubles.
   milliseconds first_rejection{60'000};
   milliseconds rest_timeout{5'000};
+  /// How long a snapshot over REST that failed is waited for again at first and at most.
+  milliseconds first_snapshot_retry{200};
+  milliseconds longest_snapshot_retry{10'000};
   milliseconds max_age{0};  ///< as VenueProfile::max_age, in its place; 0 = the profile's
   Backoff::Limits backoff;
   TransportOptions transport;
@@ -100,6 +112,8 @@ class Session final : private WebsocketEvents, private MarketSink {
   /// Says goodbye: what `successor` does not deliver is lost, the rest goes on there. Closes for
   /// good, as stop().
   void retire(Session& successor);
+  /// Whether the successor is up, and mends what needs mending; until it is, that is done here.
+  void successor_is_up(bool up) { successor_up_ = up; }
   /// The connection is up, and the venue will close it soon: a successor should be opened.
   bool wants_successor(SteadyTime now) const { return up() && renew_at_ && now >= *renew_at_; }
 
@@ -150,9 +164,9 @@ class Session final : private WebsocketEvents, private MarketSink {
     std::optional<SteadyTime> rejected_until;  // the venue does not know it
     int rejections = 0;
     std::optional<SteadyTime> snapshot_at;  // when to fetch a REST snapshot
-    bool snapshot_in_flight = false;
-    int snapshot_failures = 0;
-    std::uint64_t duplicates = 0;  // counted so far
+    bool snapshot_in_flight = false;        // the RestClient answers every request
+    int snapshot_failures = 0;              // since the book was last synced
+    std::uint64_t duplicates = 0;           // counted so far
   };
   using Streams = std::vector<Stream*>;
 
@@ -178,7 +192,15 @@ class Session final : private WebsocketEvents, private MarketSink {
   void fetch_snapshots(SteadyTime now);
   void on_snapshot(const std::string& stream, std::uint64_t generation, const RestCall& call,
                    RestResult result);
-  void snapshot_failed(Stream& stream, SteadyTime now);
+  void read_snapshot(Stream& stream, const RestCall& call, const std::string& body, SteadyTime now);
+  void snapshot_failed(Stream& stream, const RestCall& call, const RestFailure& failure,
+                       SteadyTime now);
+  /// Has a snapshot fetched, unless one is on its way or has a time already.
+  void want_snapshot(Stream& stream, SteadyTime now);
+  /// How long to wait before a snapshot that failed so many times is asked for again.
+  milliseconds snapshot_pause(int failures);
+  /// The venue does not know the stream's symbol: asked for again, but seldom.
+  void set_aside(Stream& stream, SteadyTime now) const;
   void queue(std::vector<std::string> texts);
   void send_queued(SteadyTime now);
   void ask(const Streams& streams, SteadyTime now);
@@ -223,7 +245,9 @@ class Session final : private WebsocketEvents, private MarketSink {
   SteadyTime next_attempt_{};
   bool stopping_ = false;
   bool leaving_ = false;  // a successor has been opened
-  int rescues_ = 0;       // successors opened for what this place does not deliver
+  bool successor_up_ = false;
+  int snapshots_in_flight_ = 0;
+  int rescues_ = 0;  // successors opened for what this place does not deliver
   SteadyTime next_rescue_{};
 
   // Of the connection that is open:

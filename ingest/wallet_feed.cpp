@@ -69,11 +69,7 @@ std::optional<Error> WalletFeed::read(const Route& route, const std::string& bod
     // Some venues say in the body of a 200 that they are asked too often; the adapter knows how.
     context_.normalizer.adapter().decode(frame, decoded_);
     for (const DecodeError& error : decoded_.errors) {
-      if (error.error.code != ErrorCode::kRateLimited && error.error.code != ErrorCode::kBanned) {
-        continue;
-      }
-      const int status = error.error.code == ErrorCode::kBanned ? 418 : 429;
-      context_.budget.refused_rest(wall, status, std::nullopt);
+      settle_body(context_, error.error.code, wall);
     }
   }
   return wallets.error();

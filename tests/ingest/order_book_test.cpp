@@ -148,8 +148,8 @@ TEST_CASE_FIXTURE(Book, "buffered: the snapshot joins what waits at U <= id + 1 
   MaintainedBook::Outcome outcome = ws(delta(rule, 101, 105, {{"9.1", "1"}}));
   CHECK(outcome.need == Need::kSnapshot);
   CHECK_FALSE(outcome.error.has_value());
-  CHECK(ws(delta(rule, 106, 108, {{"9.2", "1"}})).need == Need::kNothing);
-  CHECK(ws(delta(rule, 109, 110, {{"9.3", "1"}})).need == Need::kNothing);
+  CHECK(ws(delta(rule, 106, 108, {{"9.2", "1"}})).need == Need::kSnapshot);
+  CHECK(ws(delta(rule, 109, 110, {{"9.3", "1"}})).need == Need::kSnapshot);
 
   outcome = rest(whole(rule, 99));  // 100 is missing between it and 101
   CHECK(outcome.need == Need::kSnapshot);
@@ -211,14 +211,35 @@ TEST_CASE_FIXTURE(Book, "buffered: the edges of the join") {
   }
   SUBCASE("the buffer is bounded and a snapshot still joins its rest") {
     const std::int64_t count = 3 * static_cast<std::int64_t>(MaintainedBook::kMaxBuffered);
-    int asked = 0;
-    for (std::int64_t u = 1; u <= count; ++u)
-      asked += ws(delta(rule, u, u)).need == Need::kSnapshot ? 1 : 0;
-    CHECK(asked >= 2);
+    for (std::int64_t u = 1; u <= count; ++u) {
+      REQUIRE(ws(delta(rule, u, u)).need == Need::kSnapshot);
+    }
     CHECK(rest(whole(rule, 10)).need == Need::kSnapshot);
     CHECK(rest(whole(rule, count - 5)).show);
     CHECK(book.book().sequence == count);
   }
+}
+
+TEST_CASE_FIXTURE(Book,
+                  "buffered: a snapshot is wanted until the book is whole, asked for or not") {
+  const BookRule rule = BookRule::kBufferedDiff;
+  CHECK_FALSE(book.wants_snapshot());  // nothing is known to come yet
+  ws(delta(rule, 101, 105));
+  CHECK(book.wants_snapshot());
+  CHECK(ws(delta(rule, 106, 106)).need == Need::kSnapshot);
+  CHECK(rest(whole(rule, 105)).show);
+  CHECK_FALSE(book.wants_snapshot());
+  // The caller found it wrong, and the market is quiet.
+  book.invalidate(FeedState::kFaulted, ErrorCode::kChecksumMismatch);
+  CHECK(book.wants_snapshot());
+  CHECK(rest(whole(rule, 105)).need == Need::kSnapshot);  // without the change that it had seen
+  CHECK_FALSE(book.book().synced());
+  CHECK(book.wants_snapshot());
+  CHECK(rest(whole(rule, 106)).show);
+  CHECK(book.book().sequence == 106);
+  // With the connection went what was known of the stream.
+  book.invalidate(FeedState::kDown, ErrorCode::kClosedByPeer);
+  CHECK_FALSE(book.wants_snapshot());
 }
 
 TEST_CASE_FIXTURE(Book, "buffered: a snapshot that what waits makes crossed faults the book") {

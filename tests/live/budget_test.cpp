@@ -1,13 +1,17 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "ingest/backoff.h"
 #include "ingest/budget_store.h"
 #include "ingest/rate_budget.h"
+#include "ingest/rest_outage.h"
 #include "ingest/transport.h"
 
 namespace spreadwatch::ingest {
@@ -22,6 +26,62 @@ VenueProfile profile_with(RateLimit connects, RateLimit rest) {
   profile.connects = connects;
   profile.rest = rest;
   return profile;
+}
+
+TEST_CASE("in an outage of REST one order book is asked for at a time, until one is answered") {
+  using Time = RestOutage::Time;
+  RestOutage outage(7);
+  Time now{std::chrono::hours{1}};
+  const Time start = now;
+  CHECK(outage.may_ask(now));
+  // One market that fails again and again is no outage, nor are two.
+  for (int i = 0; i < 20; ++i) outage.failed(i % 2 == 0 ? "a" : "b", now);
+  CHECK_FALSE(outage.out());
+  outage.failed("c", now);
+  REQUIRE(outage.out());
+  CHECK_FALSE(outage.may_ask(now));
+  int asked = 0;
+  milliseconds longest{0};
+  Time last = now;
+  for (; now < start + std::chrono::minutes{1}; now += milliseconds{50}) {
+    if (!outage.may_ask(now)) continue;
+    ++asked;
+    longest = std::max(longest, std::chrono::duration_cast<milliseconds>(now - last));
+    last = now;
+    outage.asked(now);
+    CHECK_FALSE(outage.may_ask(now));
+    outage.failed(std::to_string(asked), now);
+  }
+  CHECK(asked >= 8);
+  CHECK(asked <= 40);
+  CHECK(longest <= RestOutage::kBetween.cap + milliseconds{50});
+  outage.answered();
+  CHECK(outage.may_ask(now));
+  outage.asked(now);
+  CHECK(outage.may_ask(now));
+}
+
+TEST_CASE("a refusal in the body of a 200 lasts as long as its head says, and longer each time") {
+  VenueBudget budget(profile_with({}, {600, seconds{1}}));
+  Timestamp now = kStart;
+  budget.accepted_rest(milliseconds{77'000});
+  budget.refused_in_body(now, false);
+  CHECK(budget.rest_paused_until(now) == now + milliseconds{77'000});
+  CHECK_FALSE(budget.connect_paused_until(now).has_value());
+  std::vector<std::int64_t> pauses;
+  for (int i = 0; i < 3; ++i) {
+    now += std::chrono::hours{1};
+    budget.accepted_rest();
+    budget.refused_in_body(now, false);
+    pauses.push_back(to_ms(*budget.rest_paused_until(now) - now));
+  }
+  CHECK(pauses == std::vector<std::int64_t>{20'000, 40'000, 80'000});
+  now += std::chrono::hours{1};
+  budget.accepted_rest();
+  budget.accepted_rest();
+  budget.refused_in_body(now, true);
+  CHECK(budget.rest_paused_until(now) == now + milliseconds{300'000});
+  CHECK(budget.connect_paused_until(now) == now + milliseconds{300'000});
 }
 
 TEST_CASE("waits stay between the floor and a ceiling that doubles up to the cap") {

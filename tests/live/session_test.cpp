@@ -7,7 +7,9 @@
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -343,8 +345,9 @@ TEST_CASE("a connection that answers pings and nothing else is left") {
   CHECK(rig.until([&] { return rig.sink.synced(kBtc) > 5; }));
 }
 
-// Binance: deltas over the websocket, the first book over REST. Each REST answer is one of
-// `answers`, in order, the last one for ever: an HTTP status, or the lastUpdateId of a book.
+// Binance: deltas over the websocket, of every market that is subscribed, the first book over REST.
+// Each REST answer is one of `answers`, in order, the last one for ever: an HTTP status, "unknown",
+// or the lastUpdateId of a book, "now" = the newest.
 class FakeBinance {
  public:
   explicit FakeBinance(std::vector<std::string> answers)
@@ -352,34 +355,57 @@ class FakeBinance {
 
   std::string url(const std::string& scheme) const { return server_.url(scheme); }
   std::vector<std::string> asked() const { return asked_.lines(); }
+  /// From now on REST answers everything with the newest book.
+  void heal() { healed_ = true; }
+  /// No change comes any more.
+  void fall_quiet() { quiet_ = true; }
 
  private:
   void serve(Peer& peer) {
     if (peer.header("Upgrade").empty()) return serve_rest(peer);
     if (!peer.accept()) return;
     std::int64_t u = 1000;
-    bool subscribed = false;
+    std::set<std::string> symbols;
     while (!peer.ended()) {
-      if (peer.read_for(20ms)) {
-        subscribed = true;
+      if (const auto message = peer.read_for(20ms)) {
+        static constexpr std::string_view kStream = "@depth@100ms\"";
+        for (auto at = message->find(kStream); at != std::string::npos;
+             at = message->find(kStream, at + 1)) {
+          const auto begin = message->rfind('"', at) + 1;
+          symbols.insert(message->substr(begin, at - begin));
+        }
         peer.send(R"({"result":null,"id":1})");
       }
-      if (!subscribed) continue;
+      if (symbols.empty() || quiet_) continue;
       const std::string first = std::to_string(u + 1);
       u += 2;
-      peer.send(
-          R"({"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1786538729776,"s":"BTCUSDT","U":)" +
-          first + R"(,"u":)" + std::to_string(u) + R"(,"b":[["64000.00","1.)" +
-          std::to_string(u % 9) + R"("]],"a":[["64001.00","2.0"]]}})");
+      for (const std::string& symbol : symbols) {
+        std::string upper = symbol;
+        for (char& c : upper) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+        peer.send(R"({"stream":")" + symbol +
+                  R"(@depth@100ms","data":{"e":"depthUpdate","E":1786538729776,"s":")" + upper +
+                  R"(","U":)" + first + R"(,"u":)" + std::to_string(u) +
+                  R"(,"b":[["64000.00","1.)" + std::to_string(u % 9) +
+                  R"("]],"a":[["64001.00","2.0"]]}})");
+      }
       latest_ = u;
     }
   }
 
   void serve_rest(Peer& peer) {
-    const std::string answer = answers_[std::min(asked_.size(), answers_.size() - 1)];
+    std::string answer = answers_[std::min(asked_.size(), answers_.size() - 1)];
+    if (healed_) answer = "now";
     asked_.add(peer.target());
     if (answer == "429") {
       peer.respond("{}", "429 Too Many Requests", "Retry-After: 1\r\n");
+      return;
+    }
+    if (answer == "503") {
+      peer.respond("{}", "503 Service Unavailable");
+      return;
+    }
+    if (answer == "unknown") {
+      peer.respond(R"({"code":-1121,"msg":"Invalid symbol."})", "400 Bad Request");
       return;
     }
     const std::int64_t id = answer == "now" ? latest_.load() : std::stoll(answer);
@@ -390,6 +416,8 @@ class FakeBinance {
   const std::vector<std::string> answers_;
   test::Log asked_;
   std::atomic<std::int64_t> latest_{0};
+  std::atomic<bool> healed_{false};
+  std::atomic<bool> quiet_{false};
   TestServer server_;  // last: its threads use the rest
 };
 
@@ -433,6 +461,82 @@ TEST_CASE("snapshots that never fit are asked for ever more slowly") {
   CHECK(venue.asked().size() >= 3);
   CHECK(venue.asked().size() <= 5);
   CHECK(rig.sink.synced(kBtc) == 0);
+}
+
+TEST_CASE("however long REST fails, the book is back when it does no longer") {
+  // Past every number of failures after which one might give up.
+  std::vector<std::string> answers;
+  SUBCASE("refused") { answers.assign(30, "503"); }
+  SUBCASE("too old") { answers.assign(30, "5"); }
+  answers.emplace_back("now");
+  FakeBinance venue(answers);
+  SessionSettings s = settings_for(venue);
+  s.first_snapshot_retry = 2ms;
+  s.longest_snapshot_retry = 20ms;
+  Rig rig(VenueId::kBinance, s);
+  rig.subscribe({kBtc}, 1000);
+  REQUIRE(rig.until([&] { return rig.sink.synced(kBtc) > 3; }));
+  CHECK(venue.asked().size() == 31);
+  CHECK(rig.sink.status(false) == 0);
+}
+
+TEST_CASE("a market that says nothing more has its book back once REST answers") {
+  FakeBinance venue({"503"});
+  SessionSettings s = settings_for(venue);
+  s.first_snapshot_retry = 10ms;
+  s.longest_snapshot_retry = 50ms;
+  s.first_data = 100ms;  // whatever else is tried meanwhile
+  Rig rig(VenueId::kBinance, s);
+  rig.subscribe({kBtc}, 1000);
+  REQUIRE(rig.until([&] { return venue.asked().size() >= 12; }));
+  venue.fall_quiet();
+  // What is under way is over when the next two have been answered.
+  const std::size_t asked = venue.asked().size();
+  REQUIRE(rig.until([&] { return venue.asked().size() >= asked + 2; }));
+  CHECK(rig.sink.synced(kBtc) == 0);
+  venue.heal();
+  REQUIRE(rig.until([&] { return rig.sink.synced(kBtc) > 0; }));
+  // And where it is found to be wrong, no change is waited for.
+  CHECK(rig.session->distrust(kBtc, "on purpose"));
+  const long before = rig.sink.synced(kBtc);
+  CHECK(rig.until([&] { return rig.sink.synced(kBtc) > before; }));
+}
+
+TEST_CASE("while REST is out, sixty markets do not ask sixty times; once it is not, all are back") {
+  FakeBinance venue({"503"});
+  Rig rig(VenueId::kBinance, settings_for(venue));
+  std::vector<Instrument> markets;
+  for (char a = 'A'; a < 'G'; ++a) {
+    for (char b = 'A'; b < 'K'; ++b) markets.push_back({std::string{a, b}, "USDT"});
+  }
+  rig.subscribe(markets, 1000);
+  const auto start = std::chrono::steady_clock::now();
+  rig.until([&] { return std::chrono::steady_clock::now() - start > 2500ms; });
+  // Those under way when it shows, then one at 0.2 s or later, and more and more seldom.
+  CHECK(venue.asked().size() >= 3);
+  CHECK(venue.asked().size() <= 16);
+  venue.heal();
+  CHECK(rig.until(
+      [&] {
+        return std::ranges::all_of(markets,
+                                   [&](const Instrument& i) { return rig.sink.synced(i) > 0; });
+      },
+      25s));
+}
+
+TEST_CASE("a market that the venue does not know over REST is asked for seldom, others at once") {
+  FakeBinance venue({"unknown", "now"});
+  SessionSettings s = settings_for(venue);
+  s.first_rejection = 1500ms;
+  Rig rig(VenueId::kBinance, s);
+  rig.subscribe({kBtc}, 1000);
+  REQUIRE(rig.until([&] { return rig.sink.errors(ErrorCode::kUnknownSymbol) == 1; }));
+  const auto start = std::chrono::steady_clock::now();
+  rig.subscribe({kEth}, 1000);
+  REQUIRE(rig.until([&] { return rig.sink.synced(kEth) > 0; }));
+  REQUIRE(rig.until([&] { return rig.sink.synced(kBtc) > 0; }));
+  CHECK(std::chrono::steady_clock::now() - start >= 1400ms);
+  CHECK(venue.asked().size() == 3);
 }
 
 TEST_CASE("no event comes after stop, connected or connecting") {
