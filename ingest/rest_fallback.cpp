@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cassert>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -13,14 +14,19 @@ namespace spreadwatch::ingest {
 namespace {
 
 constexpr double kSpareForOthers = 0.25;  // of the REST budget
-constexpr milliseconds kLongestPollPause{60'000};
 constexpr int kPolledDepth = 100;  // levels a side: deep enough to walk, cheap enough to repeat
 
-/// A whole call fails for one unknown instrument in it.
+/// A whole call fails for one unknown instrument in it; not for want of a key, in time, or by law.
 bool may_be_one_of_several(const RestFailure& failure) {
-  return failure.status >= 400 && failure.status < 500 &&
+  return failure.status >= 400 && failure.status < 500 && failure.status != 401 &&
+         failure.status != 408 && failure.status != 451 &&
          failure.error.code == ErrorCode::kHttpStatus;
 }
+
+/// An error of a whole answer that one instrument in the call can be the cause of.
+bool names_one(ErrorCode code) { return code == ErrorCode::kUnknownSymbol; }
+
+constexpr std::size_t kMaxNameless = 4;  // errors of one answer that name no instrument
 
 void count_polled(metrics::VenueMetrics& metrics, ErrorCode code) { metrics.decode_error(code); }
 
@@ -86,6 +92,9 @@ void RestFallback::heard(Track& track, SteadyTime now) {
   }
   track.live = true;
   track.since = now;
+  // The venue knows it.
+  track.refusals = 0;
+  track.at_most = 0;
 }
 
 bool RestFallback::on_socket_book(const OrderBook& book, SteadyTime now) {
@@ -127,9 +136,9 @@ bool RestFallback::due(const Track& track, SteadyTime now) const {
 void RestFallback::begin(Track& track, SteadyTime now) {
   track.active = true;
   ++track.episode;
-  track.in_flight = track.alone = false;
+  track.in_flight = false;
   track.which.polled.reset();
-  track.next_at = now;
+  track.next_at = track.refusals > 0 ? std::max(track.next_at, now) : now;
   track.failures = 0;
   track.failure.reset();
   track.reason.reset();
@@ -188,7 +197,7 @@ void RestFallback::tick(SteadyTime now) {
 }
 
 bool RestFallback::tickers_wait_longer(SteadyTime now) const {
-  const SteadyTime since = ticker_calls_.empty() ? tickers_at_ : tickers_due_;
+  const SteadyTime since = ticker_groups_.empty() ? tickers_at_ : tickers_due_;
   if (since > now) return false;
   return std::all_of(watched_.begin(), watched_.end(), [&](const auto& entry) {
     const Track& book = entry.second.book;
@@ -224,18 +233,19 @@ void RestFallback::poll_books(SteadyTime now) {
         ready.emplace_back(&instrument, &track);
       }
     }
-    if (ready.empty()) return;
+    if (ready.empty() || !context_.budget.outage().may_ask(now)) return;
     std::stable_sort(ready.begin(), ready.end(), [](const auto& a, const auto& b) {
       return a.second->next_at < b.second->next_at;
     });
     std::vector<Instrument> instruments;
     std::vector<Asked> asked;
-    const bool alone = ready.front().second->alone;
+    const std::size_t at_most = ready.front().second->at_most;
+    const std::size_t room = at_most == 0 ? most : std::min(at_most, most);
     for (const auto& [instrument, track] : ready) {
-      if (track->alone != alone) continue;
+      if (track->at_most != at_most) continue;
       instruments.push_back(*instrument);
       asked.push_back({*instrument, track->episode});
-      if (alone || asked.size() == most) break;
+      if (asked.size() == room) break;
     }
     RestCall call = adapter.polled_call(instruments, std::min(settings_.depth, kPolledDepth));
     call.channel = kPolledChannel;
@@ -243,6 +253,7 @@ void RestFallback::poll_books(SteadyTime now) {
       on_books(asked, call, result);
     });
     if (!sent) return;
+    context_.budget.outage().asked(now);
     for (const Instrument& instrument : instruments) {
       Track& track = watched_.at(instrument).book;
       track.in_flight = true;
@@ -252,78 +263,146 @@ void RestFallback::poll_books(SteadyTime now) {
 }
 
 void RestFallback::poll_tickers(SteadyTime now) {
-  std::vector<Instrument> instruments;
+  if (ticker_groups_.empty() && tickers_in_flight_ == 0 && now >= tickers_at_) begin_round(now);
+  while (!ticker_groups_.empty() && in_flight_ < kMaxInFlight && now >= hold_until_) {
+    std::vector<Instrument>& group = ticker_groups_.front();
+    std::erase_if(group, [this](const Instrument& i) { return !active(Channel::kTicker, i); });
+    if (!group.empty()) {
+      const std::vector<RestCall> calls = context_.normalizer.adapter().ticker_calls(group);
+      assert(calls.size() == 1);
+      const RestCall& call = calls.front();
+      const bool sent = request(call, now, [this, group, call](const RestResult& result) {
+        on_tickers(group, call, result);
+      });
+      if (!sent) return;
+      ++tickers_in_flight_;
+    }
+    ticker_groups_.pop_front();
+  }
+}
+
+void RestFallback::begin_round(SteadyTime now) {
+  const std::size_t per_call = context_.normalizer.adapter().profile().tickers_per_call;
+  std::vector<Instrument> together;
+  ticker_round_.clear();
   for (const auto& [instrument, watched] : watched_) {
-    if (watched.ticker.active) instruments.push_back(instrument);
+    const Track& track = watched.ticker;
+    if (!track.active || now < track.next_at) continue;
+    ticker_round_.insert(instrument);
+    if (track.refusals > 0 && per_call > 0) {
+      ticker_groups_.push_back({instrument});
+    } else {
+      together.push_back(instrument);
+    }
   }
-  if (instruments.empty()) return ticker_calls_.clear();
-  if (ticker_calls_.empty() && tickers_in_flight_ == 0 && now >= tickers_at_) {
-    const std::vector<RestCall> calls = context_.normalizer.adapter().ticker_calls(instruments);
-    ticker_calls_.assign(calls.begin(), calls.end());
-    ticker_round_ = {instruments.begin(), instruments.end()};
-    tickers_due_ = tickers_at_;
-    tickers_at_ = now + settings_.poll;
+  if (ticker_round_.empty()) return;
+  const std::size_t size = per_call > 0 ? per_call : std::max<std::size_t>(1, together.size());
+  for (const auto group : chunks(std::span<const Instrument>{together}, size)) {
+    ticker_groups_.emplace_back(group.begin(), group.end());
   }
-  while (!ticker_calls_.empty() && in_flight_ < kMaxInFlight && now >= hold_until_) {
-    const RestCall& call = ticker_calls_.front();
-    const bool sent = request(
-        call, now, [this, asked = call](const RestResult& result) { on_tickers(asked, result); });
-    if (!sent) return;
-    ++tickers_in_flight_;
-    ticker_calls_.pop_front();
-  }
+  tickers_due_ = tickers_at_;
+  tickers_at_ = now + settings_.poll;
+  ticker_refusals_ = 0;
 }
 
-void RestFallback::settle(const RestCall& call, const RestResult& result, Timestamp wall) {
+void RestFallback::settle(const RestResult& result) {
   --in_flight_;
-  ingest::settle(context_, result, wall);
-  if (result) return;
-  Error error = error_of(result.error(), call, context_.normalizer.adapter());
-  if (error.code == ErrorCode::kUnknownSymbol) count_polled(context_.metrics, error.code);
-  emit(FeedError{settings_.venue, call.symbol, std::move(error), wall, {}});
+  ingest::settle(context_, result, context_.clock.now());
 }
 
-void RestFallback::read(const RestCall& call, const RestAnswer& answer, Timestamp wall) {
-  const Frame frame{Origin::kRest, answer.body, call.channel, call.symbol, wall, 0};
+void RestFallback::tell_failure(const RestCall& call, const RestFailure& failure) {
+  Error error = error_of(failure, call, context_.normalizer.adapter());
+  if (error.code == ErrorCode::kUnknownSymbol) count_polled(context_.metrics, error.code);
+  emit(FeedError{settings_.venue, call.symbol, std::move(error), context_.clock.now(), {}});
+}
+
+void RestFallback::tell_missing(const std::string& symbol, const Error& error) {
+  count_polled(context_.metrics, error.code);
+  emit(FeedError{settings_.venue, symbol, error, context_.clock.now(), {}});
+}
+
+void RestFallback::read(const RestCall& call, const RestAnswer& answer, const Wanted& wanted) {
+  const Frame frame{Origin::kRest, answer.body, call.channel, call.symbol, context_.clock.now(), 0};
   context_.sink.on_raw(settings_.venue, frame, false);
   context_.metrics.frame(
       call.channel == kPolledChannel ? metrics::Channel::kOrderBook : metrics::Channel::kTicker,
       answer.body.size());
   answer_error_.reset();
+  nameless_.clear();
+  foreign_.reset();
+  judged_ = {wanted.begin(), wanted.end()};
+  for (const auto& [instrument, track] : wanted) {
+    track->touched = false;
+    track->bad.reset();
+  }
   context_.normalizer.feed(frame, *this);
+  judged_.clear();
+  // A payload that fails as a whole may name whatever it got to; what else there is wrong with
+  // others' rows is nothing to us.
+  const bool any =
+      std::ranges::any_of(wanted, [](const auto& entry) { return entry.second->touched; });
+  if (!any && !answer_error_ && foreign_) {
+    answer_error_ = foreign_->error.code;
+    nameless_.push_back(std::move(*foreign_));
+  }
+  foreign_.reset();
+}
+
+void RestFallback::tell_nameless() {
+  for (FeedError& error : nameless_) emit(std::move(error));
+  nameless_.clear();
+}
+
+bool RestFallback::may_split(std::size_t asked, int& refusals) {
+  return ++refusals < kMaxRefusals && asked > 1;
 }
 
 void RestFallback::failed(Track& track, ErrorCode code, SteadyTime now) const {
   track.failure = code;
   const milliseconds pause = settings_.poll * (1 << std::min(track.failures, 10));
   ++track.failures;
-  track.next_at = now + std::min(pause, std::max(kLongestPollPause, settings_.poll));
+  track.next_at = now + std::min(pause, std::max(kLongestPause, settings_.poll));
+}
+
+void RestFallback::set_aside(Track& track, SteadyTime now) const {
+  track.failure = ErrorCode::kUnknownSymbol;
+  track.at_most = 1;
+  track.next_at = now + std::min(kLongestRefusal,
+                                 settings_.first_refusal * (1 << std::min(track.refusals, 10)));
+  ++track.refusals;
 }
 
 void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& call,
                             const RestResult& result) {
   if (stopping_) return;
-  const Timestamp wall = context_.clock.now();
   const SteadyTime now = std::chrono::steady_clock::now();
-  settle(call, result, wall);
-  std::vector<std::pair<Instrument, Track*>> wanted;
+  settle(result);
+  settle_outage(context_, call, result, now);
+  Wanted wanted;
   for (const Asked& one : asked) {
     Track* const track = find(Channel::kOrderBook, one.instrument);
     if (track == nullptr || !track->active || track->episode != one.episode) continue;
     track->in_flight = false;
-    track->touched = false;
     wanted.emplace_back(one.instrument, track);
   }
   if (!result) {
-    const bool split = asked.size() > 1 && may_be_one_of_several(result.error());
+    const RestFailure& failure = result.error();
+    const bool refused = may_be_one_of_several(failure);
+    if (refused && may_split(asked.size(), book_refusals_)) {
+      return split_books(asked.size(), wanted, now);
+    }
+    tell_failure(call, failure);
+    const ErrorCode code = error_of(failure, call, context_.normalizer.adapter()).code;
     for (const auto& [instrument, track] : wanted) {
-      if (split && !track->alone) {
-        track->alone = true;
-        track->next_at = now;
+      if (code == ErrorCode::kUnknownSymbol) {
+        set_aside(*track, now);
       } else {
-        failed(*track, result.error().error.code, now);
+        // Where all are refused it is none of them: they start from one call again.
+        if (refused && asked.size() > 1) track->at_most = 0;
+        failed(*track, code, now);
       }
     }
+    if (asked.size() > 1) book_refusals_ = 0;
     return;
   }
   // An answer that is too late for one is not read at all, so that whoever reads the capture sees
@@ -333,50 +412,116 @@ void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& cal
     for (const auto& [instrument, track] : wanted) track->next_at = now;
     return;
   }
-  read(call, *result, wall);
+  read(call, *result, wanted);
+  Wanted unclear;
   for (const auto& [instrument, track] : wanted) {
     if (track->touched) {
-      track->failures = 0;
+      book_refusals_ = 0;
+      track->failures = track->refusals = 0;
       track->failure.reset();
-      continue;
-    }
-    if (answer_error_ && asked.size() > 1 && !track->alone) {
-      track->alone = true;
-      track->next_at = now;
+      track->at_most = 0;
+    } else if (track->bad == ErrorCode::kUnknownSymbol) {
+      set_aside(*track, now);
+    } else if (track->bad) {
+      failed(*track, *track->bad, now);
     } else if (answer_error_) {
-      failed(*track, *answer_error_, now);
+      unclear.emplace_back(instrument, track);
     } else if (context_.normalizer.find(stream_of(instrument)) != nullptr) {
       context_.metrics.duplicate();  // older than what is known
     } else {
-      const Error missing{ErrorCode::kSnapshotMissing, "no order book in the answer"};
-      count_polled(context_.metrics, missing.code);
-      emit(FeedError{settings_.venue,
-                     context_.normalizer.adapter().venue_symbol(instrument),
-                     missing,
-                     wall,
-                     {}});
-      failed(*track, missing.code, now);
+      tell_missing(context_.normalizer.adapter().venue_symbol(instrument),
+                   {ErrorCode::kSnapshotMissing, "no order book in the answer"});
+      failed(*track, ErrorCode::kSnapshotMissing, now);
+    }
+  }
+  if (unclear.empty()) return;
+  if (names_one(*answer_error_) && may_split(asked.size(), book_refusals_)) {
+    return split_books(asked.size(), unclear, now);
+  }
+  tell_nameless();
+  for (const auto& [instrument, track] : unclear) {
+    if (*answer_error_ == ErrorCode::kUnknownSymbol && asked.size() == 1) {
+      set_aside(*track, now);
+    } else {
+      failed(*track, *answer_error_, now);
     }
   }
 }
 
-void RestFallback::on_tickers(const RestCall& call, const RestResult& result) {
+void RestFallback::split_books(std::size_t asked, const Wanted& wanted, SteadyTime now) {
+  for (const auto& [instrument, track] : wanted) {
+    track->at_most = (asked + 1) / 2;
+    track->next_at = now;
+  }
+}
+
+void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCall& call,
+                              const RestResult& result) {
   if (stopping_) return;
-  const Timestamp wall = context_.clock.now();
   const SteadyTime now = std::chrono::steady_clock::now();
   --tickers_in_flight_;
-  settle(call, result, wall);
-  const bool wanted = std::any_of(watched_.begin(), watched_.end(),
-                                  [](const auto& entry) { return entry.second.ticker.active; });
-  if (result && !wanted) return context_.metrics.late_rest_answer();
-  if (result) read(call, *result, wall);
-  if (result && !answer_error_) {
-    ticker_failures_ = 0;
+  settle(result);
+  Wanted wanted;
+  for (const Instrument& instrument : asked) {
+    Track* const track = find(Channel::kTicker, instrument);
+    if (track != nullptr && track->active) wanted.emplace_back(instrument, track);
+  }
+  if (!result) {
+    const RestFailure& failure = result.error();
+    if (may_be_one_of_several(failure) && may_split_tickers(asked)) return split_tickers(asked);
+    tell_failure(call, failure);
+    const ErrorCode code = error_of(failure, call, context_.normalizer.adapter()).code;
+    for (const auto& [instrument, track] : wanted) {
+      if (code == ErrorCode::kUnknownSymbol) {
+        set_aside(*track, now);
+      } else {
+        failed(*track, code, now);
+      }
+    }
     return;
   }
-  ticker_calls_.clear();
-  const milliseconds pause = settings_.poll * (1 << std::min(ticker_failures_++, 10));
-  tickers_at_ = now + std::min(pause, std::max(kLongestPollPause, settings_.poll));
+  if (wanted.empty()) return context_.metrics.late_rest_answer();
+  read(call, *result, wanted);
+  const auto came =
+      std::ranges::count_if(wanted, [](const auto& entry) { return entry.second->touched; });
+  if (came > 0) ticker_refusals_ = 0;
+  if (came == static_cast<std::ptrdiff_t>(wanted.size())) return;
+  const bool unknown = answer_error_ && names_one(*answer_error_);
+  if (came == 0 && unknown && may_split_tickers(asked)) return split_tickers(asked);
+  tell_nameless();
+  bool nothing = false;
+  for (const auto& [instrument, track] : wanted) {
+    if (track->touched) continue;
+    if (track->bad && *track->bad != ErrorCode::kUnknownSymbol) {
+      failed(*track, *track->bad, now);
+    } else if (track->bad || (unknown && (came > 0 || asked.size() == 1))) {
+      set_aside(*track, now);
+    } else if (answer_error_) {
+      failed(*track, *answer_error_, now);
+    } else if (came > 0 || track->refusals > 0) {
+      tell_missing(context_.normalizer.adapter().venue_symbol(instrument),
+                   {ErrorCode::kUnknownSymbol, "no ticker in the answer"});
+      set_aside(*track, now);
+    } else {
+      failed(*track, ErrorCode::kSnapshotMissing, now);  // nothing at all says nothing of one
+      nothing = true;
+    }
+  }
+  if (nothing) {
+    tell_missing(call.symbol, {ErrorCode::kSnapshotMissing, "no ticker in the answer"});
+  }
+}
+
+bool RestFallback::may_split_tickers(const std::vector<Instrument>& asked) {
+  // Where a call for several names none of them, none of them is what it was refused for.
+  const bool named = context_.normalizer.adapter().profile().tickers_per_call > 0;
+  return may_split(asked.size(), ticker_refusals_) && named;
+}
+
+void RestFallback::split_tickers(const std::vector<Instrument>& asked) {
+  const auto middle = asked.begin() + static_cast<std::ptrdiff_t>((asked.size() + 1) / 2);
+  ticker_groups_.emplace_front(middle, asked.end());
+  ticker_groups_.emplace_front(asked.begin(), middle);
 }
 
 // --- what an answer holds
@@ -390,6 +535,9 @@ void RestFallback::on_ticker(const Ticker& ticker) {
     if (ticker_round_.contains(ticker.instrument)) context_.metrics.late_rest_answer();
     return;
   }
+  track->touched = true;
+  track->failures = track->refusals = 0;
+  track->next_at = {};
   track->which.polled = FeedState::kSynced;
   track->shown_at = std::chrono::steady_clock::now();
   track->received = ticker.receive_time;
@@ -422,12 +570,19 @@ void RestFallback::on_order_book(const std::string&, const OrderBook& book) {
 void RestFallback::on_error(const FeedError& error) {
   const ErrorCode code = error.error.code;
   count_polled(context_.metrics, code);
-  answer_error_ = code;
-  if (code == ErrorCode::kRateLimited || code == ErrorCode::kBanned) {
-    // Some venues say so in the body of a 200.
-    context_.budget.refused_rest(context_.clock.now(), code == ErrorCode::kBanned ? 418 : 429,
-                                 std::nullopt);
+  settle_body(context_, code, context_.clock.now());
+  if (error.symbol.empty()) {
+    answer_error_ = code;
+    if (nameless_.size() < kMaxNameless) nameless_.push_back(error);
+    return;
   }
+  const auto instrument = context_.normalizer.adapter().instrument(error.symbol);
+  const auto asked = instrument ? judged_.find(*instrument) : judged_.end();
+  if (asked == judged_.end()) {
+    if (!foreign_) foreign_ = error;
+    return;
+  }
+  asked->second->bad = code;
   emit(error);
 }
 

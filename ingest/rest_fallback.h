@@ -32,12 +32,21 @@ Error error_of(const RestFailure& failure, const RestCall& call, VenueAdapter& a
 /// first synced book (ticker) of the socket ends the fallback; an answer that comes later is
 /// dropped and counted. A polled book that is not confirmed for `liveness` is taken back as kDown.
 ///
+/// A call for several that the venue refuses, as many do for one instrument that they do not know,
+/// is split in halves until the one is found; it is then asked for alone and seldom, and the others
+/// as before. Of an answer only what was asked for is judged: a bad row of a market that nobody
+/// watches is counted and no more.
+///
 /// Bounds: kMaxInFlight requests at a time; of the REST budget a quarter stays free for requests
-/// that cannot wait; a failing poll is repeated with a growing pause. Threads: one at a time, the
+/// that cannot wait; a failing poll is repeated with a growing pause, at most kLongestPause; calls
+/// are split as long as one of kMaxRefusals in a row is not refused. Threads: one at a time, the
 /// one that runs the io_context of the RestClient.
 class RestFallback final : private MarketSink {
  public:
   static constexpr int kMaxInFlight = 2;
+  static constexpr milliseconds kLongestPause{20'000};
+  static constexpr int kMaxRefusals = 16;
+  static constexpr milliseconds kLongestRefusal{900'000};
 
   struct Settings {
     VenueId venue{};
@@ -47,7 +56,9 @@ class RestFallback final : private MarketSink {
     milliseconds liveness{15'000};  ///< how long a polled book is believed
     milliseconds quiet{30'000};     ///< see the class
     milliseconds timeout{5'000};    ///< of a request
-    int depth = 0;                  ///< levels a side
+    /// What the venue does not know is asked for again after so long; doubles.
+    milliseconds first_refusal{60'000};
+    int depth = 0;  ///< levels a side
   };
 
   /// What `context` refers to must outlive the object; its `fallback` is not used.
@@ -85,9 +96,12 @@ class RestFallback final : private MarketSink {
     bool active = false;
     std::uint64_t episode = 0;
     bool in_flight = false;
-    bool alone = false;  // a call for several failed: one of them may be unknown
-    bool touched = false;
+    // Order books: in a call for how many; fewer than the venue takes after one was refused.
+    std::size_t at_most = 0;       // 0 = as many as the venue takes
+    bool touched = false;          // by the answer being read
+    std::optional<ErrorCode> bad;  // what was wrong with it there
     SteadyTime next_at{};
+    int refusals = 0;  // in a row: the venue does not know it
     int failures = 0;
     std::optional<ErrorCode> failure;
     // What was shown in this episode:
@@ -104,6 +118,7 @@ class RestFallback final : private MarketSink {
     Instrument instrument;
     std::uint64_t episode = 0;
   };
+  using Wanted = std::vector<std::pair<Instrument, Track*>>;
 
   // MarketSink
   void on_ticker(const Ticker& ticker) override;
@@ -121,13 +136,27 @@ class RestFallback final : private MarketSink {
 
   void poll_books(SteadyTime now);
   void poll_tickers(SteadyTime now);
+  /// Whose tickers to ask for now, in calls of as many as the venue takes.
+  void begin_round(SteadyTime now);
   bool tickers_wait_longer(SteadyTime now) const;
   bool request(const RestCall& call, SteadyTime now, RestClient::Callback callback);
   void on_books(const std::vector<Asked>& asked, const RestCall& call, const RestResult& result);
-  void on_tickers(const RestCall& call, const RestResult& result);
-  void settle(const RestCall& call, const RestResult& result, Timestamp wall);
-  void read(const RestCall& call, const RestAnswer& answer, Timestamp wall);
+  void split_books(std::size_t asked, const Wanted& wanted, SteadyTime now);
+  void on_tickers(const std::vector<Instrument>& asked, const RestCall& call,
+                  const RestResult& result);
+  /// Whether a refused call for so many is worth splitting; counts the refusal.
+  static bool may_split(std::size_t asked, int& refusals);
+  bool may_split_tickers(const std::vector<Instrument>& asked);
+  void split_tickers(const std::vector<Instrument>& asked);
+  void settle(const RestResult& result);
+  void read(const RestCall& call, const RestAnswer& answer, const Wanted& wanted);
+  /// Errors of the answer just read that name no instrument.
+  void tell_nameless();
+  void tell_failure(const RestCall& call, const RestFailure& failure);
+  void tell_missing(const std::string& symbol, const Error& error);
   void failed(Track& track, ErrorCode code, SteadyTime now) const;
+  /// The venue does not know it.
+  void set_aside(Track& track, SteadyTime now) const;
   void emit(MarketEvent event);
 
   SessionContext context_;
@@ -137,11 +166,16 @@ class RestFallback final : private MarketSink {
   SteadyTime hold_until_{};   // the budget has nothing to give before
   SteadyTime tickers_at_{};   // the next round
   SteadyTime tickers_due_{};  // since when the round under way was due
-  int ticker_failures_ = 0;
   int tickers_in_flight_ = 0;
   std::set<Instrument> ticker_round_;
-  std::deque<RestCall> ticker_calls_;      // of this round, not yet asked
-  std::optional<ErrorCode> answer_error_;  // of the answer being read
+  std::deque<std::vector<Instrument>> ticker_groups_;  // of this round, not yet asked
+  int book_refusals_ = 0;                              // calls in a row
+  int ticker_refusals_ = 0;
+  // Of the answer being read:
+  std::map<Instrument, Track*> judged_;
+  std::optional<ErrorCode> answer_error_;  // that names no instrument
+  std::vector<FeedError> nameless_;        // told when something that was asked for is missing
+  std::optional<FeedError> foreign_;       // the first of what was not asked for
   bool stopping_ = false;
 };
 

@@ -66,6 +66,8 @@ struct VenueProfile {
   enum class Match : std::uint8_t { kNothing, kTime, kSequence };
   Match match = Match::kNothing;
   std::size_t books_per_call = 1;  ///< instruments in one polled_call()
+  /// Instruments in one of ticker_calls(); 0 = a call for several is for all that the venue lists.
+  std::size_t tickers_per_call = 0;
 };
 
 /// One channel of one instrument on a connection.
@@ -121,7 +123,7 @@ class VenueAdapter {
   /// deliver them, and to check those that it does. Where the price of a call rises with the depth,
   /// at most 100 levels a side. Its answer is to be fed on kPolledChannel or kAuditChannel.
   virtual RestCall polled_call(std::span<const Instrument> instruments, int depth) const;
-  /// One call, or several where the venue takes only one instrument or a limited number at a time.
+  /// One call, or several where the venue takes only so many instruments at a time.
   virtual std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const = 0;
   virtual RestCall markets_call() const = 0;
 

@@ -48,7 +48,7 @@ VenueFeed::VenueFeed(boost::asio::io_context& io, const TlsClient& tls,
       quiet_(quiet),
       sink_(sink),
       normalizer_(settings.id),
-      budget_(normalizer_.adapter().profile()),
+      budget_(normalizer_.adapter().profile(), seed),
       rest_(io, RestOptions{4, 256, options.ca_file}),
       context_{io, tls, clock, normalizer_, budget_, rest_, metrics, *this, &fallback_, &markets_},
       rest_url_(
@@ -303,6 +303,8 @@ void VenueFeed::renew(SteadyTime now) {
     } else if (!handover.since) {
       handover.since = now;
     }
+    handover.old->successor_is_up(fresh.up());
+    handover.old->tick(now);
     const bool done = handover.since && (fresh.covers(*handover.old) ||
                                          now - *handover.since >= options_.longest_handover);
     const auto next = std::next(it);
@@ -348,6 +350,7 @@ RestFallback::Settings VenueFeed::fallback_settings() const {
   s.poll = settings_.fallback_poll;
   s.liveness = settings_.liveness;
   s.quiet = quiet_;
+  s.first_refusal = options_.first_rejection;
   s.depth = depth_;
   return s;
 }

@@ -76,7 +76,7 @@ class VenueFeed final : private LiveSink, private BookObserver {
   // LiveSink: what the venue says is passed on, and tells when an instrument is no longer known.
   void on_event(MarketEvent event) override;
   void on_raw(VenueId venue, const Frame& frame, bool sent) override {
-    sink_.on_raw(venue, frame, sent);
+    tell(sink_, venue, frame, sent);
   }
   void on_note(const FeedNote& note) override { sink_.on_note(note); }
 

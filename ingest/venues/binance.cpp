@@ -51,6 +51,7 @@ const VenueProfile& binance_profile() {
     p.depths = {1000, 5000};
     p.default_depth = 1000;
     p.match = VenueProfile::Match::kSequence;  // lastUpdateId counts like U and u
+    p.tickers_per_call = 20;                   // these weigh 2, up to 100 weigh 40
     return p;
   }();
   return profile;
@@ -289,9 +290,8 @@ std::vector<std::string> BinanceAdapter::requests(std::string_view method,
 }
 
 std::vector<RestCall> BinanceAdapter::ticker_calls(std::span<const Instrument> instruments) const {
-  constexpr std::size_t kCheapest = 20;  // up to 20 symbols weigh 2, up to 100 weigh 40
   std::vector<RestCall> calls;
-  for (const auto group : chunks(instruments, kCheapest)) {
+  for (const auto group : chunks(instruments, profile().tickers_per_call)) {
     RestCall call{"/api/v3/ticker/24hr?", "ticker", "", 2};
     if (group.size() == 1) {
       call.symbol = venue_symbol(group.front());

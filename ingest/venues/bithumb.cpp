@@ -48,6 +48,7 @@ const VenueProfile& bithumb_profile() {
     p.default_depth = 15;
     p.match = VenueProfile::Match::kTime;  // of the last change, in both
     p.books_per_call = 30;                 // every market in one call works; keeps it short
+    p.tickers_per_call = 200;
     return p;
   }();
   return profile;
@@ -107,7 +108,6 @@ bool is_retired(std::string_view key, std::string_view text) {
 constexpr UpbitDialect kBithumb = {
     .profile = bithumb_profile,
     .markets_path = "/v1/market/all?isDetails=true",
-    .tickers_per_call = 200,
     .book_call_counts = false,
     .ungrouped_level = 1,
     .rest_ticker_time = rest_ticker_time,

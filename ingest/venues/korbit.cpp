@@ -38,6 +38,7 @@ const VenueProfile& korbit_profile() {
     p.max_subscriptions = 500;  // not published; 193 symbols of two channels were served
     p.depths = {30};
     p.default_depth = 30;
+    p.tickers_per_call = 100;              // not limited by the venue; keeps the address short
     p.match = VenueProfile::Match::kTime;  // of the last change, in both
     return p;
   }();
@@ -86,9 +87,8 @@ class KorbitAdapter final : public VenueAdapter {
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
-    constexpr std::size_t kPerCall = 100;  // not limited by the venue; keeps the address short
     std::vector<RestCall> calls;
-    for (const auto group : chunks(instruments, kPerCall)) {
+    for (const auto group : chunks(instruments, profile().tickers_per_call)) {
       RestCall call{"/v2/tickers?symbol=", "ticker", "", 1};
       for (const Instrument& instrument : group) {
         if (&instrument != &group.front()) call.path.push_back(',');

@@ -41,6 +41,7 @@ const VenueProfile& kraken_profile() {
     p.max_subscriptions = 200;  // not published
     p.depths = {10, 25, 100, 500, 1000};
     p.default_depth = 100;
+    p.tickers_per_call = 50;
     p.match = VenueProfile::Match::kNothing;  // a book over REST has neither time nor number
     return p;
   }();
@@ -122,9 +123,8 @@ class KrakenAdapter final : public VenueAdapter {
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
-    constexpr std::size_t kPairsPerCall = 50;
     std::vector<RestCall> calls;
-    for (const auto group : chunks(instruments, kPairsPerCall)) {
+    for (const auto group : chunks(instruments, profile().tickers_per_call)) {
       std::string path = "/0/public/Ticker?pair=";
       for (const Instrument& instrument : group) {
         if (path.back() != '=') path.push_back(',');

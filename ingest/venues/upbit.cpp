@@ -41,6 +41,7 @@ const VenueProfile& upbit_profile() {
     p.default_depth = 30;
     p.match = VenueProfile::Match::kTime;  // of the last change, in both
     p.books_per_call = 30;                 // every market in one call works; keeps it short
+    p.tickers_per_call = 100;              // not limited by the venue; keeps the address short
     return p;
   }();
   return profile;
@@ -49,7 +50,6 @@ const VenueProfile& upbit_profile() {
 constexpr UpbitDialect kUpbit = {
     .profile = upbit_profile,
     .markets_path = "/v1/market/all?is_details=true",
-    .tickers_per_call = 100,  // not limited by the venue; keeps the address short
     .book_call_counts = true,
     .ungrouped_level = 0,
 };

@@ -146,7 +146,7 @@ class UpbitLikeAdapter final : public VenueAdapter {
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
     std::vector<RestCall> calls;
-    for (const auto group : chunks(instruments, dialect_.tickers_per_call)) {
+    for (const auto group : chunks(instruments, profile().tickers_per_call)) {
       RestCall call{"/v1/ticker?markets=", "ticker", "", 1};
       for (const Instrument& instrument : group) {
         if (&instrument != &group.front()) call.path.push_back(',');

@@ -21,10 +21,9 @@ struct RestTickerClock {
 /// as values.
 struct UpbitDialect {
   const VenueProfile& (*profile)() = nullptr;
-  std::string_view markets_path;     ///< path and query of the market list
-  std::size_t tickers_per_call = 0;  ///< markets in one REST ticker call
-  bool book_call_counts = false;     ///< REST order books take `count`
-  double ungrouped_level = 0;        ///< `level` up to which a book holds every price
+  std::string_view markets_path;  ///< path and query of the market list
+  bool book_call_counts = false;  ///< REST order books take `count`
+  double ungrouped_level = 0;     ///< `level` up to which a book holds every price
 
   /// The time of a REST ticker where `timestamp` cannot be taken as it is; nullptr where it can.
   std::optional<Timestamp> (*rest_ticker_time)(const RestTickerClock& clock,

@@ -252,6 +252,13 @@ TEST_CASE("every venue: subscribe messages are JSON and within the limits") {
     REQUIRE(adapter.ticker_calls(one).size() == 1);
     CHECK(adapter.ticker_calls(one)[0].path.starts_with("/"));
     CHECK(adapter.ticker_calls({}).empty());
+    // Whoever asks for so many at a time knows what a call is for.
+    std::vector<Instrument> many;
+    const std::size_t per_call = adapter.profile().tickers_per_call;
+    for (std::size_t i = 0; i < (per_call > 0 ? per_call : 300); ++i) {
+      many.push_back({"A" + std::to_string(i), one.front().quote});
+    }
+    CHECK(adapter.ticker_calls(many).size() == 1);
   });
 }
 

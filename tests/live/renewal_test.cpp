@@ -86,6 +86,24 @@ class RenewalSink final : public LiveSink {
 
 using Feeds = test::BybitFeeds<RenewalSink>;
 
+TEST_CASE("while no successor can be had, an old connection goes on mending its books") {
+  const std::string book = "orderbook.50.BTCUSDT";
+  Feeds f;
+  f.options.max_age = 1000ms;
+  f.start();
+  REQUIRE(Feeds::eventually([&] { return f.sink.synced(kBtc) > 0; }));
+  f.venue.refuse("503 Service Unavailable", "");
+  const int accepted = f.venue.upgrades();
+  REQUIRE(Feeds::eventually([&] { return f.venue.upgrades() > accepted; }));
+  const int subscribed = f.venue.subscribed(book);
+  f.venue.skip_one(book);
+  // Nobody else could ask for it.
+  REQUIRE(Feeds::eventually([&] { return f.venue.subscribed(book) > subscribed; }));
+  const int before = f.sink.synced(kBtc);
+  CHECK(Feeds::eventually([&] { return f.sink.synced(kBtc) > before + 3; }));
+  f.feeds->stop();
+}
+
 TEST_CASE("an old connection is succeeded by a fresh one, and no book notices") {
   Feeds f;
   f.options.max_age = 400ms;

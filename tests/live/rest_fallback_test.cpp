@@ -3,10 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -390,6 +392,270 @@ TEST_CASE("while the polled book is shown, the socket's empty one is not passed 
   CHECK(a.fallback.on_socket_book(socket, now()));
   CHECK_FALSE(a.fallback.active(Channel::kOrderBook, kPolledBtc));
   a.fallback.stop();
+}
+
+/// What a fallback told, on the test's thread.
+class Told final : public LiveSink {
+ public:
+  void on_event(MarketEvent event) override {
+    if (const auto* const ticker = std::get_if<Ticker>(&event)) ++tickers[ticker->instrument.base];
+    if (const auto* const book = std::get_if<OrderBook>(&event)) {
+      if (book->synced()) ++books[book->instrument.base];
+    }
+    if (const auto* const error = std::get_if<FeedError>(&event)) errors.push_back(*error);
+  }
+  long errors_of(ErrorCode code) const {
+    return std::ranges::count_if(errors, [&](const FeedError& e) { return e.error.code == code; });
+  }
+
+  std::map<std::string, int> tickers;
+  std::map<std::string, int> books;
+  std::vector<FeedError> errors;
+};
+
+/// REST of a venue whose assets have three letters each. Like the real one it refuses a call whole
+/// for one market that it does not know.
+class RefusingVenue {
+ public:
+  RefusingVenue(VenueId venue, std::vector<std::string> assets, std::string unknown)
+      : venue_(venue),
+        assets_(std::move(assets)),
+        unknown_(std::move(unknown)),
+        server_([this](test::Peer& peer) { serve(peer); }) {}
+
+  std::string url() const { return server_.url("http"); }
+  /// How many requests of this kind named the asset (any when it is empty).
+  long asked(const std::string& path, const std::string& asset = {}) const {
+    return std::ranges::count_if(asked_.lines(), [&](const std::string& target) {
+      return target.starts_with(path) && target.find(asset) != std::string::npos;
+    });
+  }
+
+ private:
+  void serve(test::Peer& peer) {
+    const std::string target = peer.target();
+    asked_.add(target);
+    if (target.find(unknown_) != std::string::npos) return refuse(peer);
+    const bool book = target.find("orderbook") != std::string::npos;
+    if (target.find("depth") != std::string::npos || target.find("Depth") != std::string::npos) {
+      return refuse(peer);  // of no interest here
+    }
+    std::string rows;
+    int count = 0;
+    for (const std::string& asset : assets_) {
+      if (target.find(asset) == std::string::npos) continue;
+      if (count++ > 0) rows += ",";
+      rows += row(asset, book);
+    }
+    if (venue_ == VenueId::kKraken) {
+      peer.respond(R"({"error":[],"result":{)" + rows + "}}");
+    } else if (venue_ == VenueId::kBinance && count == 1 &&
+               target.find("symbols=") == std::string::npos) {
+      peer.respond(rows);
+    } else {
+      peer.respond("[" + rows + "]");
+    }
+  }
+
+  void refuse(test::Peer& peer) const {
+    if (venue_ == VenueId::kKraken) {
+      peer.respond(R"({"error":["EQuery:Unknown asset pair"]})");
+    } else if (venue_ == VenueId::kBinance) {
+      peer.respond(R"({"code":-1121,"msg":"Invalid symbol."})", "400 Bad Request");
+    } else if (venue_ == VenueId::kBithumb) {
+      peer.respond(R"({"error":{"name":404,"message":"Code not found"}})");
+    } else {
+      peer.respond(R"({"error":{"name":404,"message":"Code not found"}})", "404 Not Found");
+    }
+  }
+
+  std::string row(const std::string& asset, bool book) const {
+    if (venue_ == VenueId::kKraken) {
+      return "\"" + asset +
+             R"(USD":{"a":["3.1","1","1"],"b":["3.0","1","1"],"c":["3.0","1"],"v":["4","4"],)"
+             R"("p":["3","3"],"t":[3,3],"l":["2","2"],"h":["4","4"],"o":"3"})";
+    }
+    if (venue_ == VenueId::kBinance) {
+      return R"({"symbol":")" + asset +
+             R"(USDT","lastPrice":"3","openPrice":"3","highPrice":"4","lowPrice":"2","volume":"5",)"
+             R"("priceChange":"0","closeTime":1786512440253})";
+    }
+    if (book) {
+      return R"({"market":"KRW-)" + asset +
+             R"(","timestamp":1786512440253,"total_ask_size":1.5,"total_bid_size":2.5,)"
+             R"("orderbook_units":[{"ask_price":31,"bid_price":30,"ask_size":1.5,"bid_size":2.5}]})";
+    }
+    return R"({"market":"KRW-)" + asset +
+           R"(","trade_date":"20260812","trade_time":"052720","trade_date_kst":"20260812",)"
+           R"("trade_time_kst":"142720","opening_price":30,"high_price":31,"low_price":29,)"
+           R"("trade_price":30,"prev_closing_price":30,"trade_timestamp":1786512440253,)"
+           R"("timestamp":1786512440253})";
+  }
+
+  const VenueId venue_;
+  const std::vector<std::string> assets_;
+  const std::string unknown_;
+  test::Log asked_;
+  test::TestServer server_;  // last: its threads use the rest
+};
+
+/// The fallback of one venue without feeds around it.
+struct Polled {
+  Polled(VenueId venue, const std::string& url)
+      : metrics(registry, std::vector<VenueId>{venue}),
+        normalizer(venue),
+        fallback({io, tls, clock, normalizer, budget, rest, metrics.venue(venue), sink},
+                 {.venue = venue, .rest_url = url, .after = 1ms, .poll = 20ms, .depth = 5}) {}
+  ~Polled() { fallback.stop(); }
+  Polled(const Polled&) = delete;
+  Polled& operator=(const Polled&) = delete;
+
+  template <class F>
+  bool until(F&& condition, std::chrono::milliseconds limit = 12s) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() >= end) return false;
+      fallback.tick(std::chrono::steady_clock::now());
+      if (io.stopped()) io.restart();
+      io.run_one_for(1ms);
+    }
+    return true;
+  }
+
+  boost::asio::io_context io;
+  SystemClock clock;
+  metrics::Registry registry;
+  metrics::IngestMetrics metrics;
+  TlsClient tls;
+  Normalizer normalizer;
+  VenueBudget budget{VenueProfile{}};  // without limits: Kraken's is a request a second
+  RestClient rest{io};
+  Told sink;
+  RestFallback fallback;
+};
+
+TEST_CASE("one market that a venue does not know freezes no other's polled ticker") {
+  struct Case {
+    VenueId venue;
+    const char* quote;
+    const char* path;
+    std::vector<std::string> assets;
+    long refused;  // calls: the whole, its half, …, the one
+  };
+  const std::vector<std::string> eight{"AAA", "KKK", "CCC", "DDD", "EEE", "FFF", "GGG", "NOP"};
+  const std::vector<std::string> four{"AAA", "KKK", "CCC", "NOP"};
+  for (const Case& c : std::vector<Case>{{VenueId::kBinance, "USDT", "/api/v3/ticker", eight, 4},
+                                         {VenueId::kKraken, "USD", "/0/public/Ticker", eight, 4},
+                                         {VenueId::kUpbit, "KRW", "/v1/ticker", four, 3},
+                                         {VenueId::kBithumb, "KRW", "/v1/ticker", eight, 4}}) {
+    CAPTURE(to_string(c.venue));
+    RefusingVenue venue(c.venue, c.assets, "NOP");
+    Polled polled(c.venue, venue.url());
+    const auto start = std::chrono::steady_clock::now();
+    for (const std::string& asset : c.assets) polled.fallback.watch({asset, c.quote}, start);
+    const auto all_came = [&](int times) {
+      return std::ranges::all_of(c.assets, [&](const std::string& asset) {
+        return asset == "NOP" || polled.sink.tickers[asset] >= times;
+      });
+    };
+    REQUIRE(polled.until([&] { return all_came(1) && venue.asked(c.path, "NOP") == c.refused; }));
+    const long before = venue.asked(c.path);
+    const int first = polled.sink.tickers["AAA"];
+    REQUIRE(polled.until([&] { return all_came(first + 3); }));
+    // From then on one call for all the others, and none for the one.
+    CHECK(venue.asked(c.path) - before <= 6);
+    CHECK(venue.asked(c.path, "NOP") == c.refused);
+    CHECK(polled.sink.tickers["NOP"] == 0);
+    const auto& errors = polled.sink.errors;
+    const auto about_one = [&](const FeedError& e) {
+      return e.error.code == ErrorCode::kUnknownSymbol &&
+             e.symbol == polled.normalizer.adapter().venue_symbol({"NOP", c.quote});
+    };
+    CHECK(std::ranges::any_of(errors, about_one));
+    CHECK(std::ranges::none_of(errors, [](const FeedError& e) { return e.symbol.empty(); }));
+  }
+}
+
+TEST_CASE("one market that a venue does not know costs the other polled books one poll") {
+  const std::vector<std::string> assets{"AAA", "KKK", "CCC", "NOP"};
+  for (const VenueId id : {VenueId::kUpbit, VenueId::kBithumb}) {
+    CAPTURE(to_string(id));
+    RefusingVenue venue(id, assets, "NOP");
+    Polled polled(id, venue.url());
+    const auto start = std::chrono::steady_clock::now();
+    for (const std::string& asset : assets) polled.fallback.watch({asset, "KRW"}, start);
+    const auto all_came = [&](int times) {
+      return std::ranges::all_of(assets, [&](const std::string& asset) {
+        return asset == "NOP" || polled.sink.books[asset] >= times;
+      });
+    };
+    REQUIRE(polled.until([&] { return all_came(1) && venue.asked("/v1/orderbook", "NOP") == 3; }));
+    const long before = venue.asked("/v1/orderbook");
+    const int first = polled.sink.books["AAA"];
+    REQUIRE(polled.until([&] { return all_came(first + 3); }));
+    CHECK(venue.asked("/v1/orderbook") - before <= 6);
+    CHECK(venue.asked("/v1/orderbook", "NOP") == 3);
+  }
+}
+
+TEST_CASE("a venue that refuses everything is not asked for everything one by one") {
+  // In no body is a word of markets.
+  test::Log tickers;
+  test::TestServer server([&](test::Peer& peer) {
+    if (!peer.target().starts_with("/api/v3/ticker")) {
+      peer.respond("{}", "503 Service Unavailable");
+      return;
+    }
+    tickers.add(peer.target());
+    peer.respond("{}", "404 Not Found");
+  });
+  Polled polled(VenueId::kBinance, server.url("http"));
+  const auto start = std::chrono::steady_clock::now();
+  for (char a = 'A'; a < 'G'; ++a) {
+    for (char b = 'A'; b < 'K'; ++b) polled.fallback.watch({std::string{a, b}, "USDT"}, start);
+  }
+  REQUIRE(polled.until([&] { return tickers.size() >= 20; }));
+  polled.until([&] { return std::chrono::steady_clock::now() - start > 600ms; });
+  // Sixty in calls of twenty. Whoever splits all of them needs 117 calls a round; here a few are
+  // split, and the next round comes after 20, 40, 80, … ms.
+  CHECK(tickers.size() <= 200);
+  CHECK(polled.sink.errors_of(ErrorCode::kUnknownSymbol) == 0);
+}
+
+TEST_CASE("a bad row of a market that nobody watches is counted, and no more") {
+  std::atomic<int> polls{0};
+  test::TestServer server([&](test::Peer& peer) {
+    if (!peer.target().starts_with("/v5/market/tickers")) {
+      peer.respond("{}", "500 Internal Server Error");
+      return;
+    }
+    ++polls;
+    const auto row = [](const char* symbol, const char* last) {
+      return std::string{R"({"symbol":")"} + symbol + R"(","lastPrice":")" + last +
+             R"(","highPrice24h":"4","lowPrice24h":"2","prevPrice24h":"3","volume24h":"5"})";
+    };
+    peer.respond(R"({"retCode":0,"retMsg":"OK","result":{"category":"spot","list":[)" +
+                 row("AAAUSDT", "3") + "," + row("XXXUSDT", "-3") + "," + row("KKKUSDT", "3") +
+                 "," + row("YYYUSDT", "-3") + R"(]},"time":1786512440253})");
+  });
+  Polled polled(VenueId::kBybit, server.url("http"));
+  const auto start = std::chrono::steady_clock::now();
+  for (const char* asset : {"AAA", "KKK", "GON"}) polled.fallback.watch({asset, "USDT"}, start);
+  REQUIRE(polled.until([&] { return polled.sink.tickers["AAA"] >= 20; }));
+  CHECK(std::chrono::steady_clock::now() - start < 5s);
+  CHECK(polled.sink.tickers["KKK"] >= 20);
+  const auto of_symbol = [&](const char* symbol) {
+    return std::ranges::count_if(polled.sink.errors,
+                                 [&](const FeedError& e) { return e.symbol == symbol; });
+  };
+  CHECK(of_symbol("XXXUSDT") == 0);
+  CHECK(of_symbol("YYYUSDT") == 0);
+  CHECK(of_symbol("") == 0);
+  CHECK(polled.registry.text().find("decode_errors_total{reason=\"value_out_of_range\"") !=
+        std::string::npos);
+  // What is watched and not in the list is told, once for a good while.
+  CHECK(polled.sink.errors_of(ErrorCode::kUnknownSymbol) == 1);
+  CHECK(of_symbol("GONUSDT") >= 1);
 }
 
 }  // namespace
