@@ -295,8 +295,8 @@ void Pipeline::run_publish() {
   std::vector<spread::Event> batch;
   while (event_queue_.pop_all(batch, milliseconds{200})) {
     for (const spread::Event& event : batch) {
-      if (late() && !must_stay(event)) {
-        queue_metrics_.dropped(kPublishStage, 1);
+      if (late()) {
+        write_late(event);
       } else {
         write_out(event);
       }
@@ -310,6 +310,17 @@ void Pipeline::write_out(const spread::Event& event) {
   send_out(event);
   if (const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event)) {
     opportunities_.on(*opportunity);
+  }
+}
+
+/// What must be delivered still goes; nobody asks for the rest any more.
+void Pipeline::write_late(const spread::Event& event) {
+  if (const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event)) {
+    opportunities_.on(*opportunity);
+  } else if (const auto* const error = std::get_if<FeedError>(&event)) {
+    kafka_.publish(publish::make_record(*error, 1));
+  } else {
+    queue_metrics_.dropped(kPublishStage, 1);
   }
 }
 

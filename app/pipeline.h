@@ -94,6 +94,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   void push(spread::Event event);
   void restore_opportunities();
   void write_out(const spread::Event& event);
+  void write_late(const spread::Event& event);
   void send_out(const spread::Event& event);
   void update_best(const spread::SpreadEvent& event, Timestamp now);
   api::Readiness readiness() const;
