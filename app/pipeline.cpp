@@ -336,8 +336,8 @@ void Pipeline::run_publish() {
     clock_watch_.look();
     for (const spread::Event& event : batch) {
       publish_alive_.beat(steady_now());
-      if (late() && !must_stay(event)) {
-        queue_metrics_.dropped(kPublishStage, 1);
+      if (late()) {
+        write_late(event);
       } else {
         write_out(event);
       }
@@ -352,8 +352,24 @@ void Pipeline::run_publish() {
 void Pipeline::write_out(const spread::Event& event) {
   send_out(event);
   if (const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event)) {
-    const auto told = publish::told(*opportunity, clock_);
-    opportunities_.on(told ? *told : *opportunity);
+    keep(*opportunity);
+  }
+}
+
+void Pipeline::keep(const spread::OpportunityEvent& event) {
+  const auto told = publish::told(event, clock_);
+  opportunities_.on(told ? *told : event);
+}
+
+/// What must be delivered still goes; nobody asks for the rest any more.
+void Pipeline::write_late(const spread::Event& event) {
+  if (const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event)) {
+    keep(*opportunity);
+  } else if (const auto* const error = std::get_if<FeedError>(&event)) {
+    const auto told = publish::told(*error, clock_);
+    kafka_.publish(publish::make_record(told ? *told : *error, 1));
+  } else {
+    queue_metrics_.dropped(kPublishStage, 1);
   }
 }
 

@@ -111,6 +111,9 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   void push(spread::Event event);
   void restore_opportunities();
   void write_out(const spread::Event& event);
+  void write_late(const spread::Event& event);
+  /// An opportunity goes to disk, then to Kafka.
+  void keep(const spread::OpportunityEvent& event);
   void send_out(const spread::Event& event);
   void describe_readiness();
   /// Whether the end has taken so long that market data which still waits is given up.
