@@ -522,11 +522,11 @@ void KrakenAdapter::read_rest_member(std::string_view name, od::value& member, b
       if (key == "c") {
         last = decimal(item_of(value, 0));
       } else if (key == "v") {
-        t.acc_trade_volume_24h = decimal(item_of(value, 1)).to_double();
+        t.acc_trade_volume_24h = number_of(item_of(value, 1));
       } else if (key == "l") {
-        t.low_price = decimal(item_of(value, 1)).to_double();
+        t.low_price = number_of(item_of(value, 1));
       } else if (key == "h") {
-        t.high_price = decimal(item_of(value, 1)).to_double();
+        t.high_price = number_of(item_of(value, 1));
       } else if (key == "o") {
         // A string today; older answers had [today, 24 h].
         open = type_of(value) == JsonType::kArray
