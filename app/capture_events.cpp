@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "app/capture_input.h"
-#include "fx/bank_rate.h"
 #include "ingest/wallet_routes.h"
 
 namespace spreadwatch::app {
@@ -57,9 +56,11 @@ void CaptureEvents::feed(const ingest::CaptureLine& line) {
 }
 
 void CaptureEvents::feed_bank(const ingest::CaptureLine& line) {
-  for (const config::BankSettings& bank : settings_.fx.bank) {
+  for (std::size_t i = 0; i < settings_.fx.bank.size(); ++i) {
+    const config::BankSettings& bank = settings_.fx.bank[i];
     if (bank.name != line.exchange) continue;
-    const Result<double> rate = fx::parse_bank_rate(line.payload, bank.pointer, bank.invert);
+    Result<double> rate = fx::parse_bank_rate(line.payload, bank.pointer, bank.invert);
+    if (rate) rate = bank_gates_[i].admit(*rate);
     if (rate) {
       sink_.on_market(BankQuote{.source = bank.name, .rate = *rate, .time = now_}, now_);
     } else {

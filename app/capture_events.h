@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/market_data.h"
 #include "core/time.h"
+#include "fx/bank_rate.h"
 #include "ingest/capture_reader.h"
 #include "ingest/normalizer.h"
 
@@ -51,7 +52,10 @@ class CaptureEvents final : private ingest::MarketSink {
  public:
   /// `settings` and `sink` must outlive it.
   CaptureEvents(const config::Settings& settings, const LastFrames& last_frames, CaptureSink& sink)
-      : settings_(settings), last_frames_(last_frames), sink_(sink) {}
+      : settings_(settings),
+        last_frames_(last_frames),
+        sink_(sink),
+        bank_gates_(settings.fx.bank.size(), fx::BankGate{settings.fx.max_deviation}) {}
 
   void feed(const ingest::CaptureLine& line);
   /// The latest receive time so far.
@@ -68,6 +72,7 @@ class CaptureEvents final : private ingest::MarketSink {
   const config::Settings& settings_;
   const LastFrames last_frames_;
   CaptureSink& sink_;
+  std::vector<fx::BankGate> bank_gates_;  // by place in settings_.fx.bank
   std::array<std::unique_ptr<CapturedVenue>, kVenueCount> venues_;
   std::set<std::pair<VenueId, std::uint32_t>> alive_;  // connections seen
   VenueId venue_{};                                    // of the line being read

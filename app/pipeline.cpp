@@ -124,7 +124,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       stage_gauges_(registry_, stages_, service_metrics_),
       feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry),
              clock_, *this, ingest_metrics_),
-      bank_poller_(settings_.fx.bank, clock_, *this, ingest::http_get),
+      bank_poller_(settings_.fx.bank, clock_, *this, ingest::http_get, settings_.fx.max_deviation),
       descriptors_(http::descriptor_budget(http::descriptor_limit())),
       server_(settings_.http, settings_.venues, store_, clock_,
               {.readiness = [this] { return readiness_.ask(); },
@@ -219,9 +219,9 @@ void Pipeline::on_event(MarketEvent event) {
 
 void Pipeline::on_bank_quote(const BankQuote& quote) { on_event(quote); }
 
-void Pipeline::on_bank_error(const std::string& source, const Error& error) {
+/// The poller has logged it.
+void Pipeline::on_bank_error(const std::string& /*source*/, const Error& error) {
   fx_metrics_.bank_error(error.code);
-  spdlog::warn("bank source {}: {}: {}", source, to_string(error.code), error.detail);
 }
 
 api::ProfitAnswer Pipeline::ask_profit(const api::ProfitQuery& query) {

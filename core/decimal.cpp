@@ -1,22 +1,40 @@
 #include "core/decimal.h"
 
 #include <algorithm>
-#include <cassert>
+#include <array>
 #include <charconv>
 #include <cmath>
 
 namespace spreadwatch {
 namespace {
 
-__extension__ using Wide = __int128;
+using Wide = Decimal::Mantissa;
 
-constexpr std::array<std::int64_t, 19> kPow10 = [] {
-  std::array<std::int64_t, 19> powers{};
-  std::int64_t power = 1;
+constexpr std::array<Wide, 39> kPow10 = [] {
+  std::array<Wide, 39> powers{};
+  Wide power = 1;
   for (std::size_t i = 0; i < powers.size(); ++i) {
     powers[i] = power;
     if (i + 1 < powers.size()) power *= 10;
   }
+  return powers;
+}();
+/// Those that 64 bits hold.
+constexpr int kHalfDigits = 18;
+constexpr std::array<std::uint64_t, kHalfDigits + 1> kSmallPow10 = [] {
+  std::array<std::uint64_t, kHalfDigits + 1> powers{};
+  for (std::size_t i = 0; i < powers.size(); ++i) powers[i] = static_cast<std::uint64_t>(kPow10[i]);
+  return powers;
+}();
+
+/// Room for a mantissa's digits, sign and an exponent.
+using Digits = std::array<char, 48>;
+
+constexpr Wide pow10(int exponent) { return kPow10[static_cast<std::size_t>(exponent)]; }
+/// As pow10(), each the nearest long double; exact up to 10^27.
+constexpr std::array<long double, 39> kRealPow10 = [] {
+  std::array<long double, 39> powers{};
+  for (std::size_t i = 0; i < powers.size(); ++i) powers[i] = static_cast<long double>(kPow10[i]);
   return powers;
 }();
 
@@ -30,7 +48,7 @@ ParseStatus parse_slow(std::string_view text, Decimal& out) noexcept {
   if (negative) ++p;
 
   // Trailing zeros stay out of the mantissa until the end: they may be more than it can hold.
-  std::int64_t mantissa = 0;
+  Wide mantissa = 0;
   std::int64_t trailing_zeros = 0;
   std::int64_t decimals = 0;
   bool fits = true;
@@ -69,7 +87,7 @@ ParseStatus parse_slow(std::string_view text, Decimal& out) noexcept {
     if (p != end && (*p == '-' || *p == '+')) ++p;
     if (p == end) return ParseStatus::kNotANumber;
     for (; p != end && *p >= '0' && *p <= '9'; ++p) {
-      if (exponent < 100'000) exponent = exponent * 10 + (*p - '0');
+      if (exponent < 1'000'000'000) exponent = exponent * 10 + (*p - '0');
     }
     if (minus) exponent = -exponent;
   }
@@ -96,27 +114,39 @@ ParseStatus parse_slow(std::string_view text, Decimal& out) noexcept {
 }
 
 /// The mantissa's digits with a point `scale` digits from the right.
-void append_digits(std::string& out, std::int64_t mantissa, int scale) {
-  std::array<char, 24> buffer{};
-  const bool negative = mantissa < 0;
-  const std::uint64_t magnitude =
-      negative ? 0U - static_cast<std::uint64_t>(mantissa) : static_cast<std::uint64_t>(mantissa);
-  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), magnitude);
-  const auto digits = static_cast<int>(result.ptr - buffer.data());
-  if (negative) out.push_back('-');
+void append_digits(std::string& out, const Decimal& value) {
+  Digits buffer;
+  const char* first = buffer.data();
+  const char* const end = value.write_mantissa(buffer.data());
+  if (*first == '-') {
+    out.push_back('-');
+    ++first;
+  }
+  const auto digits = static_cast<int>(end - first);
+  const int scale = value.scale();
   if (scale == 0) {
-    out.append(buffer.data(), static_cast<std::size_t>(digits));
+    out.append(first, end);
     return;
   }
   if (digits <= scale) {
     out.append("0.");
     out.append(static_cast<std::size_t>(scale - digits), '0');
-    out.append(buffer.data(), static_cast<std::size_t>(digits));
+    out.append(first, end);
     return;
   }
-  out.append(buffer.data(), static_cast<std::size_t>(digits - scale));
+  out.append(first, end - scale);
   out.push_back('.');
-  out.append(buffer.data() + (digits - scale), static_cast<std::size_t>(scale));
+  out.append(end - scale, end);
+}
+
+/// Strips decimals that are zero. `Int` is as wide as the mantissa needs.
+template <class Int>
+Decimal without_trailing_zeros(Int mantissa, int scale) {
+  while (scale > 0 && mantissa % 10 == 0) {
+    mantissa /= 10;
+    --scale;
+  }
+  return Decimal{mantissa, scale};
 }
 
 }  // namespace
@@ -138,32 +168,36 @@ Result<Decimal> Decimal::parse(std::string_view text) {
       break;
   }
   return Unexpected{Error{ErrorCode::kValueOutOfRange,
-                          "more than 18 digits: \"" + std::string{text.substr(0, 40)} + "\""}};
+                          "more than 35 digits: \"" + std::string{text.substr(0, 40)} + "\""}};
 }
 
 double Decimal::to_double() const noexcept {
   // Both operands are exact below 2^53 and 10^22, so the division is the only rounding.
   constexpr std::int64_t kExact = 1LL << 53;
-  if (mantissa_ <= kExact && mantissa_ >= -kExact) {
-    return static_cast<double>(mantissa_) /
-           static_cast<double>(kPow10[static_cast<std::size_t>(scale())]);
+  constexpr int kExactPower = 22;
+  const Mantissa m = mantissa();
+  if (m <= kExact && m >= -kExact && scale() <= kExactPower) {
+    return static_cast<double>(static_cast<std::int64_t>(m)) /
+           static_cast<double>(kRealPow10[static_cast<std::size_t>(scale())]);
   }
-  return static_cast<double>(to_long_double());
+  Digits text;
+  char* const digits = write_mantissa(text.data());
+  *digits = 'e';
+  char* const end = std::to_chars(digits + 1, text.data() + text.size(), -scale()).ptr;
+  double value = 0;
+  std::from_chars(text.data(), end, value);
+  return value;
 }
 
 long double Decimal::to_long_double() const noexcept {
-  return static_cast<long double>(mantissa_) /
-         static_cast<long double>(kPow10[static_cast<std::size_t>(scale())]);
+  const long double numerator =
+      upper() == 0 ? static_cast<long double>(low_) : static_cast<long double>(mantissa());
+  return numerator / kRealPow10[static_cast<std::size_t>(scale())];
 }
 
 void Decimal::append_to(std::string& out) const {
-  std::int64_t m = mantissa_;
-  int s = scale();
-  while (s > 0 && m % 10 == 0) {
-    m /= 10;
-    --s;
-  }
-  append_digits(out, m, s);
+  append_digits(out, upper() == 0 ? without_trailing_zeros(low_, scale())
+                                  : without_trailing_zeros(mantissa(), scale()));
 }
 
 std::string Decimal::to_string() const {
@@ -172,34 +206,69 @@ std::string Decimal::to_string() const {
   return out;
 }
 
-void Decimal::append_as_written(std::string& out) const { append_digits(out, mantissa_, scale_); }
+void Decimal::append_as_written(std::string& out) const { append_digits(out, *this); }
 
-std::strong_ordering Decimal::compare_scaled(const Decimal& a, const Decimal& b) noexcept {
-  const int scale = a.scale() > b.scale() ? a.scale() : b.scale();
-  const Wide left = Wide{a.mantissa_} * kPow10[static_cast<std::size_t>(scale - a.scale_)];
-  const Wide right = Wide{b.mantissa_} * kPow10[static_cast<std::size_t>(scale - b.scale_)];
-  return left < right   ? std::strong_ordering::less
-         : left > right ? std::strong_ordering::greater
-                        : std::strong_ordering::equal;
+char* Decimal::write_wide(char* out) const noexcept {
+  Mantissa rest = mantissa();
+  if (rest < 0) {
+    *out++ = '-';
+    rest = -rest;
+  }
+  constexpr std::uint64_t kBelow = kSmallPow10.back();
+  char* const end = out + kMaxDigits;
+  const auto first = static_cast<std::uint64_t>(rest / kBelow);
+  auto last = static_cast<std::uint64_t>(rest % kBelow);
+  if (first == 0) return std::to_chars(out, end, last).ptr;
+  // The lower digits keep their leading zeros.
+  out = std::to_chars(out, end, first).ptr;
+  for (int i = kHalfDigits; i-- > 0; last /= 10) out[i] = static_cast<char>('0' + last % 10);
+  return out + kHalfDigits;
+}
+
+std::strong_ordering Decimal::compare_unlike(const Decimal& a, const Decimal& b) noexcept {
+  __extension__ using Unsigned = unsigned __int128;
+  const int more = b.scale() - a.scale();
+  if (a.upper() == 0 && b.upper() == 0 && more <= kHalfDigits && more >= -kHalfDigits) {
+    const auto scaled = [](std::uint64_t mantissa, int zeros) {
+      return zeros > 0 ? Unsigned{mantissa} * kSmallPow10[static_cast<std::size_t>(zeros)]
+                       : Unsigned{mantissa};
+    };
+    return scaled(a.low_, more) <=> scaled(b.low_, -more);
+  }
+  if (more < 0) return 0 <=> compare_unlike(b, a);
+  Mantissa left = a.mantissa();
+  if (__builtin_mul_overflow(left, pow10(more), &left)) {
+    // Beyond 10^38, where no mantissa gets to.
+    return a.is_negative() ? std::strong_ordering::less : std::strong_ordering::greater;
+  }
+  return left <=> b.mantissa();
 }
 
 Result<Decimal> subtract(const Decimal& a, const Decimal& b) {
-  int scale = a.scale() > b.scale() ? a.scale() : b.scale();
-  Wide value = Wide{a.mantissa()} * kPow10[static_cast<std::size_t>(scale - a.scale())] -
-               Wide{b.mantissa()} * kPow10[static_cast<std::size_t>(scale - b.scale())];
-  while (scale > 0 && (value > Decimal::kMaxMantissa || value < -Decimal::kMaxMantissa) &&
+  const int scale = std::max(a.scale(), b.scale());
+  Wide left = 0;
+  Wide right = 0;
+  Wide value = 0;
+  const bool fits = !__builtin_mul_overflow(a.mantissa(), pow10(scale - a.scale()), &left) &&
+                    !__builtin_mul_overflow(b.mantissa(), pow10(scale - b.scale()), &right) &&
+                    !__builtin_sub_overflow(left, right, &value);
+  int kept = scale;
+  while (fits && kept > 0 && (value > Decimal::kMaxMantissa || value < -Decimal::kMaxMantissa) &&
          value % 10 == 0) {
     value /= 10;
-    --scale;
+    --kept;
   }
-  if (value > Decimal::kMaxMantissa || value < -Decimal::kMaxMantissa) {
-    return Unexpected{Error{ErrorCode::kValueOutOfRange, "difference has more than 18 digits"}};
+  if (!fits || value > Decimal::kMaxMantissa || value < -Decimal::kMaxMantissa) {
+    return Unexpected{Error{ErrorCode::kValueOutOfRange, "difference has more than 35 digits"}};
   }
-  return Decimal{static_cast<std::int64_t>(value), scale};
+  return Decimal{value, kept};
 }
 
 void append_number(std::string& out, double value) {
-  assert(std::isfinite(value));
+  if (!std::isfinite(value)) {
+    out += "null";
+    return;
+  }
   if (value == 0) {
     out.push_back('0');
     return;

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <array>
+#include <charconv>
 #include <compare>
 #include <cstdint>
 #include <string>
@@ -14,17 +14,25 @@ namespace spreadwatch {
 ///
 /// "64028.60" is mantissa 6402860, scale 2: comparison is by value (equal to "64028.6"), but the
 /// written digits stay known, which is what checksums over the text of a number need. Holds every
-/// number of up to 18 significant digits and up to 18 decimals (trailing zeros beyond that do not
-/// count). Threads: a value.
+/// number of up to 35 significant digits and up to 36 decimals (trailing zeros beyond that do not
+/// count): a size of 10^15 with 8 decimals has 23 digits, and what a venue makes of a binary
+/// fraction has up to 17 behind its leading zeros. Both share 16 bytes, and whatever has a mantissa
+/// of 64 bits, which is nearly every number on a wire, is read and compared in 64 bits.
+/// Threads: a value.
 class Decimal {
  public:
-  static constexpr int kMaxScale = 18;
-  static constexpr std::int64_t kMaxMantissa = 999'999'999'999'999'999LL;
+  __extension__ using Mantissa = __int128;
+
+  static constexpr int kMaxScale = 36;
+  static constexpr int kMaxDigits = 35;
+  static constexpr Mantissa kMaxMantissa =
+      Mantissa{99'999'999'999'999'999LL} * 1'000'000'000'000'000'000LL + 999'999'999'999'999'999LL;
 
   constexpr Decimal() = default;
-  /// REQUIRES: 0 <= scale <= kMaxScale.
-  constexpr Decimal(std::int64_t mantissa, int scale)
-      : mantissa_(mantissa), scale_(static_cast<std::int8_t>(scale)) {}
+  /// REQUIRES: 0 <= scale <= kMaxScale, -kMaxMantissa <= mantissa <= kMaxMantissa.
+  constexpr Decimal(Mantissa mantissa, int scale)
+      : low_(static_cast<std::uint64_t>(mantissa)),
+        high_(static_cast<std::int64_t>(mantissa >> 64) * kScales + scale) {}
 
   /// Reads plain or exponent notation ("0.0005", "1.16539E8", "-3"), the whole text or nothing.
   ///
@@ -38,14 +46,15 @@ class Decimal {
     return parse_plain(text, out) || parse_any(text, out);
   }
 
-  constexpr std::int64_t mantissa() const { return mantissa_; }
-  constexpr int scale() const { return scale_; }
-  constexpr bool is_zero() const { return mantissa_ == 0; }
-  constexpr bool is_positive() const { return mantissa_ > 0; }
-  constexpr bool is_negative() const { return mantissa_ < 0; }
+  constexpr Mantissa mantissa() const { return Mantissa{high_ >> kScaleBits} * kHalf + low_; }
+  constexpr int scale() const { return static_cast<std::uint8_t>(high_); }
+  constexpr bool is_zero() const { return low_ == 0 && upper() == 0; }
+  constexpr bool is_positive() const { return high_ >= 0 && !is_zero(); }
+  constexpr bool is_negative() const { return high_ < 0; }
 
-  /// The nearest double (exact up to one rounding while the mantissa is below 2^53).
+  /// The nearest double.
   double to_double() const noexcept;
+  /// Within one rounding of the last digit while the mantissa is one of 64 bits, else within three.
   long double to_long_double() const noexcept;
 
   /// Plain notation without trailing zeros: "64028.6". Reads back to the same value.
@@ -54,15 +63,35 @@ class Decimal {
   void append_to(std::string& out) const;
   /// The digits as written, trailing zeros kept: "64028.60".
   void append_as_written(std::string& out) const;
+  /// Writes the mantissa's digits and returns their end.
+  /// REQUIRES: room for kMaxDigits + 1 characters.
+  char* write_mantissa(char* out) const noexcept {
+    if (upper() == 0) return std::to_chars(out, out + kMaxDigits + 1, low_).ptr;
+    return write_wide(out);
+  }
 
   friend std::strong_ordering operator<=>(const Decimal& a, const Decimal& b) noexcept {
-    if (a.scale_ == b.scale_) return a.mantissa_ <=> b.mantissa_;
-    return compare_scaled(a, b);
+    // Of one scale and, as nearly always, within 64 bits: the rest of the mantissa decides.
+    if (a.high_ == b.high_) return a.low_ <=> b.low_;
+    return compare_unlike(a, b);
   }
-  friend bool operator==(const Decimal& a, const Decimal& b) noexcept { return (a <=> b) == 0; }
+  friend bool operator==(const Decimal& a, const Decimal& b) noexcept {
+    if (a.high_ == b.high_) return a.low_ == b.low_;
+    return compare_unlike(a, b) == std::strong_ordering::equal;
+  }
 
  private:
-  static std::strong_ordering compare_scaled(const Decimal& a, const Decimal& b) noexcept;
+  /// Digits that 64 bits hold whatever they are.
+  static constexpr int kSmallDigits = 18;
+  static constexpr int kScaleBits = 8;
+  static constexpr std::int64_t kScales = 1 << kScaleBits;
+  static constexpr Mantissa kHalf = Mantissa{1} << 64;
+
+  /// The mantissa ÷ 2^64, rounded down: 0 for what is neither negative nor beyond 64 bits.
+  constexpr std::int64_t upper() const { return high_ >> kScaleBits; }
+
+  static std::strong_ordering compare_unlike(const Decimal& a, const Decimal& b) noexcept;
+  char* write_wide(char* out) const noexcept;
 
   /// Up to 18 digits without an exponent need no overflow check; that is nearly every number on a
   /// wire. False says nothing of other texts.
@@ -71,7 +100,7 @@ class Decimal {
     const char* const end = p + text.size();
     const bool negative = p != end && *p == '-';
     if (negative) ++p;
-    if (p == end || end - p > kMaxScale + 1) return false;
+    if (p == end || end - p > kSmallDigits + 1) return false;
     std::uint64_t mantissa = 0;
     const char* point = nullptr;
     const char* const first = p;
@@ -85,17 +114,22 @@ class Decimal {
         return false;
       }
     }
-    if (mantissa > static_cast<std::uint64_t>(kMaxMantissa)) return false;
-    const auto value = static_cast<std::int64_t>(mantissa);
-    out = Decimal{negative ? -value : value,
-                  point == nullptr ? 0 : static_cast<int>(end - point - 1)};
+    // Nineteen digits, without a point, still fit into 64 bits without a sign.
+    const auto scale = point == nullptr ? 0 : end - point - 1;
+    if (negative) [[unlikely]] {
+      out = Decimal{-static_cast<Mantissa>(mantissa), static_cast<int>(scale)};
+      return true;
+    }
+    out.low_ = mantissa;
+    out.high_ = scale;
     return true;
   }
   static bool parse_any(std::string_view text, Decimal& out) noexcept;
 
-  std::int64_t mantissa_ = 0;
-  std::int8_t scale_ = 0;
+  std::uint64_t low_ = 0;  // mantissa modulo 2^64
+  std::int64_t high_ = 0;  // upper() · 2^8 + scale
 };
+static_assert(sizeof(Decimal) == 16);
 
 /// a − b, exact. Errors: kValueOutOfRange when the difference does not fit.
 Result<Decimal> subtract(const Decimal& a, const Decimal& b);
@@ -103,7 +137,7 @@ Result<Decimal> subtract(const Decimal& a, const Decimal& b);
 /// Appends the shortest text that reads back to the same double, in plain notation from 1e-7 up to
 /// 1e21.
 ///
-/// REQUIRES: value is finite.
+/// What is not finite becomes `null`, as JSON has no number for it.
 void append_number(std::string& out, double value);
 
 }  // namespace spreadwatch

@@ -24,11 +24,12 @@ constexpr milliseconds kLongestRetry{600'000};
 class BankPoller::Impl {
  public:
   Impl(std::vector<config::BankSettings> sources, const Clock& clock, BankSink& sink,
-       HttpGet http_get)
+       HttpGet http_get, double max_deviation)
       : sources_(std::move(sources)),
         clock_(clock),
         sink_(sink),
         http_get_(std::move(http_get)),
+        max_deviation_(max_deviation),
         heartbeats_(sources_.size()) {}
 
   void start() {
@@ -52,15 +53,25 @@ class BankPoller::Impl {
     std::mutex mutex;
     std::condition_variable_any
         sleep;  // nothing notifies it: it is the wait that a stop cuts short
+    BankGate gate(max_deviation_);
     int failures = 0;
+    std::optional<ErrorCode> logged;  // of the last poll
     while (!stop.stop_requested()) {
       heartbeat.beat(std::chrono::steady_clock::now(), kTimeout + Heartbeat::kPass);
-      const std::optional<Error> error = ask(source, stop);
+      bool refused = false;
+      const std::optional<Error> error = ask(source, gate, refused, stop);
       if (stop.stop_requested()) return;
       milliseconds wait = source.poll;
       if (error) {
-        spdlog::warn("bank rate {}: {} ({})", source.name, error->detail, to_string(error->code));
+        if (logged != error->code) {
+          spdlog::warn("bank rate {}: {} ({})", source.name, error->detail, to_string(error->code));
+        }
         tell([&] { sink_.on_bank_error(source.name, *error); });
+      } else if (logged) {
+        spdlog::info("bank rate {}: good again", source.name);
+      }
+      logged = error ? std::optional{error->code} : std::nullopt;
+      if (error && !refused) {
         const milliseconds longest = std::max<milliseconds>(source.poll, kLongestRetry);
         wait = std::min(longest, kFirstRetry * (1 << std::min(failures, 16)));
         ++failures;
@@ -73,8 +84,9 @@ class BankPoller::Impl {
     }
   }
 
-  // One poll; why it failed.
-  std::optional<Error> ask(const config::BankSettings& source, const std::stop_token& stop) {
+  // One poll; why it failed, and whether a rate came that was refused.
+  std::optional<Error> ask(const config::BankSettings& source, BankGate& gate, bool& refused,
+                           const std::stop_token& stop) {
     try {
       const Result<std::string> body = http_get_(source.url, kTimeout, kMaxBodyBytes, stop);
       if (!body) return body.error();
@@ -83,7 +95,10 @@ class BankPoller::Impl {
       tell([&] { sink_.on_bank_body(source.name, *body, received); });
       const Result<double> rate = parse_bank_rate(*body, source.pointer, source.invert);
       if (!rate) return rate.error();
-      tell([&] { sink_.on_bank_quote({source.name, *rate, received}); });
+      const Result<double> admitted = gate.admit(*rate);
+      refused = !admitted;
+      if (refused) return admitted.error();
+      tell([&] { sink_.on_bank_quote({source.name, *admitted, received}); });
       return std::nullopt;
     } catch (const std::exception& e) {
       return Error{ErrorCode::kConnectFailed, e.what()};
@@ -106,13 +121,15 @@ class BankPoller::Impl {
   const Clock& clock_;
   BankSink& sink_;
   const HttpGet http_get_;
+  const double max_deviation_;
   std::deque<Heartbeat> heartbeats_;  // by source
   std::vector<std::jthread> threads_;
 };
 
 BankPoller::BankPoller(std::vector<config::BankSettings> sources, const Clock& clock,
-                       BankSink& sink, HttpGet http_get)
-    : impl_(std::make_unique<Impl>(std::move(sources), clock, sink, std::move(http_get))) {}
+                       BankSink& sink, HttpGet http_get, double max_deviation)
+    : impl_(std::make_unique<Impl>(std::move(sources), clock, sink, std::move(http_get),
+                                   max_deviation)) {}
 BankPoller::~BankPoller() { stop(); }
 void BankPoller::start() { impl_->start(); }
 void BankPoller::stop() noexcept { impl_->stop(); }

@@ -24,7 +24,7 @@ class BankSink {
  public:
   virtual ~BankSink() = default;
   virtual void on_bank_quote(const BankQuote& quote) = 0;
-  /// A poll failed; the source is asked again after a growing delay.
+  /// A poll failed, or its answer was refused. Each one is told; the log has the changes.
   virtual void on_bank_error(const std::string& source, const Error& error) {
     static_cast<void>(source), static_cast<void>(error);
   }
@@ -41,7 +41,9 @@ using HttpGet = std::function<Result<std::string>(const std::string& url, millis
                                                   std::size_t max_bytes, std::stop_token stop)>;
 
 /// Asks every bank-rate source for its rate: at once, then every `poll`; after a failure sooner at
-/// first, then with a delay that doubles up to `poll` or ten minutes, whichever is longer.
+/// first, then with a delay that doubles up to `poll` or ten minutes, whichever is longer. What a
+/// source's BankGate refuses is no quote; the next answer is waited for as usual, so that several
+/// in a row are as many polls apart.
 ///
 /// Threads: one std::jthread a source, named in `sources`. start() and stop() by the owner,
 /// heartbeats() by any.
@@ -50,9 +52,9 @@ class BankPoller {
   static constexpr std::size_t kMaxBodyBytes = 1U << 20U;
   static constexpr milliseconds kTimeout{5000};
 
-  /// `clock` and `sink` must outlive the poller.
+  /// `clock` and `sink` must outlive the poller. `max_deviation` is the gates'.
   BankPoller(std::vector<config::BankSettings> sources, const Clock& clock, BankSink& sink,
-             HttpGet http_get);
+             HttpGet http_get, double max_deviation = config::FxSettings{}.max_deviation);
   ~BankPoller();  ///< stops
   BankPoller(const BankPoller&) = delete;
   BankPoller& operator=(const BankPoller&) = delete;

@@ -5,8 +5,13 @@
 #include <cmath>
 #include <utility>
 
+#include "fx/bank_rate.h"
+
 namespace spreadwatch::fx {
 namespace {
+
+/// How far the bank rate may be off USDT/KRW ÷ USDT/USD.
+constexpr double kMaxOffMarket = 0.2;
 
 /// A source has one reason; of a book's several the first of the closed list.
 Reason first_reason(Reasons reasons) {
@@ -103,7 +108,7 @@ RateTable::RateTable(const config::FxSettings& settings, std::vector<VenueId> kr
 void RateTable::set_quote(VenueId venue, const FxQuote& quote) { quotes_[index_of(venue)] = quote; }
 
 void RateTable::set_bank(const BankQuote& quote) {
-  if (!std::isfinite(quote.rate) || quote.rate <= 0) return;
+  if (!is_possible_bank_rate(quote.rate)) return;
   for (std::size_t i = 0; i < settings_.bank.size(); ++i) {
     if (settings_.bank[i].name == quote.source) bank_quotes_[i] = quote;
   }
@@ -113,7 +118,7 @@ std::array<bool, kPairCount> RateTable::evaluate(Timestamp now) {
   evaluated_ = now;
   consensus(now, scratch_[0]);
   usdt_usd(now, scratch_[1]);
-  bank(now, scratch_[2]);
+  bank(now, scratch_[0], scratch_[1], scratch_[2]);
   std::array<bool, kPairCount> changed{};
   for (std::size_t i = 0; i < kPairCount; ++i) {
     changed[i] = !scratch_[i].same_value(rates_[i]);
@@ -128,64 +133,66 @@ std::optional<Timestamp> RateTable::updated(Pair pair) const {
   return evaluated_ - *age;
 }
 
+/// Leaves those of `kept_` out, with the reason, that are too far from the others: one at a time,
+/// the farthest first, since each one that goes moves the median.
+void RateTable::exclude_outliers(std::vector<RateSource>& sources) {
+  const auto exclude = [&](std::size_t place) {
+    sources[kept_[place]].reason = Reason::kFxDisagree;
+    kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(place));
+  };
+  while (kept_.size() >= 3) {
+    const double middle = median_of_kept(sources);
+    std::size_t farthest = 0;
+    double distance = -1;
+    for (std::size_t i = 0; i < kept_.size(); ++i) {
+      const double off = std::abs(*sources[kept_[i]].mid - middle);
+      if (off > distance) {
+        distance = off;
+        farthest = i;
+      }
+    }
+    if (distance <= settings_.max_deviation * middle) return;
+    exclude(farthest);
+  }
+  if (kept_.size() == 2) {
+    const double a = *sources[kept_[0]].mid;
+    const double b = *sources[kept_[1]].mid;
+    if (std::abs(a - b) > settings_.max_deviation * (a + b) / 2) {
+      exclude(1);
+      exclude(0);
+    }
+  }
+}
+
+double RateTable::median_of_kept(const std::vector<RateSource>& sources) {
+  values_.clear();
+  for (const std::size_t i : kept_) values_.push_back(*sources[i].mid);
+  return median(values_);
+}
+
 void RateTable::consensus(Timestamp now, Rate& rate) {
   clear_value(rate);
-  std::array<std::size_t, kVenueCount> kept{};  // positions in rate.sources
-  std::size_t kept_count = 0;
+  kept_.clear();
   bool any_old = false;
   for (std::size_t i = 0; i < krw_venues_.size(); ++i) {
     const std::optional<FxQuote>& quote = quotes_[index_of(krw_venues_[i])];
     RateSource& source = rate.sources[i];
     read_source(quote, now, settings_.max_age, source);
     any_old = any_old || is_old(quote, source);
-    if (!source.reason) kept[kept_count++] = i;
+    if (!source.reason) kept_.push_back(i);
   }
-  const std::size_t judged_count = kept_count;
+  const std::size_t judged_count = kept_.size();
+  exclude_outliers(rate.sources);
+  for (std::size_t i = 0; i < krw_venues_.size(); ++i) {
+    const std::size_t v = index_of(krw_venues_[i]);
+    const bool outlier = rate.sources[i].reason == Reason::kFxDisagree;
+    if (outlier && !was_outlier_[v]) ++outliers_[v];
+    was_outlier_[v] = outlier;
+  }
 
-  // Outliers go one at a time, the farthest first, since each one that goes moves the median.
-  std::array<bool, kVenueCount> outlier{};
-  const auto exclude = [&](std::size_t source) {
-    rate.sources[source].reason = Reason::kFxDisagree;
-    outlier[index_of(krw_venues_[source])] = true;
-  };
-  while (kept_count >= 3) {
-    Values mids;
-    for (std::size_t i = 0; i < kept_count; ++i) mids.add(*rate.sources[kept[i]].mid);
-    const double middle = mids.median();
-    std::size_t farthest = 0;
-    double distance = -1;
-    for (std::size_t i = 0; i < kept_count; ++i) {
-      const double off = std::abs(*rate.sources[kept[i]].mid - middle);
-      if (off > distance) {
-        distance = off;
-        farthest = i;
-      }
-    }
-    if (distance <= settings_.max_deviation * middle) break;
-    exclude(kept[farthest]);
-    std::copy(kept.begin() + static_cast<std::ptrdiff_t>(farthest) + 1,
-              kept.begin() + static_cast<std::ptrdiff_t>(kept_count),
-              kept.begin() + static_cast<std::ptrdiff_t>(farthest));
-    --kept_count;
-  }
-  if (kept_count == 2) {
-    const double a = *rate.sources[kept[0]].mid;
-    const double b = *rate.sources[kept[1]].mid;
-    if (std::abs(a - b) > settings_.max_deviation * (a + b) / 2) {
-      exclude(kept[0]);
-      exclude(kept[1]);
-      kept_count = 0;
-    }
-  }
-  for (const VenueId venue : krw_venues_) {
-    const std::size_t v = index_of(venue);
-    if (outlier[v] && !was_outlier_[v]) ++outliers_[v];
-  }
-  was_outlier_ = outlier;
-
-  if (judged_count > 0 && kept_count * 2 <= judged_count) {
+  if (judged_count > 0 && kept_.size() * 2 <= judged_count) {
     rate.reasons.add(Reason::kFxDisagree);
-  } else if (kept_count == 0 || kept_count < static_cast<std::size_t>(settings_.quorum)) {
+  } else if (kept_.empty() || kept_.size() < static_cast<std::size_t>(settings_.quorum)) {
     rate.reasons.add(Reason::kFxQuorum);
     if (any_old) rate.reasons.add(Reason::kFxStale);
   }
@@ -193,18 +200,16 @@ void RateTable::consensus(Timestamp now, Rate& rate) {
 
   Values bids;
   Values asks;
-  Values mids;
-  for (std::size_t i = 0; i < kept_count; ++i) {
-    RateSource& source = rate.sources[kept[i]];
+  for (const std::size_t i : kept_) {
+    RateSource& source = rate.sources[i];
     source.used = true;
     bids.add(*source.bid);
     asks.add(*source.ask);
-    mids.add(*source.mid);
     rate.age = std::max(rate.age.value_or(microseconds::min()), *source.age);
   }
   rate.bid = bids.median();
   rate.ask = asks.median();
-  rate.mid = mids.median();
+  rate.mid = median_of_kept(rate.sources);
 }
 
 void RateTable::usdt_usd(Timestamp now, Rate& rate) const {
@@ -223,9 +228,9 @@ void RateTable::usdt_usd(Timestamp now, Rate& rate) const {
   rate.age = source.age;
 }
 
-void RateTable::bank(Timestamp now, Rate& rate) const {
+void RateTable::bank(Timestamp now, const Rate& usdt_krw, const Rate& usdt_usd, Rate& rate) {
   clear_value(rate);
-  std::vector<double> fresh;
+  kept_.clear();
   bool any_old = false;
   for (std::size_t i = 0; i < settings_.bank.size(); ++i) {
     RateSource& source = rate.sources[i];
@@ -241,16 +246,35 @@ void RateTable::bank(Timestamp now, Rate& rate) const {
       source.reason = Reason::kFxStale;
       any_old = true;
     } else {
-      source.used = true;
-      fresh.push_back(bank_quotes_[i]->rate);
-      rate.age = std::max(rate.age.value_or(microseconds::min()), *source.age);
+      kept_.push_back(i);
     }
   }
-  if (fresh.empty()) {
+  if (kept_.empty()) {
     rate.reasons.add(any_old ? Reason::kFxStale : Reason::kFxUnavailable);
-  } else {
-    rate.mid = median(fresh);
+    return;
   }
+  const std::size_t judged_count = kept_.size();
+  exclude_outliers(rate.sources);
+  if (kept_.size() * 2 <= judged_count) {
+    rate.reasons.add(Reason::kFxDisagree);
+    return;
+  }
+  const double middle = median_of_kept(rate.sources);
+  if (usdt_krw.ok() && usdt_usd.ok()) {
+    // However many banks say so: a premium of USDT itself beyond that has never been seen, while
+    // wrong units, wrong fields and dead sources have.
+    const double by_market = *usdt_krw.mid / *usdt_usd.mid;
+    if (!(std::abs(middle - by_market) <= kMaxOffMarket * by_market)) {
+      for (const std::size_t i : kept_) rate.sources[i].reason = Reason::kFxDisagree;
+      rate.reasons.add(Reason::kFxDisagree);
+      return;
+    }
+  }
+  for (const std::size_t i : kept_) {
+    rate.sources[i].used = true;
+    rate.age = std::max(rate.age.value_or(microseconds::min()), *rate.sources[i].age);
+  }
+  rate.mid = middle;
 }
 
 std::optional<Timestamp> RateTable::next_expiry(Timestamp now) const {

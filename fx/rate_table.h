@@ -33,10 +33,12 @@ struct FxQuote {
 /// remaining sources. Unavailable as `fx_disagree` when not more than half of the judged remain,
 /// else as `fx_quorum` when fewer than `quorum` remain or none was judged, with `fx_stale` beside
 /// it when a source is missing for being old or silent. USDT/USD: Kraken's book; `fx_stale` when it
-/// is old or silent, else `fx_unavailable`. USD/KRW: the median of the bank sources that are fresh;
-/// `fx_stale` when all that answered are old, `fx_unavailable` when none answered. A source whose
-/// book is not usable shows no numbers; an old one or an outlier shows its own. Threads: one at a
-/// time; pure, time is passed in.
+/// is old or silent, else `fx_unavailable`. USD/KRW: the median of the bank sources that are fresh,
+/// judged by the same rule; one alone counts, whatever the quorum. `fx_stale` when all that
+/// answered are old, `fx_unavailable` when none answered, `fx_disagree` when not more than half of
+/// the judged remain or the median is more than 20 % off USDT/KRW ÷ USDT/USD while those are
+/// usable. A source whose book is not usable shows no numbers; an old one or an outlier shows its
+/// own. Threads: one at a time; pure, time is passed in.
 class RateTable {
  public:
   /// `krw_venues` in the order of `sources`.
@@ -44,7 +46,7 @@ class RateTable {
 
   /// The state of a venue's FX book (KRW-USDT in Korea, USDT-USD at Kraken).
   void set_quote(VenueId venue, const FxQuote& quote);
-  /// Ignored unless the source is configured and the rate is a number above 0.
+  /// Ignored unless the source is configured and the rate is possible.
   void set_bank(const BankQuote& quote);
 
   /// Computes all rates as of `now`. Returns which differ in more than an age from before.
@@ -68,7 +70,9 @@ class RateTable {
  private:
   void consensus(Timestamp now, Rate& rate);
   void usdt_usd(Timestamp now, Rate& rate) const;
-  void bank(Timestamp now, Rate& rate) const;
+  void bank(Timestamp now, const Rate& usdt_krw, const Rate& usdt_usd, Rate& rate);
+  void exclude_outliers(std::vector<RateSource>& sources);
+  double median_of_kept(const std::vector<RateSource>& sources);
 
   const config::FxSettings settings_;
   const std::vector<VenueId> krw_venues_;
@@ -79,6 +83,9 @@ class RateTable {
   std::array<Rate, kPairCount> rates_;
   std::array<Rate, kPairCount> scratch_;
   Timestamp evaluated_{};
+  // Of the rate being judged: positions of its sources that remain, and their numbers.
+  std::vector<std::size_t> kept_;
+  std::vector<double> values_;
 };
 
 /// The median, the mean of the two in the middle when there is an even number. Reorders `values`.

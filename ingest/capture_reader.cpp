@@ -254,15 +254,12 @@ class LineReader final : public CaptureReader {
     }
     Decimal seconds_text;
     if (!Decimal::try_parse(token, seconds_text) || seconds_text.is_negative()) return false;
-    std::int64_t us = seconds_text.mantissa();
+    constexpr std::int64_t kYear3000 = 32'503'680'000;
+    if (seconds_text > Decimal{kYear3000, 0}) return false;
+    Decimal::Mantissa us = seconds_text.mantissa();
     for (int scale = seconds_text.scale(); scale > 6; --scale) us /= 10;
-    for (int scale = seconds_text.scale(); scale < 6; ++scale) {
-      if (us > INT64_MAX / 10) return false;
-      us *= 10;
-    }
-    constexpr std::int64_t kYear3000Us = 32'503'680'000'000'000;
-    if (us > kYear3000Us) return false;
-    out = timestamp_from_us(us);
+    for (int scale = seconds_text.scale(); scale < 6; ++scale) us *= 10;
+    out = timestamp_from_us(static_cast<std::int64_t>(us));
     return true;
   }
 

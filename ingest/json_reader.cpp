@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <limits>
 
 #include "core/text.h"
 
@@ -14,6 +15,10 @@ namespace {
 
 constexpr std::string_view kWhitespace = " \t\r\n";
 constexpr std::int64_t kLatestMs = 7'258'118'400'000;  // the year 2200
+constexpr std::int64_t kLargestInt = std::numeric_limits<std::int64_t>::max() - 1;
+// The range of Decimal: products and quotients of such numbers stay far from the end of a double.
+constexpr double kLargestNumber = 1e35;
+constexpr double kSmallestNumber = 1e-36;
 
 std::string quoted(std::string_view text) { return "\"" + std::string{text.substr(0, 40)} + "\""; }
 
@@ -126,6 +131,10 @@ double double_of(std::string_view text) {
   if (status != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
     fail(ErrorCode::kSchemaMismatch, "not a number: " + quoted(text));
   }
+  // What an exact price or size cannot be, a statistic of them is not either.
+  if (value != 0 && !(std::abs(value) >= kSmallestNumber && std::abs(value) < kLargestNumber)) {
+    fail(ErrorCode::kValueOutOfRange, "beyond any price or volume: " + quoted(text));
+  }
   return value;
 }
 
@@ -137,6 +146,10 @@ std::int64_t int_of(std::string_view text) {
   }
   if (status != std::errc{} || end != text.data() + text.size()) {
     fail(ErrorCode::kSchemaMismatch, "not a whole number: " + quoted(text));
+  }
+  // The next number must be one of 64 bits too.
+  if (value > kLargestInt || value < -kLargestInt) {
+    fail(ErrorCode::kValueOutOfRange, "beyond any number or time: " + quoted(text));
   }
   return value;
 }
@@ -320,6 +333,8 @@ std::optional<Decimal> read_optional_decimal(od::value& value) {
   if (text.empty()) return std::nullopt;
   return decimal_of(text);
 }
+
+double number_of(std::string_view text) { return double_of(text); }
 
 double read_double(od::value& value) { return double_of(number_text(value)); }
 

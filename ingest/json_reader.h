@@ -228,9 +228,14 @@ std::string_view code_text(od::value& value);
 Decimal read_decimal(od::value& value);
 /// As read_decimal(); nullopt when null or an empty string, which is how venues spell "none".
 std::optional<Decimal> read_optional_decimal(od::value& value);
+/// The nearest double of such digits. Throws kSchemaMismatch when they are not a number,
+/// kValueOutOfRange unless it is 0 or its magnitude from 1e-36 to 1e35.
+double number_of(std::string_view text);
+/// As number_of() of number_text().
 double read_double(od::value& value);
 std::optional<double> read_optional_double(od::value& value);
-/// A whole number, or a string that holds one. Exponents and decimals are refused.
+/// A whole number, or a string that holds one, that has a next one in 64 bits. Exponents and
+/// decimals are refused.
 std::int64_t read_int(od::value& value);
 std::optional<std::int64_t> read_optional_int(od::value& value);
 /// Milliseconds since the epoch as a number or a string. Nullopt when null, empty or zero.

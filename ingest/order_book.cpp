@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 namespace spreadwatch::ingest {
@@ -120,9 +119,9 @@ void change_side(std::vector<Level>& side, const std::vector<Level>& changes, Be
 
 /// Writes the digits of `value` without its point, with at least `scale` decimals; returns the end.
 /// REQUIRES: room for kMantissaText characters.
-constexpr std::size_t kMantissaText = 20 + Decimal::kMaxScale;
+constexpr std::size_t kMantissaText = 1 + Decimal::kMaxDigits + Decimal::kMaxScale;
 char* write_mantissa(char* out, const Decimal& value, int scale) {
-  out = std::to_chars(out, out + kMantissaText, value.mantissa()).ptr;
+  out = value.write_mantissa(out);
   for (int zeros = scale - value.scale(); zeros > 0; --zeros) *out++ = '0';
   return out;
 }
@@ -132,14 +131,13 @@ char* write_mantissa(char* out, const Decimal& value, int scale) {
 void append_kraken_side(std::string& out, const std::vector<Level>& side, int price_scale,
                         int size_scale) {
   const std::size_t levels = std::min(kKrakenChecksumLevels, side.size());
-  const std::size_t before = out.size();
-  out.resize(before + levels * 2 * kMantissaText);
-  char* end = out.data() + before;
+  std::array<char, kKrakenChecksumLevels * 2 * kMantissaText> text;  // written before it is read
+  char* end = text.data();
   for (std::size_t i = 0; i < levels; ++i) {
     end = write_mantissa(end, side[i].price, price_scale);
     end = write_mantissa(end, side[i].size, size_scale);
   }
-  out.resize(static_cast<std::size_t>(end - out.data()));
+  out.append(text.data(), end);
 }
 
 /// The CRC32 of what `before` is the checksum of, followed by the text.

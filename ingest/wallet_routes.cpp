@@ -4,7 +4,6 @@
 
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -58,7 +57,8 @@ std::optional<std::string> wallet_name(const dom::element& row, std::string_view
   return to_upper(*text);
 }
 
-/// An amount as a string or a number, not negative; null and "" are none.
+/// An amount as a string or a number, not negative; null, "" and what no coin could be sent for are
+/// none.
 std::optional<double> wallet_amount(const dom::element& row, std::string_view key) {
   const auto found = member(row, key);
   if (!found) return std::nullopt;
@@ -70,7 +70,8 @@ std::optional<double> wallet_amount(const dom::element& row, std::string_view ke
   } else if (found->get_double().get(value) != simdjson::SUCCESS) {
     return std::nullopt;
   }
-  if (!std::isfinite(value) || value < 0) return std::nullopt;
+  constexpr double kMostCoins = 1e15;
+  if (!(value >= 0 && value <= kMostCoins)) return std::nullopt;
   return value;
 }
 

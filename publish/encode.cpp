@@ -14,18 +14,22 @@
 namespace spreadwatch::publish {
 namespace {
 
-__extension__ using Int128 = __int128;
+using Int128 = Decimal::Mantissa;
 
-/// An exact decimal of any size: `mantissa / 10^scale`.
+/// A decimal of up to 38 digits: `mantissa / 10^scale`.
 struct WideDecimal {
   Int128 mantissa = 0;
   int scale = 0;
 };
 
-Int128 scaled(const Decimal& d, int scale) {
-  Int128 value = d.mantissa();
-  for (int s = d.scale(); s < scale; ++s) value *= 10;
-  return value;
+/// The mantissa of `d` at a scale that is no smaller than its own; false when it needs more than 38
+/// digits.
+bool scaled(const Decimal& d, int scale, Int128& value) {
+  value = d.mantissa();
+  for (int s = d.scale(); s < scale; ++s) {
+    if (__builtin_mul_overflow(value, Int128{10}, &value)) return false;
+  }
+  return true;
 }
 
 void append_wide(std::string& out, WideDecimal d) {
@@ -48,7 +52,7 @@ void append_wide(std::string& out, WideDecimal d) {
   }
 }
 
-/// Σ size, exact unless the sum needs more than 38 digits, which no venue's book does.
+/// Σ size, exact unless the sum needs more than 38 digits.
 void append_total(std::string& out, std::span<const Level> levels) {
   WideDecimal sum;
   for (const Level& level : levels) sum.scale = std::max(sum.scale, level.size.scale());
@@ -56,8 +60,9 @@ void append_total(std::string& out, std::span<const Level> levels) {
   bool fits = true;
   for (const Level& level : levels) {
     rounded += level.size.to_long_double();
-    fits =
-        fits && !__builtin_add_overflow(sum.mantissa, scaled(level.size, sum.scale), &sum.mantissa);
+    Int128 size = 0;
+    fits = fits && scaled(level.size, sum.scale, size) &&
+           !__builtin_add_overflow(sum.mantissa, size, &sum.mantissa);
   }
   if (fits) {
     append_wide(out, sum);
@@ -66,10 +71,19 @@ void append_total(std::string& out, std::span<const Level> levels) {
   }
 }
 
-/// lowest_ask − highest_bid; 38 digits hold every difference of two Decimals.
+/// lowest_ask − highest_bid, exact unless one of them needs more than 38 digits at the scale of the
+/// other.
 void append_difference(std::string& out, const Decimal& a, const Decimal& b) {
   const int scale = std::max(a.scale(), b.scale());
-  append_wide(out, {scaled(a, scale) - scaled(b, scale), scale});
+  Int128 left = 0;
+  Int128 right = 0;
+  Int128 difference = 0;
+  if (scaled(a, scale, left) && scaled(b, scale, right) &&
+      !__builtin_sub_overflow(left, right, &difference)) {
+    append_wide(out, {difference, scale});
+  } else {
+    append_number(out, static_cast<double>(a.to_long_double() - b.to_long_double()));
+  }
 }
 
 void append_levels(std::string& out, std::span<const Level> levels, int depth) {

@@ -1,9 +1,7 @@
 #pragma once
 
 #include <array>
-#include <cassert>
 #include <charconv>
-#include <cmath>
 #include <concepts>
 #include <cstdint>
 #include <optional>
@@ -52,11 +50,8 @@ class JsonObject {
     }
   }
   void add(std::string_view name, bool value) { key(name) += value ? "true" : "false"; }
-  /// REQUIRES: value is finite.
-  void add(std::string_view name, double value) {
-    assert(std::isfinite(value));
-    append_number(key(name), value);
-  }
+  /// null when the value is not finite: JSON has no number for it.
+  void add(std::string_view name, double value) { append_number(key(name), value); }
   template <std::integral Int>
   void add(std::string_view name, Int value) {
     std::array<char, 24> digits{};

@@ -14,6 +14,12 @@ constexpr std::size_t kMinutesOfDay = 1440;
 constexpr std::size_t kTensOfWeek = 1008;
 constexpr float kNotKnown = std::numeric_limits<float>::quiet_NaN();
 
+/// A double beyond the range of a float has no float to become.
+float to_sample(double value) {
+  constexpr double kLimit = std::numeric_limits<float>::max();
+  return static_cast<float>(std::clamp(value, -kLimit, kLimit));
+}
+
 }  // namespace
 
 ValueHistory::Ring::Ring(std::size_t capacity) : samples_(capacity, kNotKnown) {}
@@ -49,7 +55,7 @@ void ValueHistory::close(Ring& ring, std::optional<std::int64_t>& slot, microsec
   const std::int64_t current = now.time_since_epoch() / period;
   if (slot && current > *slot) {
     const auto passed = static_cast<std::uint64_t>(current - *slot);
-    const float sample = held_ ? static_cast<float>(*held_) : kNotKnown;
+    const float sample = held_ ? to_sample(*held_) : kNotKnown;
     for (std::uint64_t i = std::min<std::uint64_t>(passed, ring.capacity()); i > 0; --i) {
       ring.push(sample);
     }
@@ -64,7 +70,7 @@ void ValueHistory::hold(std::optional<double> value, Timestamp now) {
 }
 
 std::optional<double> ValueHistory::percentile(Window window, double value) const {
-  const auto sample = static_cast<float>(value);
+  const float sample = to_sample(value);
   switch (window) {
     case Window::kHour:
       return minutes_.rank(kMinutesOfHour, sample);

@@ -152,6 +152,7 @@ class Bithumb final : public UpbitFamily {
 
   static std::optional<std::int64_t> find_level(const Instrument& instrument, double level) {
     if (level == 1) return 1;
+    if (!(std::abs(level) < 1e12)) return std::nullopt;  // no whole number of units holds it
     const auto units =
         static_cast<std::int64_t>(std::llround(level * std::pow(10.0, instrument.price_decimals)));
     for (const std::int64_t factor : {10, 100, 1000}) {

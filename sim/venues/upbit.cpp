@@ -193,6 +193,7 @@ class Upbit final : public UpbitFamily {
 
   /// The grouping in price units, or nothing when it is not offered.
   static std::optional<std::int64_t> find_level(const Instrument& instrument, double level) {
+    if (!(std::abs(level) < 1e12)) return std::nullopt;  // no whole number of units holds it
     const auto units =
         static_cast<std::int64_t>(std::llround(level * std::pow(10.0, instrument.price_decimals)));
     const std::vector<std::int64_t> offered = supported_levels(instrument);

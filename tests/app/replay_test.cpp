@@ -276,6 +276,64 @@ TEST_CASE("a lab's table counts what the same thresholds give in a replay") {
   CHECK(rows[1][8] == "0.000");
 }
 
+/// What replay makes of bank answers beside good books: the records, with exit code 0.
+std::vector<Json> with_banks(const std::vector<std::pair<std::string, Json>>& answers) {
+  const TemporaryFolder folder;
+  std::string config = kConfig;
+  const std::string one =
+      "bank: [{ name: bank, url: \"http://127.0.0.1:1/\", pointer: /rates/KRW }]";
+  const std::size_t at = config.find(one);
+  REQUIRE(at != std::string::npos);
+  config.replace(at, one.size(),
+                 "bank:\n    - { name: a, url: \"http://127.0.0.1:1/\", pointer: /rates/KRW }\n"
+                 "    - { name: b, url: \"http://127.0.0.1:1/\", pointer: /rates/KRW }");
+  std::string text = capture();
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    text += line(answers[i].first, {{"rates", {{"KRW", answers[i].second}}}},
+                 kStart + 1 + static_cast<double>(i), "rest", "fx", "USD/KRW");
+  }
+  const Finished finished = run({program(), "replay", "--config", folder.write("c.yaml", config),
+                                 folder.write("c.jsonl", text)});
+  REQUIRE_MESSAGE(finished.code == 0, finished.err);
+  return lines_of(finished.out);
+}
+
+TEST_CASE("banks that disagree give no rate, and the reason") {
+  const std::vector<Json> records = with_banks({{"a", 1390}, {"b", 1530}});
+  const Json rate = last(records, {{"type", "fx"}, {"pair", "USD/KRW"}});
+  REQUIRE_FALSE(rate.is_null());
+  CHECK(rate["state"] == "unavailable");
+  CHECK(rate["reasons"] == Json{"fx_disagree"});
+  CHECK(rate["mid"].is_null());
+  const Json premium = last(records, {{"type", "premium"}, {"basis", "bank"}, {"asset", "BTC"}});
+  REQUIRE_FALSE(premium.is_null());
+  CHECK(premium["premium"].is_null());
+}
+
+TEST_CASE("a bank's answer that is no number or cannot be is an error and changes nothing") {
+  const std::vector<Json> records = with_banks({{"a", 1390},
+                                                {"b", "1.390,20"},
+                                                {"b", 1e308},
+                                                {"a", 1e308},
+                                                {"a", "1e308"},
+                                                {"b", 1.3902},
+                                                {"a", 1600}});
+  const Json rate = last(records, {{"type", "fx"}, {"pair", "USD/KRW"}});
+  REQUIRE_FALSE(rate.is_null());
+  CHECK(rate["state"] == "ok");
+  CHECK(rate["mid"] == 1390);
+  std::vector<std::string> errors;
+  for (const Json& record : records) {
+    if (record["type"] == "error") {
+      errors.push_back(record["exchange"].get<std::string>() + " " +
+                       record["code"].get<std::string>());
+    }
+  }
+  CHECK(errors == std::vector<std::string>{"b schema_mismatch", "b value_out_of_range",
+                                           "a value_out_of_range", "a value_out_of_range",
+                                           "b value_out_of_range", "a value_out_of_range"});
+}
+
 TEST_CASE("the same capture and configuration give the same bytes") {
   const TemporaryFolder folder;
   const auto config = folder.write("c.yaml", kConfig);

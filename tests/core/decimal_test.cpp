@@ -2,8 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
+#include <string>
 
 namespace spreadwatch {
 namespace {
@@ -35,6 +38,63 @@ TEST_CASE("the written digits stay known while comparison is by value") {
   CHECK(Decimal::parse("0.00000000")->is_zero());
 }
 
+TEST_CASE("a price of 10^-18 and a size of 10^15 with eight decimals are kept exactly") {
+  CHECK(written("0.000000000000000001") == "0.000000000000000001");
+  CHECK(written("1000000000000000.12345678") == "1000000000000000.12345678");
+  CHECK(written("15234567890.12345600") == "15234567890.12345600");
+  CHECK(written("-99999999999999999999999999999999999") == "-99999999999999999999999999999999999");
+  CHECK(written("0.000000000000000000012345678901234567") ==
+        "0.000000000000000000012345678901234567");
+  CHECK(written("1000000000000000000") == "1000000000000000000");
+  CHECK(written("00000000000000000000000012.50") == "12.50");
+  CHECK(*Decimal::parse("1000000000000000.12345678") <
+        *Decimal::parse("1000000000000000.123456781"));
+}
+
+/// A number as digits of fixed width, so that the order of two is that of their texts.
+std::string padded(const std::string& plain) {
+  const std::size_t point = std::min(plain.find('.'), plain.size());
+  std::string out(40 - point, '0');
+  out += plain.substr(0, point);
+  if (point < plain.size()) out += plain.substr(point + 1);
+  out.resize(80, '0');
+  return out;
+}
+
+TEST_CASE("numbers of any width are ordered, printed and made doubles as their digits say") {
+  std::mt19937_64 random(3);
+  const auto below = [&random](std::uint64_t n) { return random() % n; };
+  std::string before = "1";
+  for (int i = 0; i < 20'000; ++i) {
+    std::string digits = std::to_string(1 + below(9));
+    const std::size_t count = 1 + below(35);
+    while (digits.size() < count)
+      digits += static_cast<char>('0' + (below(3) == 0 ? 0 : below(10)));
+    const std::size_t scale = below(37);
+    if (digits.size() <= scale) digits.insert(0, scale + 1 - digits.size(), '0');
+    if (scale > 0) digits.insert(digits.size() - scale, 1, '.');
+    // Now and then the same number with more zeros behind it, or its neighbour.
+    if (below(4) == 0 && before.find('.') != std::string::npos && before.size() < 30) {
+      digits = before + (below(2) == 0 ? "0" : "1");
+    }
+    CAPTURE(digits);
+    CHECK(written(digits) == digits);
+    const Decimal a = *Decimal::parse(before);
+    const Decimal b = *Decimal::parse(digits);
+    CHECK((a < b) == (padded(before) < padded(digits)));
+    CHECK((a > b) == (padded(before) > padded(digits)));
+    CHECK((a == b) == (padded(before) == padded(digits)));
+    CHECK(b.to_double() == std::stod(digits));
+    CHECK(static_cast<double>(b.to_long_double()) ==
+          doctest::Approx(std::stod(digits)).epsilon(1e-15));
+    const Decimal negative = *Decimal::parse("-" + digits);
+    CHECK(negative < b);
+    CHECK((Decimal{} < b && negative < Decimal{}));
+    CHECK(written("-" + digits) == "-" + digits);
+    before = digits;
+  }
+}
+
 TEST_CASE("exponents and zeros beyond 18 digits are read when the value fits") {
   CHECK(written("1.16539E8") == "116539000");
   CHECK(written("7.9276E-4") == "0.00079276");
@@ -54,8 +114,9 @@ TEST_CASE("text that is no number is a schema mismatch") {
 }
 
 TEST_CASE("a number that does not fit exactly is out of range, not rounded") {
-  for (const char* text : {"1234567890123456789", "0.1234567890123456789", "1e19", "1e-19",
-                           "1e999999999999", "99999999999999999999999"}) {
+  for (const char* text :
+       {"123456789012345678901234567890123456", "0.123456789012345678901234567890123456", "1e35",
+        "1e-37", "1e999999999999", "1e-999999999999", "99999999999999999999999999999999999.5"}) {
     CAPTURE(text);
     const Result<Decimal> parsed = Decimal::parse(text);
     REQUIRE_FALSE(parsed.has_value());
@@ -66,7 +127,12 @@ TEST_CASE("a number that does not fit exactly is out of range, not rounded") {
 TEST_CASE("differences are exact") {
   CHECK(subtract(*Decimal::parse("64028.6"), *Decimal::parse("64324"))->to_string() == "-295.4");
   CHECK(subtract(*Decimal::parse("0.99981"), *Decimal::parse("0.00005"))->to_string() == "0.99976");
-  CHECK_FALSE(subtract(*Decimal::parse("999999999999999999"), *Decimal::parse("-0.5")).has_value());
+  CHECK(subtract(*Decimal::parse("1000000000000000.12345678"), *Decimal::parse("1e-18"))
+            ->to_string() == "1000000000000000.123456779999999999");
+  CHECK_FALSE(
+      subtract(*Decimal::parse("99999999999999999999999999999999999"), *Decimal::parse("-0.5"))
+          .has_value());
+  CHECK_FALSE(subtract(*Decimal::parse("1e34"), *Decimal::parse("1e-36")).has_value());
 }
 
 TEST_CASE("the double of a decimal is the one its text reads as") {
@@ -86,6 +152,9 @@ TEST_CASE("numbers are printed with the fewest digits that read back") {
   CHECK(number(0.0000089123) == "0.0000089123");
   CHECK(number(1e-9) == "1e-9");
   CHECK(number(1.5e300) == "1.5e300");
+  CHECK(number(std::numeric_limits<double>::infinity()) == "null");
+  CHECK(number(-std::numeric_limits<double>::infinity()) == "null");
+  CHECK(number(std::nan("")) == "null");
   std::mt19937_64 random(11);
   for (int i = 0; i < 20'000; ++i) {
     const double value =

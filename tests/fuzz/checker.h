@@ -104,8 +104,10 @@ class Checker final : public ingest::MarketSink {
     for (std::size_t i = 0; i < side.size(); ++i) {
       const Level& level = side[i];
       require(level.price.is_positive() && level.size.is_positive(), "a level is above zero");
-      add(static_cast<std::uint64_t>(level.price.mantissa()));
-      add(static_cast<std::uint64_t>(level.size.mantissa()));
+      for (const Decimal& number : {level.price, level.size}) {
+        add(static_cast<std::uint64_t>(number.mantissa()));
+        add(static_cast<std::uint64_t>(number.mantissa() >> 64));
+      }
       add(static_cast<std::uint64_t>(level.price.scale() * 100 + level.size.scale()));
       if (i == 0) continue;
       require(rising ? side[i - 1].price < level.price : level.price < side[i - 1].price,

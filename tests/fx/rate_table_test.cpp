@@ -3,6 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "fx/bank_rate.h"
 
@@ -114,6 +118,114 @@ TEST_CASE("the bank rate is the median of the fresh sources, then none") {
   table.evaluate(kNow + milliseconds{20'001});
   CHECK_FALSE(table.rate(Pair::kUsdKrw).ok());
   CHECK(table.rate(Pair::kUsdKrw).reasons.contains(Reason::kFxStale));
+}
+
+/// USD/KRW of banks named "0", "1", …, besides books that make USDT/KRW `krw` and USDT/USD `usd`.
+Rate bank_rate(const std::vector<double>& rates, std::optional<double> krw = std::nullopt,
+               std::optional<double> usd = std::nullopt) {
+  config::FxSettings s;
+  for (std::size_t i = 0; i < rates.size(); ++i) {
+    s.bank.push_back(
+        {.name = std::to_string(i), .url = "http://x", .max_age = milliseconds{10'000}});
+  }
+  RateTable table(s, kKorea);
+  for (std::size_t i = 0; i < rates.size(); ++i) {
+    table.set_bank({.source = std::to_string(i), .rate = rates[i], .time = kNow});
+  }
+  if (krw) {
+    table.set_quote(VenueId::kUpbit, quote(*krw));
+    table.set_quote(VenueId::kBithumb, quote(*krw));
+  }
+  if (usd) {
+    table.set_quote(VenueId::kKraken, {.bid = *usd, .ask = *usd, .updated = kNow, .unusable = {}});
+  }
+  table.evaluate(kNow);
+  return table.rate(Pair::kUsdKrw);
+}
+
+TEST_CASE("two banks that disagree are both out, one alone counts") {
+  const Rate two = bank_rate({1390, 1530});
+  CHECK_FALSE(two.ok());
+  CHECK(two.reasons == Reasons{Reason::kFxDisagree});
+  CHECK(used(two) == 0);
+  CHECK_FALSE(two.age.has_value());
+  for (const RateSource& source : two.sources) {
+    CHECK(source.reason == Reason::kFxDisagree);
+    CHECK(source.mid.has_value());
+  }
+  CHECK(bank_rate({1390, 1403}).mid == 1396.5);
+  const Rate one = bank_rate({1390});
+  CHECK(one.mid == 1390);
+  CHECK(used(one) == 1);
+}
+
+TEST_CASE("of several banks the outlier goes and more than half must remain") {
+  const Rate three = bank_rate({1390, 1530, 1391});
+  CHECK(three.mid == 1390.5);
+  CHECK(used(three) == 2);
+  CHECK(three.sources[1].reason == Reason::kFxDisagree);
+  const Rate halves = bank_rate({1390, 1391, 1530, 1531});
+  CHECK_FALSE(halves.ok());
+  CHECK(halves.reasons == Reasons{Reason::kFxDisagree});
+}
+
+TEST_CASE("a bank rate more than 20 % off USDT/KRW over USDT/USD is no rate while those are") {
+  CHECK(bank_rate({1390}, 1400, 1.0).mid == 1390);
+  CHECK(bank_rate({1390}, 1158.4, 1.0).mid == 1390);
+  for (const double krw : {1158.2, 1740.0, 139.0, 13'900.0}) {
+    CAPTURE(krw);
+    const Rate off = bank_rate({1390, 1391}, krw, 1.0);
+    CHECK_FALSE(off.ok());
+    CHECK(off.reasons == Reasons{Reason::kFxDisagree});
+    CHECK(off.sources[0].reason == Reason::kFxDisagree);
+    CHECK(used(off) == 0);
+  }
+  CHECK_FALSE(bank_rate({1390}, 1400, 0.7).ok());
+  // Without either there is nothing to be compared with.
+  CHECK(bank_rate({1390}, 5000).mid == 1390);
+  CHECK(bank_rate({1390}, std::nullopt, 0.1).mid == 1390);
+}
+
+TEST_CASE("a bank rate that cannot be is not taken") {
+  for (const double rate : {99.9, 100'000.1, 1.3902, 1e308, -1390.0, 0.0, std::nan(""),
+                            std::numeric_limits<double>::infinity()}) {
+    CAPTURE(rate);
+    CHECK_FALSE(bank_rate({rate}).ok());
+    CHECK(BankGate{0.01}.admit(rate).error().code == ErrorCode::kValueOutOfRange);
+  }
+  CHECK(bank_rate({100}).ok());
+  CHECK(bank_rate({100'000}).ok());
+}
+
+TEST_CASE("a source's step of more than 10 % is believed when three in a row agree") {
+  const auto admits = [](BankGate& gate, double rate) {
+    const Result<double> admitted = gate.admit(rate);
+    CHECK((admitted ? *admitted == rate : admitted.error().code == ErrorCode::kValueOutOfRange));
+    return admitted.has_value();
+  };
+  BankGate gate(0.01);
+  CHECK(admits(gate, 1390));
+  CHECK(admits(gate, 1529));
+  CHECK(admits(gate, 1390));
+  CHECK_FALSE(admits(gate, 1530));
+  CHECK_FALSE(admits(gate, 1531));
+  CHECK(admits(gate, 1532));
+  CHECK(admits(gate, 1500));  // from the new one on
+
+  // One that is as before begins anew, and so does one that cannot be.
+  CHECK_FALSE(admits(gate, 2000));
+  CHECK_FALSE(admits(gate, 2000));
+  CHECK(admits(gate, 1501));
+  CHECK_FALSE(admits(gate, 2000));
+  CHECK_FALSE(admits(gate, 2000));
+  CHECK_FALSE(admits(gate, 1e308));
+  CHECK_FALSE(admits(gate, 2000));
+  CHECK_FALSE(admits(gate, 2000));
+  // The last three count, whatever came before.
+  CHECK_FALSE(admits(gate, 900));
+  CHECK_FALSE(admits(gate, 2000));
+  CHECK_FALSE(admits(gate, 2010));
+  CHECK(admits(gate, 2020));
 }
 
 TEST_CASE("USDT/USD is Kraken's book or nothing") {

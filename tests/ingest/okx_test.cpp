@@ -184,7 +184,7 @@ TEST_CASE_FIXTURE(Okx, "OKX: errors by code") {
            ErrorCode::kSchemaMismatch, "BTC-USDT"},
           {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["1","-1"]],"bids":[]}]})",
            ErrorCode::kValueOutOfRange, "BTC-USDT"},
-          {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["1.2345678901234567891","1"]],"bids":[]}]})",
+          {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["1.23456789012345678901234567890123456789","1"]],"bids":[]}]})",
            ErrorCode::kValueOutOfRange, "BTC-USDT"},
           {R"({"arg":{"channel":"books5","instId":"BTC-USDT"},"data":[{"asks":[["1e400","1"]],"bids":[]}]})",
            ErrorCode::kValueOutOfRange, "BTC-USDT"},

@@ -1,10 +1,16 @@
 #include <doctest/doctest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fx/bank_poller.h"
@@ -22,6 +28,8 @@ TEST_CASE("a bank's answer gives the number at the pointer") {
   CHECK(parse_bank_rate(R"([{"basePrice":1385}])", "/0/basePrice", false).value() == 1385);
   CHECK(parse_bank_rate(R"({"v":"1385.20"})", "/v", false).value() == 1385.2);
   CHECK(parse_bank_rate(R"({"v":"1,385.20"})", "/v", false).value() == 1385.2);
+  CHECK(parse_bank_rate(R"({"v":"1,385"})", "/v", false).value() == 1385);
+  CHECK(parse_bank_rate(R"({"v":"12,345,678.5"})", "/v", false).value() == 12'345'678.5);
   CHECK(parse_bank_rate("1385.5", "", false).value() == 1385.5);
   CHECK(parse_bank_rate(R"({"a/b":{"~x":2}})", "/a~1b/~0x", false).value() == 2);
   CHECK(parse_bank_rate(R"({"v":0.0008})", "/v", true).value() == doctest::Approx(1250));
@@ -43,6 +51,20 @@ TEST_CASE("what is no rate is refused with its reason") {
                                 {R"({"v":{}})", "/v", false, ErrorCode::kSchemaMismatch},
                                 {R"({"v":"12x"})", "/v", false, ErrorCode::kSchemaMismatch},
                                 {R"({"v":""})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"1.390,20"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"1390,20"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"1,39"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"1,3902"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"1,390,20"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"1390,200"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":",390"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"1,"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"1,,390"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"0,139"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"-1,390"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"1,390e0"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":"1,390.2.0"})", "/v", false, ErrorCode::kSchemaMismatch},
+                                {R"({"v":1e400})", "/v", false, ErrorCode::kMalformedJson},
                                 {R"({"v":1})", "v", false, ErrorCode::kSchemaMismatch},
                                 {R"([1])", "/x", false, ErrorCode::kSchemaMismatch},
                                 {R"([1])", "/7", false, ErrorCode::kSchemaMismatch},
@@ -164,6 +186,56 @@ TEST_CASE("a source that is being waited for does not stand; one that never come
   CHECK(heartbeat.stands(now + BankPoller::kTimeout + Heartbeat::kPass + 1ms));
   poller.stop();
   CHECK_FALSE(heartbeat.stands(now + 1h));
+}
+
+/// What is logged meanwhile, a line a message.
+class LoggedLines {
+ public:
+  LoggedLines() : before_(spdlog::default_logger()) {
+    auto logger = std::make_shared<spdlog::logger>(
+        "captured", std::make_shared<spdlog::sinks::ostream_sink_mt>(out_));
+    logger->set_pattern("%l %v");
+    spdlog::set_default_logger(std::move(logger));
+  }
+  ~LoggedLines() { spdlog::set_default_logger(before_); }
+  LoggedLines(const LoggedLines&) = delete;
+  LoggedLines& operator=(const LoggedLines&) = delete;
+
+  /// Those that begin so. REQUIRES: nobody logs any more.
+  int count(const std::string& beginning) const {
+    std::istringstream lines(out_.str());
+    int found = 0;
+    for (std::string line; std::getline(lines, line);) found += line.starts_with(beginning) ? 1 : 0;
+    return found;
+  }
+
+ private:
+  std::ostringstream out_;
+  std::shared_ptr<spdlog::logger> before_;
+};
+
+TEST_CASE("a refused rate is told each time, logged once, and believed when three in a row agree") {
+  const LoggedLines log;
+  std::atomic<std::size_t> asked{0};
+  const HttpGet get = [&](const std::string&, milliseconds, std::size_t,
+                          std::stop_token) -> Result<std::string> {
+    const std::vector<std::string> answers{"1390", "1e308", "1600", "1601", "1602"};
+    return R"({"rate":)" + answers[std::min(asked++, answers.size() - 1)] + "}";
+  };
+  Recorder recorder;
+  const SystemClock clock;
+  config::BankSettings bank = source("bank", "bank");
+  bank.poll = 1ms;  // a refused answer waits no longer than a good one
+  BankPoller poller({bank}, clock, recorder, get);
+  poller.start();
+  REQUIRE(recorder.until([&] { return recorder.quotes.size() >= 2; }));
+  poller.stop();
+  CHECK(recorder.quotes[0].rate == 1390);
+  CHECK(recorder.quotes[1].rate == 1602);
+  REQUIRE(recorder.errors.size() == 3);
+  for (const Error& error : recorder.errors) CHECK(error.code == ErrorCode::kValueOutOfRange);
+  CHECK(log.count("warning bank rate bank: ") == 1);
+  CHECK(log.count("info bank rate bank: good again") == 1);
 }
 
 TEST_CASE("stopping does not wait for a silent source") {

@@ -67,6 +67,33 @@ TEST_CASE("a ticker that is asked for says what may be believed of it, and else 
   }
 }
 
+TEST_CASE("a number that is not finite is null, and the record stays JSON") {
+  Ticker ticker = sample_ticker();
+  ticker.trade_price = std::numeric_limits<double>::infinity();
+  ticker.low_price = -std::numeric_limits<double>::infinity();
+  ticker.signed_change_rate = std::numeric_limits<double>::quiet_NaN();
+  const Json json = Json::parse(record(ticker));
+  for (const char* const name : {"trade_price", "low_price", "signed_change_rate"}) {
+    CHECK(json.at(name).is_null());
+  }
+  CHECK(json.at("high_price") == 89000000);
+}
+
+TEST_CASE("totals of the widest numbers are exact while 38 digits hold them, else a double") {
+  OrderBook book = sample_book();
+  book.bids = {{*Decimal::parse("1e-36"), *Decimal::parse("99999999999999999999999999999999999")},
+               {*Decimal::parse("1e-35"), *Decimal::parse("1e-36")}};
+  book.asks = {{*Decimal::parse("1e34"), *Decimal::parse("1000000000000000.12345678")},
+               {*Decimal::parse("2e34"), *Decimal::parse("2000000000000000.1")}};
+  const std::string text = record(book);
+  const Json json = Json::parse(text);
+  CHECK(json.at("total_bid_volume") == 1e35);
+  CHECK(json.at("spread") == 1e34);
+  CHECK(text.find(R"("total_ask_volume":3000000000000000.22345678)") != std::string::npos);
+  CHECK(text.find("[0.000000000000000000000000000000000001,99999999999999999999999999999999999]") !=
+        std::string::npos);
+}
+
 TEST_CASE("prices and sizes of an order book keep every digit") {
   const std::string text = record(sample_book());
   CHECK(

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cmath>
+#include <optional>
 #include <random>
 
 #include "oracle.h"
@@ -160,6 +163,47 @@ TEST_CASE("optimal size, break-even and ladder agree with a rational oracle") {
   CHECK(deep_enough > 500);
 }
 
+TEST_CASE("the widest numbers that a book can hold give finite results") {
+  const std::array<Decimal, 3> numbers = {Decimal{1, Decimal::kMaxScale}, Decimal{1, 0},
+                                          Decimal{Decimal::kMaxMantissa, 0}};
+  const auto ladder = [](const Decimal& price, const Decimal& size) {
+    Ladder out;
+    out.assign(std::array{Level{price, size}});
+    return out;
+  };
+  const auto check_finite = [](const std::optional<Trade>& trade) {
+    if (!trade) return;
+    for (const double number :
+         {trade->quantity, trade->spent_usdt, trade->net_profit_usdt, trade->net_ratio,
+          trade->buy_vwap, trade->sell_vwap, trade->buy_fee_usdt, trade->sell_fee_usdt,
+          trade->fx_fee_usdt, trade->slippage_usdt, trade->withdrawal_fee_usdt}) {
+      CHECK(std::isfinite(number));
+    }
+  };
+  for (const Decimal& price : numbers) {
+    for (const Decimal& size : numbers) {
+      for (const Decimal& other_price : numbers) {
+        for (const Decimal& fx_price : numbers) {
+          const Ladder asks = ladder(price, size);
+          const Ladder bids = ladder(other_price, size);
+          const Ladder fx = ladder(fx_price, size);
+          Ladder one;
+          one.assign_unlimited(1);
+          for (const Real lost : {0.0L, 1e15L}) {
+            const PairInput pair{{&asks, &fx, 0.05L, 0.05L}, {&bids, &one, 0.05L, 0}, lost};
+            check_finite(optimal(pair));
+            CHECK(std::isfinite(static_cast<double>(break_even(pair))));
+            for (const Real usdt : {1e-8L, 1e9L}) check_finite(trade_spending(pair, usdt));
+            const Top top = top_of(pair);
+            CHECK(std::isfinite(
+                static_cast<double>((top.sell_proceeds - top.buy_cost) / top.buy_cost)));
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("adding depth beyond the optimum changes nothing about it") {
   std::mt19937_64 random(3);
   for (int i = 0; i < 500; ++i) {
@@ -183,7 +227,7 @@ TEST_CASE("splitting a level in two changes no result") {
     Sample sample(random);
     const std::optional<Trade> before = optimal(sample.input());
     const Level whole = sample.asks.levels.front();
-    const std::int64_t half = whole.size.mantissa() / 2;
+    const Decimal::Mantissa half = whole.size.mantissa() / 2;
     if (half == 0) continue;
     sample.asks.levels.front().size = Decimal{half, 8};
     sample.asks.levels.insert(sample.asks.levels.begin() + 1,
