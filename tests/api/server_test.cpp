@@ -335,8 +335,8 @@ TEST_CASE("a market named in any script is found by its percent-encoded name") {
   ticker.instrument = book.instrument;
   ticker.trade_price = 2;
   f.store.update(ticker);
-  f.store.update_premium({name, "korea", "asia", "usdt"},
-                         test::record(test::premium(name, "korea", "asia", "usdt", 0.01, 1)));
+  f.store.update(test::premium(name, Region::kKorea, Region::kAsia, spread::Basis::kUsdt, 0.01,
+                               timestamp_from_ms(1)));
 
   CHECK(f.body("/api/v1/orderbooks/binance/" + escaped + "-USDT").at("base") == name);
   CHECK(f.body("/api/v1/orderbooks/binance/" + escaped + "%2Dusdt").at("quote") == "USDT");
