@@ -146,7 +146,7 @@ TEST_CASE("assets have names in any script, in UTF-8") {
                   1, "is not an asset"));
   }
   CHECK(has_error(load_text("assets: [BTC]\nvenues: {binance: }\n# \xe5\xb8\n", "c.yaml"), 3,
-                  "not UTF-8"));
+                  "must be UTF-8"));
   AssetRegistry registry;
   CHECK(load_registry_text("币安人生: {evidence: x, tickers: {okx: 币安}}\n", "r.yaml", registry)
             .empty());
