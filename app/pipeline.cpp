@@ -379,7 +379,10 @@ void Pipeline::run_history(const std::stop_token& stop) {
     opportunities_.wait(kHistoryTick);
     write_history();
   }
-  write_history();
+  // What does not get to disk in time is not sent either: the next run does not contradict it.
+  do {
+    write_history();
+  } while (opportunities_.waiting() > 0 && opportunities_.state().reasons.empty() && !late());
 }
 
 void Pipeline::write_history() {

@@ -14,6 +14,8 @@ using Written = OpportunityStore::Written;
 /// How many events share a write: enough that one sync serves many, few enough that the first does
 /// not wait for long.
 constexpr std::size_t kBatch = 256;
+/// How many writes a call makes: there is more to do than to write what waits.
+constexpr std::size_t kBatches = 16;
 
 /// Whether `every` has passed since `last`, or the clock was set back.
 bool due(const std::optional<Timestamp>& last, Timestamp now, microseconds every) {
@@ -110,7 +112,7 @@ void OpportunityLog::write(Timestamp now, const Send& send) {
 void OpportunityLog::write_waiting(Timestamp now, const Send& send) {
   std::vector<OpportunityEvent> batch;
   std::vector<bool> fresh;
-  for (;;) {
+  for (std::size_t i = 0; i < kBatches; ++i) {
     {
       const std::lock_guard lock(mutex_);
       in_hand_ = std::min(waiting_.size(), kBatch);
@@ -129,16 +131,16 @@ void OpportunityLog::write_waiting(Timestamp now, const Send& send) {
     } else {
       fresh.assign(batch.size(), true);
     }
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      const bool lasting = batch[i].kind != OpportunityEvent::Kind::kUpdate;
-      if (!fresh[i]) {
+    for (std::size_t e = 0; e < batch.size(); ++e) {
+      const bool lasting = batch[e].kind != OpportunityEvent::Kind::kUpdate;
+      if (!fresh[e]) {
         // The first one of its kind is the one that counts, and has been sent.
-        spdlog::error("opportunity {}: a second {} is not sent", batch[i].id,
-                      to_string(batch[i].kind));
+        spdlog::error("opportunity {}: a second {} is not sent", batch[e].id,
+                      to_string(batch[e].kind));
         continue;
       }
       if (store_ && lasting) ++kept_;
-      send(batch[i]);
+      send(batch[e]);
     }
     const std::lock_guard lock(mutex_);
     waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(in_hand_));
@@ -229,11 +231,10 @@ void OpportunityLog::set_failure(std::string failure) {
 }
 
 void OpportunityLog::finish() {
-  if (!keeps_) return;
-  take_delivered();
+  if (keeps_) take_delivered();
   if (store_) note(store_->flush());
   if (const std::size_t left = waiting()) {
-    spdlog::error("{} opportunity event(s) did not get to disk and have not been sent", left);
+    spdlog::error("{} opportunity event(s) were not written in time and have not been sent", left);
   }
 }
 

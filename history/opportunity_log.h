@@ -69,8 +69,8 @@ class OpportunityLog {
   void on(spread::OpportunityEvent event);
   /// Waits until an event is there to be written, at most so long.
   void wait(milliseconds at_most);
-  /// Writes what waits, then sends it; at most once a second writes what was delivered and looks
-  /// after the files, at most once an hour prunes. `now` may go back.
+  /// Writes what waits, then sends it, some thousands a call; at most once a second writes what was
+  /// delivered and looks after the files, at most once an hour prunes. `now` may go back.
   void write(Timestamp now, const Send& send);
   /// An event reached who must have it.
   void delivered(std::string id, spread::OpportunityEvent::Kind kind);

@@ -151,40 +151,38 @@ class SqliteStore final : public OpportunityStore {
       for (const OpportunityEvent& e : events) updates_.insert_or_assign(e.id, e);
       return Written::kNothing;
     }
-    return write([&] {
-      // The latest update of what is open after these events; what was closed has none.
-      std::map<std::string_view, const OpportunityEvent*> updates;
-      for (const auto& [id, update] : updates_) updates[id] = &update;
+    const Written written = write([&] {
       for (std::size_t i = 0; i < events.size(); ++i) {
         const OpportunityEvent& e = events[i];
-        if (e.kind == Kind::kUpdate) {
-          updates[e.id] = &e;
-          continue;
-        }
+        if (e.kind == Kind::kUpdate) continue;
         bind_event(insert_, e);
         insert_.run();
         if (fresh != nullptr) (*fresh)[i] = sqlite3_changes64(db_.get()) > 0;
-        if (e.kind != Kind::kClose) continue;
-        updates.erase(e.id);
-        drop_update_.bind(std::string_view{e.id}).run();
-      }
-      for (const auto& [id, update] : updates) {
-        bind_event(replace_, *update);
-        replace_.run();
+        if (e.kind == Kind::kClose) drop_update_.bind(std::string_view{e.id}).run();
       }
     });
+    if (written != Written::kYes) return written;
+    // The updates are on disk with the next flush: there is one an open opportunity, however many
+    // came.
+    for (const OpportunityEvent& e : events) {
+      if (e.kind == Kind::kUpdate) updates_.insert_or_assign(e.id, e);
+      if (e.kind == Kind::kClose) updates_.erase(e.id);
+    }
+    return written;
   }
 
   void mark_sent(std::string_view id, Kind kind) override { sent_waiting_.emplace_back(id, kind); }
 
   Written flush() override {
     if (updates_.empty() && sent_waiting_.empty()) return Written::kNothing;
-    return write([this] {
+    const Written written = write([this] {
       for (const auto& [id, update] : updates_) {
         bind_event(replace_, update);
         replace_.run();
       }
     });
+    if (written == Written::kYes) updates_.clear();
+    return written;
   }
 
   std::vector<OpportunityEvent> open() override {
@@ -267,7 +265,7 @@ class SqliteStore final : public OpportunityStore {
   const std::string& error() const override { return error_; }
 
  private:
-  /// `statements`, and what was sent, in one transaction; afterwards nothing waits any more.
+  /// `statements`, and what was sent, in one transaction.
   template <class Statements>
   Written write(const Statements& statements) {
     try {
@@ -282,7 +280,6 @@ class SqliteStore final : public OpportunityStore {
       error_ = e.message;
       return Written::kNo;
     }
-    updates_.clear();
     sent_waiting_.clear();
     error_.clear();
     // The log file is made with the first write at the latest.

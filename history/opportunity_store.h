@@ -39,9 +39,9 @@ class OpportunityStore {
   virtual ~OpportunityStore() = default;
 
   /// Keeps events, in this order, all or none. An `open` or `close` is on disk when this returns
-  /// kYes; an `update` alone only replaces the one before it and is on disk with the next of the
-  /// others or the next flush(). `fresh`, when given, tells of each event whether it was not there
-  /// before: keeping the same event twice is keeping it once, and the first one stays.
+  /// kYes; an `update` only replaces the one before it and is on disk with the next flush().
+  /// `fresh`, when given, tells of each event whether it was not there before: keeping the same
+  /// event twice is keeping it once, and the first one stays.
   virtual Written keep_all(std::span<const spread::OpportunityEvent> events,
                            std::vector<bool>* fresh) = 0;
   /// As keep_all() of one; false when it could not be written.

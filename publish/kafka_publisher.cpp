@@ -441,8 +441,10 @@ class KafkaPublisher::Impl {
     rd_kafka_headers_destroy(headers);
     const rd_kafka_resp_err_t code = rd_kafka_error_code(error.get());
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) return false;
-    if (failure_of(code) == Failure::kGivenBack) {
-      if (no_such_place(code)) doubt();
+    if (code != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+      // Nothing about the record: what librdkafka knows of the topic is out of date (it has gone,
+      // or was refused a moment ago), or the producer ends.
+      if (no_such_place(code) || failure_of(code) == Failure::kRefused) doubt();
       return false;
     }
     // librdkafka itself will not have it, today or later: no broker was asked.
@@ -587,7 +589,7 @@ class KafkaPublisher::Impl {
   void doubt() {
     if (doubtful_) return;
     doubtful_ = true;
-    look_at_ = Time{};
+    look_at_ = looked_at_ + kLookSoon;
     wake_.up();
   }
 
@@ -668,8 +670,9 @@ class KafkaPublisher::Impl {
       doubtful_ = true;
     }
     const bool settled = answered && keeper_.complete();
-    look_at_ = steady_clock::now() + (settled ? patience_.look_every : kLookAgain);
-    if (answered && !settled && keeper_.unsettled()) look_at_ = steady_clock::now() + kLookSoon;
+    looked_at_ = steady_clock::now();
+    look_at_ = looked_at_ + (settled ? patience_.look_every : kLookAgain);
+    if (answered && !settled && keeper_.unsettled()) look_at_ = looked_at_ + kLookSoon;
   }
 
   TopicKeeper copy_of_keeper() const {
@@ -876,6 +879,7 @@ class KafkaPublisher::Impl {
   bool answers_ = false;   // and does now
   bool doubtful_ = false;  // the topics must be looked at first
   Time look_at_{};
+  Time looked_at_{};
   std::string down_reason_;
   std::string last_fatal_;
   std::array<Delivery, RecordLanes::kLanes> delivery_;
