@@ -90,6 +90,8 @@ class MainJob {
     const HttpAnswer answer = http_get(api_ + path);
     return answer.status == 200 ? Json::parse(answer.body) : Json();
   }
+  /// `/readyz` has no reason.
+  bool is_ready() const { return http_get(api_ + "/readyz").status == 200; }
   /// Every order book feed of every venue is synced.
   bool synced() const {
     const Json feeds = get("/api/v1/feeds");

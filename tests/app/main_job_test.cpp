@@ -22,7 +22,7 @@ TEST_CASE("nine simulated exchanges become premiums and spreads in Kafka, HTTP a
 
   // Nine venues synced within 15 s of the start, and everything that is watched is derived.
   CHECK(eventually(seconds{15}, [&] { return job.synced(); }));
-  CHECK(eventually(seconds{15}, [&] { return job.get("/readyz").value("ready", false); }));
+  CHECK(eventually(seconds{15}, [&] { return job.is_ready(); }));
   CHECK(eventually(seconds{15}, [&] {
     std::set<std::string> ok;
     const Json premiums = job.get("/api/v1/premiums");
