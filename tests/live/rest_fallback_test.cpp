@@ -644,7 +644,9 @@ TEST_CASE("one market that a venue does not know costs the other polled books on
     const long before = venue.asked("/v1/orderbook");
     const int first = polled.sink.books["AAA"];
     REQUIRE(polled.until([&] { return all_came(first + 3); }));
-    CHECK(venue.asked("/v1/orderbook") - before <= 6);
+    // Three markets, three or four times: together, or on a slow machine each by itself; but never
+    // again with the one that was refused.
+    CHECK(venue.asked("/v1/orderbook") - before <= 12);
     CHECK(venue.asked("/v1/orderbook", "NOP") == 3);
   }
 }
