@@ -16,7 +16,7 @@ constexpr milliseconds kPrepareWithin{5000};
 constexpr milliseconds kAdminWithin{1000};
 constexpr milliseconds kOffsetsWithin{500};
 /// A topic shows in the metadata a moment after it was created.
-constexpr milliseconds kLookAgain{50};
+constexpr milliseconds kAskAgain{50};
 
 std::string too_few(int partitions, int needed) {
   return "has " + std::to_string(partitions) + " partitions and needs " + std::to_string(needed);
@@ -117,7 +117,7 @@ bool TopicKeeper::prepare_at_start(rd_kafka_t* producer, milliseconds patience) 
   const auto settled = [](const Topic& topic) { return topic.ready || !topic.problem.empty(); };
   const auto deadline = steady_clock::now() + kPrepareWithin;
   while (!std::ranges::all_of(all_, settled) && steady_clock::now() < deadline) {
-    std::this_thread::sleep_for(kLookAgain);
+    std::this_thread::sleep_for(kAskAgain);
     look(producer, patience, never, Phase::kStart);
   }
   return true;
