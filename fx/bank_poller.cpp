@@ -55,7 +55,8 @@ class BankPoller::Impl {
         sleep;  // nothing notifies it: it is the wait that a stop cuts short
     BankGate gate(max_deviation_);
     int failures = 0;
-    std::optional<ErrorCode> logged;  // of the last poll
+    bool good = true;  // the last poll was
+    ErrorCode logged{};
     while (!stop.stop_requested()) {
       heartbeat.beat(std::chrono::steady_clock::now(), kTimeout + Heartbeat::kPass);
       bool refused = false;
@@ -63,14 +64,15 @@ class BankPoller::Impl {
       if (stop.stop_requested()) return;
       milliseconds wait = source.poll;
       if (error) {
-        if (logged != error->code) {
+        if (good || logged != error->code) {
           spdlog::warn("bank rate {}: {} ({})", source.name, error->detail, to_string(error->code));
         }
+        logged = error->code;
         tell([&] { sink_.on_bank_error(source.name, *error); });
-      } else if (logged) {
+      } else if (!good) {
         spdlog::info("bank rate {}: good again", source.name);
       }
-      logged = error ? std::optional{error->code} : std::nullopt;
+      good = !error;
       if (error && !refused) {
         const milliseconds longest = std::max<milliseconds>(source.poll, kLongestRetry);
         wait = std::min(longest, kFirstRetry * (1 << std::min(failures, 16)));
