@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdio>
 
+#include "core/lock_within.h"
+
 namespace spreadwatch::app {
 namespace {
 
@@ -23,7 +25,8 @@ std::string step_text(microseconds by) {
 }  // namespace
 
 void ClockWatch::look() {
-  const std::lock_guard lock(mutex_);
+  const std::unique_lock lock = lock_within(mutex_, kHeldTooLong);
+  if (!lock) return;
   const Timestamp now = clock_.now();
   if (looked_ && now - *looked_ < kEvery) return;
   looked_ = now;
@@ -41,7 +44,8 @@ void ClockWatch::look() {
 
 std::optional<std::string> ClockWatch::notice() {
   look();
-  const std::lock_guard lock(mutex_);
+  const std::unique_lock lock = lock_within(mutex_, kHeldTooLong);
+  if (!lock) return std::nullopt;
   const microseconds ahead = clock_.ahead();
   const bool recent = last_ && clock_.now() - last_->at < kTellFor;
   if (!recent && ahead <= kMatters) return std::nullopt;

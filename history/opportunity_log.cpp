@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "core/lock_within.h"
+
 namespace spreadwatch::history {
 namespace {
 
@@ -240,7 +242,8 @@ void OpportunityLog::finish() {
 
 OpportunityLog::State OpportunityLog::state() const {
   State state;
-  const std::lock_guard lock(mutex_);
+  const std::unique_lock lock = lock_within(mutex_, kHeldTooLong);
+  if (!lock) return {.reasons = {"what waits for the disk is held up"}};
   if (!failure_.empty()) state.reasons.push_back(failure_);
   state.notices = notices_;
   if (lost_ > 0) {

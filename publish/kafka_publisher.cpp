@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/lock_within.h"
 #include "core/state_file.h"
 #include "publish/cloud_event.h"
 #include "publish/kafka_client.h"
@@ -257,8 +258,13 @@ class KafkaPublisher::Impl {
   void on_acknowledged(Acknowledged acknowledged) { acknowledged_ = std::move(acknowledged); }
 
   State state() const {
-    const std::lock_guard lock(mutex_);
-    return state_of(steady_clock::now());
+    const std::unique_lock lock = lock_within(mutex_, kHeldTooLong);
+    if (lock) return state_of(steady_clock::now());
+    const std::string held = "what waits for the brokers is held up";
+    return {.status = Status::kDown,
+            .reasons = {held},
+            .detail = held,
+            .embedded = embedded_.has_value()};
   }
 
   std::string brokers() const { return embedded_ ? embedded_->bootstraps() : settings_.brokers; }
