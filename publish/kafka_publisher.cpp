@@ -757,9 +757,9 @@ class KafkaPublisher::Impl {
     for (const TopicIdentity& topic : kTopics) {
       const std::string& name = topics_.name(topic.id);
       if (const std::string& problem = keeper_[topic.id].problem; !problem.empty()) {
-        because(Status::kFailed, name + ": " + problem);
+        because(Status::kFailed, std::string{name}.append(": ").append(problem));
       } else if (const std::string* const refusal = refusal_of(topic, now)) {
-        because(Status::kFailed, name + ": " + *refusal);
+        because(Status::kFailed, std::string{name}.append(": ").append(*refusal));
       } else if (const auto since = lanes_.waiting_since(topic.id)) {
         if (now - *since >= patience_.unacknowledged) {
           stuck.push_back(topic.id);
