@@ -21,7 +21,7 @@ constexpr std::size_t kMaxRestMarkets = 200;
 constexpr std::size_t kMaxTarget = 4'200;
 constexpr std::int64_t kIdleMs = 60'000;
 constexpr std::int64_t kFirstStatusMs = 10'000;
-constexpr std::int64_t kKstOffsetMs = 9 * 3'600'000;
+constexpr std::int64_t kKstOffsetMs = std::int64_t{9} * 3'600'000;
 constexpr std::int64_t kRestBurst = 150;
 
 /// Orders below half of 0.0001 keep their price on the wire and lose their size, even at the best
