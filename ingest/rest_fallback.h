@@ -90,27 +90,27 @@ class RestFallback final : private MarketSink {
 
  private:
   struct Track {
-    bool live = false;   // the socket delivers
-    SteadyTime since{};  // the last message, or since when it does not
+    SteadyTime since{};  // the last message, or since when the socket does not deliver
     Cadence cadence;
-    ShownBook which;  // of an order book
-
-    bool active = false;
     std::uint64_t episode = 0;
-    bool in_flight = false;
     // Order books: in a call for how many; fewer than the venue takes after one was refused.
-    std::size_t at_most = 0;       // 0 = as many as the venue takes
-    bool touched = false;          // by the answer being read
-    std::optional<ErrorCode> bad;  // what was wrong with it there
+    std::size_t at_most = 0;  // 0 = as many as the venue takes
     SteadyTime next_at{};
-    int refusals = 0;  // in a row: the venue does not know it
-    int failures = 0;
-    std::optional<ErrorCode> failure;
     // What was shown in this episode:
     SteadyTime shown_at{};
-    std::optional<ErrorCode> reason;
     std::optional<Timestamp> received;
     std::optional<Timestamp> exchange_time;
+    ShownBook which;  // of an order book
+
+    int refusals = 0;  // in a row: the venue does not know it
+    int failures = 0;
+    bool live = false;  // the socket delivers
+    bool active = false;
+    bool in_flight = false;
+    bool touched = false;          // by the answer being read
+    std::optional<ErrorCode> bad;  // what was wrong with it there
+    std::optional<ErrorCode> failure;
+    std::optional<ErrorCode> reason;  // of what was shown
   };
   struct Watched {
     explicit Watched(TickerState::Limits limits) : ticker_state(limits) {}
