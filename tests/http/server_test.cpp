@@ -383,7 +383,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a client that does not take its answer is closed, one that takes it slowly is not") {
-  Fixture f({.idle = 200ms},
+  Fixture f({.idle = 1000ms},
             [](const Request&) { return Response{.body = std::string(8'000'000, 'x')}; });
   RawClient never(f.server.port(), 4096);
   never.send(kGet);
