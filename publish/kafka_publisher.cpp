@@ -527,12 +527,15 @@ class KafkaPublisher::Impl {
     Producer& producer = *static_cast<Producer*>(opaque);
     Impl& self = *producer.owner;
     Item& item = *static_cast<Item*>(message->_private);
-    const TopicId topic = item.record.topic;
     const bool delivered = message->err == RD_KAFKA_RESP_ERR_NO_ERROR;
+    std::unique_lock lock(self.mutex_);
+    const TopicId topic = item.record.topic;
     if (delivered && self.acknowledged_ && identity(topic).must_deliver) {
-      self.acknowledged_(item.record.id);
+      const std::string id = item.record.id;
+      lock.unlock();  // who is told may lock and wait
+      self.acknowledged_(id);
+      lock.lock();
     }
-    const std::lock_guard lock(self.mutex_);
     if (delivered) {
       self.metrics_.delivered(index_of(topic), microseconds{rd_kafka_message_latency(message)});
       self.delivered(producer, item);
