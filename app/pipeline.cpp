@@ -35,6 +35,7 @@ Heartbeat::Time steady_now() { return Heartbeat::Steady::now(); }
 
 /// What `top -H` and a debugger call this thread. At most 15 characters.
 void name_thread(const char* name) { pthread_setname_np(pthread_self(), name); }
+
 constexpr std::array<std::string_view, 2> kServers = {"api", "metrics"};
 constexpr std::size_t kApiServer = 0;
 constexpr std::size_t kMetricsServer = 1;
