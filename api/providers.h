@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "core/feed_status.h"
 #include "core/venue.h"
-#include "ingest/live_feeds.h"
+#include "core/venue_profile.h"
 
 namespace spreadwatch::api {
 
@@ -23,7 +24,7 @@ struct ProfitQuery {
   std::string asset;  ///< canonical
   VenueId buy{};
   VenueId sell{};
-  config::Mode mode{};
+  Mode mode{};
   double size_usdt = 0;
 };
 
@@ -39,11 +40,13 @@ struct ProfitAnswer {
 };
 
 /// What the server asks at the time of a request. Each is called on a server thread and must be
-/// thread-safe, must not wait for the server, and may be left empty (then there is nothing of its
-/// kind).
+/// thread-safe, must not wait for the server, and all but `profile` may be left empty (then there
+/// is nothing of its kind).
 struct Providers {
   std::function<Readiness()> readiness;
-  std::function<std::vector<ingest::FeedStatus>()> feeds;
+  std::function<std::vector<FeedStatus>()> feeds;
+  /// What is known of each venue's protocol.
+  std::function<const VenueProfile&(VenueId)> profile;
   /// May take up to half a second.
   std::function<ProfitAnswer(const ProfitQuery&)> profit = {};
 };

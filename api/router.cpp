@@ -10,7 +10,6 @@
 #include "api/embedded.h"
 #include "core/secrets.h"
 #include "core/text.h"
-#include "ingest/venue_adapter.h"
 #include "publish/encode.h"
 #include "publish/json_writer.h"
 #include "publish/time_of_day.h"
@@ -139,10 +138,10 @@ std::vector<Route> make_routes() {
         venue("sell", "only pairs that sell here"),
         {.name = "mode",
          .description = "only this mode",
-         .values = {config::kModeNames.begin(), config::kModeNames.end()}},
+         .values = {kModeNames.begin(), kModeNames.end()}},
         {.name = "verdict",
          .description = "only this verdict",
-         .values = {spread::kVerdictNames.begin(), spread::kVerdictNames.end()}}}},
+         .values = {kVerdictNames.begin(), kVerdictNames.end()}}}},
       {Id::kOpportunities,
        "/api/v1/opportunities",
        "listOpportunities",
@@ -174,7 +173,7 @@ std::vector<Route> make_routes() {
          .required = true},
         {.name = "mode",
          .description = "inventory when left out",
-         .values = {config::kModeNames.begin(), config::kModeNames.end()}}}},
+         .values = {kModeNames.begin(), kModeNames.end()}}}},
       {Id::kStream,
        "/api/v1/stream",
        "stream",
@@ -318,11 +317,11 @@ std::optional<std::string_view> name_of(std::optional<ErrorCode> code) {
   return code ? std::optional{to_string(*code)} : std::nullopt;
 }
 
-void append_feed(std::string& out, const ingest::FeedStatus& feed, Timestamp now) {
+void append_feed(std::string& out, const FeedStatus& feed, Timestamp now) {
   publish::JsonObject object(out);
   object.add("venue", to_string(feed.venue));
   object.add("symbol", feed.symbol);
-  object.add("channel", ingest::to_string(feed.channel));
+  object.add("channel", to_string(feed.channel));
   object.add("state", to_string(feed.state));
   object.add("reason", name_of(feed.reason));
   object.add("origin", to_string(feed.origin));
@@ -335,16 +334,15 @@ void append_feed(std::string& out, const ingest::FeedStatus& feed, Timestamp now
   object.add("reconnects", feed.reconnects);
 }
 
-void append_limit(std::string& out, const ingest::RateLimit& limit) {
+void append_limit(std::string& out, const RateLimit& limit) {
   publish::JsonObject object(out);
   object.add("count", limit.count);
   object.add("per_ms", to_ms(limit.per));
 }
 
-void append_contract(std::string& out, const config::VenueSettings& venue) {
-  const auto adapter = ingest::make_adapter(venue.id);
-  const ingest::VenueProfile& profile = adapter->profile();
-  using Ping = ingest::VenueProfile::Ping;
+void append_contract(std::string& out, const config::VenueSettings& venue,
+                     const VenueProfile& profile) {
+  using Ping = VenueProfile::Ping;
   publish::JsonObject object(out);
   object.add("integrity", profile.integrity);
   object.add("protocol", profile.protocol);
@@ -384,16 +382,15 @@ void append_contract(std::string& out, const config::VenueSettings& venue) {
              profile.block.count() > 0 ? std::optional{to_ms(profile.block)} : std::nullopt);
 }
 
-void append_venue(std::string& out, const config::VenueSettings& venue) {
-  const auto adapter = ingest::make_adapter(venue.id);
-  const ingest::VenueProfile& profile = adapter->profile();
+void append_venue(std::string& out, const config::VenueSettings& venue,
+                  const VenueProfile& profile) {
   publish::JsonObject object(out);
   object.add("venue", to_string(venue.id));
   object.add("region", to_string(region_of(venue.id)));
   object.add("quote", venue.quote);
   object.add("taker_fee", venue.taker_fee);
   object.add("fx_taker_fee", venue.fx_taker_fee.value_or(venue.taker_fee));
-  object.add("orderbook_depth", adapter->offered_depth(venue.orderbook_depth));
+  object.add("orderbook_depth", profile.offered_depth(venue.orderbook_depth));
   object.add("liveness_ms", to_ms(venue.liveness));
   object.add("protocol", profile.protocol);
   object.add("docs_url", profile.docs_url);
@@ -516,7 +513,7 @@ Router::Router(std::vector<config::VenueSettings> venues, const Store& store, co
     : venues_(std::move(venues)), store_(store), clock_(clock), providers_(std::move(providers)) {
   publish::JsonObject contracts(contracts_);
   for (const config::VenueSettings& venue : venues_) {
-    append_contract(contracts.key(to_string(venue.id)), venue);
+    append_contract(contracts.key(to_string(venue.id)), venue, providers_.profile(venue.id));
   }
 }
 
@@ -634,10 +631,15 @@ Response Router::ready() const {
   return response;
 }
 
-Response Router::venue_list() const { return list("venues", venues_, clock_.now(), append_venue); }
+Response Router::venue_list() const {
+  return list("venues", venues_, clock_.now(),
+              [this](std::string& out, const config::VenueSettings& venue) {
+                append_venue(out, venue, providers_.profile(venue.id));
+              });
+}
 
-std::vector<ingest::FeedStatus> Router::feed_statuses() const {
-  return providers_.feeds ? providers_.feeds() : std::vector<ingest::FeedStatus>{};
+std::vector<FeedStatus> Router::feed_statuses() const {
+  return providers_.feeds ? providers_.feeds() : std::vector<FeedStatus>{};
 }
 
 Response Router::feeds() const {
@@ -646,9 +648,8 @@ Response Router::feeds() const {
   {
     publish::JsonObject object(response.body);
     const Timestamp now = clock_.now();
-    append_array(
-        object.key("feeds"), feeds,
-        [now](std::string& out, const ingest::FeedStatus& feed) { append_feed(out, feed, now); });
+    append_array(object.key("feeds"), feeds,
+                 [now](std::string& out, const FeedStatus& feed) { append_feed(out, feed, now); });
     object.key("contracts") += contracts_;
   }
   return response;
@@ -668,8 +669,8 @@ Response Router::tickers(const Parameters& parameters) const {
     rows.emplace(market, Row{std::move(ticker)});
   }
   // The feed says what may be believed now; of a market without one nobody says anything any more.
-  for (const ingest::FeedStatus& feed : feed_statuses()) {
-    if (feed.channel != ingest::Channel::kTicker) continue;
+  for (const FeedStatus& feed : feed_statuses()) {
+    if (feed.channel != Channel::kTicker) continue;
     Row& row = rows[{feed.venue, instrument_from_name(feed.symbol)}];
     row.standing = {feed.state, feed.reason, spread::age_of(feed.updated, now)};
     if (row.ticker) continue;
@@ -691,14 +692,13 @@ Response Router::tickers(const Parameters& parameters) const {
 Response Router::fx() const {
   const Timestamp now = clock_.now();
   return list("fx", store_.rates(now), now,
-              [this](std::string& out, const fx::FxEvent& rate) { append_told(out, rate); });
+              [this](std::string& out, const FxEvent& rate) { append_told(out, rate); });
 }
 
 Response Router::premiums(const Parameters& parameters) const {
   const Timestamp now = clock_.now();
-  return list(
-      "premiums", store_.premiums(parameters.name("asset"), now), now,
-      [this](std::string& out, const spread::PremiumEvent& premium) { append_told(out, premium); });
+  return list("premiums", store_.premiums(parameters.name("asset"), now), now,
+              [this](std::string& out, const PremiumEvent& premium) { append_told(out, premium); });
 }
 
 Response Router::spreads(const Parameters& parameters) const {
@@ -706,15 +706,14 @@ Response Router::spreads(const Parameters& parameters) const {
                              .buy = parameters.venue("buy"),
                              .sell = parameters.venue("sell")};
   if (const std::string* mode = parameters.find("mode")) {
-    filter.mode = *mode == config::to_string(config::Mode::kTransfer) ? config::Mode::kTransfer
-                                                                      : config::Mode::kInventory;
+    filter.mode = *mode == to_string(Mode::kTransfer) ? Mode::kTransfer : Mode::kInventory;
   }
   if (const std::string* verdict = parameters.find("verdict")) {
-    const auto found = std::ranges::find(spread::kVerdictNames, *verdict);
-    filter.verdict = static_cast<spread::Verdict>(found - spread::kVerdictNames.begin());
+    const auto found = std::ranges::find(kVerdictNames, *verdict);
+    filter.verdict = static_cast<Verdict>(found - kVerdictNames.begin());
   }
   const Timestamp now = clock_.now();
-  spread::SpreadEvent row;  // one for all, so that its memory is used again
+  SpreadEvent row;  // one for all, so that its memory is used again
   return list("spreads", store_.spreads(filter), now,
               [this, now, &row](std::string& out, const Store::PairRow& pair) {
                 pair.copy_to(row, now);
@@ -725,8 +724,8 @@ Response Router::spreads(const Parameters& parameters) const {
 Response Router::opportunities() const {
   const Timestamp now = clock_.now();
   return list("opportunities", store_.opportunities(now), now,
-              [this, now](std::string& out, const spread::OpportunityEvent& event) {
-                const bool open = event.kind != spread::OpportunityEvent::Kind::kClose;
+              [this, now](std::string& out, const OpportunityEvent& event) {
+                const bool open = event.kind != OpportunityEvent::Kind::kClose;
                 append_told(out, event, open ? std::optional{clock_.shown(now)} : std::nullopt);
               });
 }
@@ -736,9 +735,8 @@ Response Router::profit(const Parameters& parameters) const {
                     .buy = *parameters.venue("buy"),
                     .sell = *parameters.venue("sell")};
   const std::string* const mode = parameters.find("mode");
-  query.mode = mode != nullptr && *mode == config::to_string(config::Mode::kTransfer)
-                   ? config::Mode::kTransfer
-                   : config::Mode::kInventory;
+  query.mode =
+      mode != nullptr && *mode == to_string(Mode::kTransfer) ? Mode::kTransfer : Mode::kInventory;
   query.size_usdt = std::stod(*parameters.find("size_usdt"));
   if (!(query.size_usdt > 0)) {
     return problem(400, "invalid_parameter", "'size_usdt' must be above 0");
@@ -752,7 +750,7 @@ Response Router::profit(const Parameters& parameters) const {
   return problem(404, "unknown_pair",
                  "nobody watches " + query.asset + " from " + std::string{to_string(query.buy)} +
                      " to " + std::string{to_string(query.sell)} + " in mode " +
-                     std::string{config::to_string(query.mode)});
+                     std::string{to_string(query.mode)});
 }
 
 Response Router::order_book(const Parameters& parameters) const {
@@ -769,9 +767,9 @@ Response Router::order_book(const Parameters& parameters) const {
   const auto book = store_.order_book(venue, instrument);
 
   // The feed's state is newer than the last book when the stream fell silent: it decides.
-  std::optional<ingest::FeedStatus> feed;
-  for (const ingest::FeedStatus& f : feed_statuses()) {
-    if (f.venue == venue && f.channel == ingest::Channel::kOrderBook && f.symbol == symbol) {
+  std::optional<FeedStatus> feed;
+  for (const FeedStatus& f : feed_statuses()) {
+    if (f.venue == venue && f.channel == Channel::kOrderBook && f.symbol == symbol) {
       feed = f;
     }
   }

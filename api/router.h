@@ -110,7 +110,7 @@ class Router {
   Response opportunities() const;
   Response profit(const Parameters& parameters) const;
   /// Empty when nobody knows.
-  std::vector<ingest::FeedStatus> feed_statuses() const;
+  std::vector<FeedStatus> feed_statuses() const;
   /// `{"ts_ms":…,"<name>":[…]}` around the records as they are at `now`.
   template <class Records, class Append>
   Response list(std::string_view name, const Records& records, Timestamp now,

@@ -55,8 +55,8 @@ std::shared_ptr<UpdateTime> Store::book_time(const Market& market) {
   return book_times_.emplace(market, std::make_shared<UpdateTime>()).first->second;
 }
 
-void Store::update(const fx::FxEvent& event) {
-  std::optional<fx::FxEvent> value = event;
+void Store::update(const FxEvent& event) {
+  std::optional<FxEvent> value = event;
   const std::lock_guard lock(mutex_);
   std::swap(rates_[static_cast<std::size_t>(event.rate.pair)], value);
 }
@@ -64,8 +64,8 @@ void Store::update(const fx::FxEvent& event) {
 void Store::update_ages(const fx::RateTable& rates) {
   const Timestamp judged = rates.evaluated();
   const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < fx::kPairCount; ++i) {
-    const fx::Rate& rate = rates.rate(static_cast<fx::Pair>(i));
+  for (std::size_t i = 0; i < kCurrencyPairCount; ++i) {
+    const Rate& rate = rates.rate(static_cast<CurrencyPair>(i));
     RateTimes& times = rate_times_[i];
     if (rate.age) times.rate = judged - *rate.age;
     times.sources.resize(rate.sources.size());
@@ -75,15 +75,15 @@ void Store::update_ages(const fx::RateTable& rates) {
   }
 }
 
-void Store::update(const spread::PremiumEvent& event) {
-  auto value = std::make_shared<const spread::PremiumEvent>(event);
+void Store::update(const PremiumEvent& event) {
+  auto value = std::make_shared<const PremiumEvent>(event);
   put(premiums_, kMaxPremiums, PremiumKey{event.asset, event.region, event.over, event.basis},
       value);
 }
 
-void Store::update(const spread::SpreadEvent& event) {
+void Store::update(const SpreadEvent& event) {
   PairRow row;
-  row.event_ = std::make_shared<const spread::SpreadEvent>(event);
+  row.event_ = std::make_shared<const SpreadEvent>(event);
   {
     const std::lock_guard lock(mutex_);
     row.buy_updated_ = book_time({event.buy, event.buy_market});
@@ -92,8 +92,8 @@ void Store::update(const spread::SpreadEvent& event) {
   put(spreads_, kMaxPairs, SpreadKey{event.asset, event.buy, event.sell, event.mode}, row);
 }
 
-void Store::update(const spread::OpportunityEvent& event) {
-  Opportunity value{std::make_shared<const spread::OpportunityEvent>(event)};
+void Store::update(const OpportunityEvent& event) {
+  Opportunity value{std::make_shared<const OpportunityEvent>(event)};
   const std::lock_guard lock(mutex_);
   const auto found = opportunity_by_id_.find(event.id);
   if (found != opportunity_by_id_.end()) {
@@ -137,12 +137,12 @@ std::shared_ptr<const OrderBook> Store::order_book(VenueId venue,
   return found == order_books_.end() ? nullptr : found->second;
 }
 
-std::vector<fx::FxEvent> Store::rates(Timestamp now) const {
-  std::vector<fx::FxEvent> all;
+std::vector<FxEvent> Store::rates(Timestamp now) const {
+  std::vector<FxEvent> all;
   const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < fx::kPairCount; ++i) {
+  for (std::size_t i = 0; i < kCurrencyPairCount; ++i) {
     if (!rates_[i]) continue;
-    fx::FxEvent& event = all.emplace_back(*rates_[i]);
+    FxEvent& event = all.emplace_back(*rates_[i]);
     const RateTimes& times = rate_times_[i];
     event.rate.age = age_now(event.rate.age, event.time, times.rate, now);
     for (std::size_t k = 0; k < event.rate.sources.size(); ++k) {
@@ -154,22 +154,22 @@ std::vector<fx::FxEvent> Store::rates(Timestamp now) const {
   return all;
 }
 
-std::vector<spread::PremiumEvent> Store::premiums(std::string_view asset, Timestamp now) const {
-  std::vector<std::shared_ptr<const spread::PremiumEvent>> events;
-  std::array<std::optional<Timestamp>, fx::kPairCount> updated;
+std::vector<PremiumEvent> Store::premiums(std::string_view asset, Timestamp now) const {
+  std::vector<std::shared_ptr<const PremiumEvent>> events;
+  std::array<std::optional<Timestamp>, kCurrencyPairCount> updated;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& [key, event] : premiums_) {
       if (asset.empty() || key.asset == asset) events.push_back(event);
     }
-    for (std::size_t i = 0; i < fx::kPairCount; ++i) updated[i] = rate_times_[i].rate;
+    for (std::size_t i = 0; i < kCurrencyPairCount; ++i) updated[i] = rate_times_[i].rate;
   }
-  std::vector<spread::PremiumEvent> all;
+  std::vector<PremiumEvent> all;
   all.reserve(events.size());
   for (const auto& event : events) {
-    spread::PremiumEvent& premium = all.emplace_back(*event);
+    PremiumEvent& premium = all.emplace_back(*event);
     std::optional<Timestamp> oldest;
-    for (std::size_t i = 0; i < fx::kPairCount; ++i) {
+    for (std::size_t i = 0; i < kCurrencyPairCount; ++i) {
       if (!premium.fx_rates.test(i) || !updated[i]) continue;
       oldest = std::min(oldest.value_or(*updated[i]), *updated[i]);
     }
@@ -178,7 +178,7 @@ std::vector<spread::PremiumEvent> Store::premiums(std::string_view asset, Timest
   return all;
 }
 
-void Store::PairRow::copy_to(spread::SpreadEvent& out, Timestamp now) const {
+void Store::PairRow::copy_to(SpreadEvent& out, Timestamp now) const {
   out = *event_;
   out.buy_age = age_now(out.buy_age, out.time, time_of(buy_updated_), now);
   out.sell_age = age_now(out.sell_age, out.time, time_of(sell_updated_), now);
@@ -201,9 +201,9 @@ std::vector<Store::PairRow> Store::spreads(const SpreadFilter& filter) const {
   return all;
 }
 
-std::vector<spread::OpportunityEvent> Store::opportunities(Timestamp now) const {
+std::vector<OpportunityEvent> Store::opportunities(Timestamp now) const {
   struct Found {
-    std::shared_ptr<const spread::OpportunityEvent> event;
+    std::shared_ptr<const OpportunityEvent> event;
     std::optional<Timestamp> buy_updated;
     std::optional<Timestamp> sell_updated;
   };
@@ -224,11 +224,11 @@ std::vector<spread::OpportunityEvent> Store::opportunities(Timestamp now) const 
       }
     }
   }
-  std::vector<spread::OpportunityEvent> all;
+  std::vector<OpportunityEvent> all;
   all.reserve(found.size());
   for (const Found& f : found) {
-    spread::OpportunityEvent& event = all.emplace_back(*f.event);
-    if (event.kind == spread::OpportunityEvent::Kind::kClose) continue;
+    OpportunityEvent& event = all.emplace_back(*f.event);
+    if (event.kind == OpportunityEvent::Kind::kClose) continue;
     event.buy_age = age_now(event.buy_age, event.time, f.buy_updated, now);
     event.sell_age = age_now(event.sell_age, event.time, f.sell_updated, now);
   }

@@ -18,10 +18,10 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "core/event.h"
 #include "core/market_data.h"
 #include "core/time.h"
 #include "fx/rate_table.h"
-#include "spread/event.h"
 
 namespace spreadwatch::api {
 
@@ -30,7 +30,7 @@ struct PremiumKey {
   std::string asset;
   Region region{};
   std::optional<Region> over;
-  spread::Basis basis{};
+  Basis basis{};
   friend auto operator<=>(const PremiumKey&, const PremiumKey&) = default;
 };
 
@@ -39,7 +39,7 @@ struct SpreadKey {
   std::string asset;
   VenueId buy{};
   VenueId sell{};
-  config::Mode mode{};
+  Mode mode{};
   friend auto operator<=>(const SpreadKey&, const SpreadKey&) = default;
 };
 
@@ -78,11 +78,11 @@ class Store {
   void update(const Ticker& ticker);
   /// Also when the book is no longer synced: that is what is then answered.
   void update(const OrderBook& book);
-  void update(const fx::FxEvent& event);
-  void update(const spread::PremiumEvent& event);
-  void update(const spread::SpreadEvent& event);
+  void update(const FxEvent& event);
+  void update(const PremiumEvent& event);
+  void update(const SpreadEvent& event);
   /// A repeated event replaces the earlier one.
-  void update(const spread::OpportunityEvent& event);
+  void update(const OpportunityEvent& event);
   /// The rates were judged again: what their ages are counted from may have moved on.
   void update_ages(const fx::RateTable& rates);
   /// Nothing is known of this market any more (it is no longer watched).
@@ -93,28 +93,28 @@ class Store {
   /// Null when there is none.
   std::shared_ptr<const OrderBook> order_book(VenueId venue, const Instrument& instrument) const;
   /// Ordered by pair; with ages of `now`, as all that follow.
-  std::vector<fx::FxEvent> rates(Timestamp now) const;
+  std::vector<FxEvent> rates(Timestamp now) const;
   /// Ordered by key; an empty `asset` means all.
-  std::vector<spread::PremiumEvent> premiums(std::string_view asset, Timestamp now) const;
+  std::vector<PremiumEvent> premiums(std::string_view asset, Timestamp now) const;
 
   /// What to leave out of spreads(); empty and nullopt let everything through.
   struct SpreadFilter {
     std::string asset{};
     std::optional<VenueId> buy{};
     std::optional<VenueId> sell{};
-    std::optional<config::Mode> mode{};
-    std::optional<spread::Verdict> verdict{};
+    std::optional<Mode> mode{};
+    std::optional<Verdict> verdict{};
   };
   /// A pair with what its ages are counted from.
   class PairRow {
    public:
-    const spread::SpreadEvent& event() const { return *event_; }
+    const SpreadEvent& event() const { return *event_; }
     /// Writes the row as of `now`, in place of whatever `out` was.
-    void copy_to(spread::SpreadEvent& out, Timestamp now) const;
+    void copy_to(SpreadEvent& out, Timestamp now) const;
 
    private:
     friend class Store;
-    std::shared_ptr<const spread::SpreadEvent> event_;
+    std::shared_ptr<const SpreadEvent> event_;
     std::shared_ptr<const UpdateTime> buy_updated_;
     std::shared_ptr<const UpdateTime> sell_updated_;
   };
@@ -122,7 +122,7 @@ class Store {
   std::vector<PairRow> spreads(const SpreadFilter& filter) const;
   /// The open ones, then those that ended; each the newest first. Of those that ended the ages are
   /// of their end.
-  std::vector<spread::OpportunityEvent> opportunities(Timestamp now) const;
+  std::vector<OpportunityEvent> opportunities(Timestamp now) const;
 
   /// Values left out because a bound was reached.
   std::uint64_t refused() const;
@@ -135,8 +135,8 @@ class Store {
     std::vector<std::optional<Timestamp>> sources;
   };
   struct Opportunity {
-    std::shared_ptr<const spread::OpportunityEvent> event;
-    bool open() const { return event->kind != spread::OpportunityEvent::Kind::kClose; }
+    std::shared_ptr<const OpportunityEvent> event;
+    bool open() const { return event->kind != OpportunityEvent::Kind::kClose; }
   };
 
   template <class Map, class Key, class Value>
@@ -145,13 +145,13 @@ class Store {
   std::shared_ptr<UpdateTime> book_time(const Market& market);
 
   mutable std::mutex mutex_;
-  std::map<Market, std::shared_ptr<const Ticker>> tickers_;                     // guarded by mutex_
-  std::map<Market, std::shared_ptr<const OrderBook>> order_books_;              // guarded by mutex_
-  std::map<Market, std::shared_ptr<UpdateTime>> book_times_;                    // guarded by mutex_
-  std::array<std::optional<fx::FxEvent>, fx::kPairCount> rates_;                // guarded by mutex_
-  std::array<RateTimes, fx::kPairCount> rate_times_;                            // guarded by mutex_
-  std::map<PremiumKey, std::shared_ptr<const spread::PremiumEvent>> premiums_;  // guarded by mutex_
-  std::map<SpreadKey, PairRow> spreads_;                                        // guarded by mutex_
+  std::map<Market, std::shared_ptr<const Ticker>> tickers_;             // guarded by mutex_
+  std::map<Market, std::shared_ptr<const OrderBook>> order_books_;      // guarded by mutex_
+  std::map<Market, std::shared_ptr<UpdateTime>> book_times_;            // guarded by mutex_
+  std::array<std::optional<FxEvent>, kCurrencyPairCount> rates_;        // guarded by mutex_
+  std::array<RateTimes, kCurrencyPairCount> rate_times_;                // guarded by mutex_
+  std::map<PremiumKey, std::shared_ptr<const PremiumEvent>> premiums_;  // guarded by mutex_
+  std::map<SpreadKey, PairRow> spreads_;                                // guarded by mutex_
   std::list<Opportunity> opportunities_;  // guarded by mutex_; the newest first
   std::unordered_map<std::string, std::list<Opportunity>::iterator>
       opportunity_by_id_;      // guarded by mutex_

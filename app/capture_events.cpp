@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "app/capture_input.h"
-#include "ingest/wallet_routes.h"
+#include "ingest/decode/wallet_routes.h"
 
 namespace spreadwatch::app {
 
@@ -44,12 +44,13 @@ void CaptureEvents::feed(const ingest::CaptureLine& line) {
   venue_ = *venue;
   auto& captured = venues_[index_of(*venue)];
   if (!captured) {
-    captured = std::make_unique<CapturedVenue>(*venue, static_cast<ingest::MarketSink&>(*this));
+    captured =
+        std::make_unique<ingest::CapturedVenue>(*venue, static_cast<ingest::MarketSink&>(*this));
   }
   if (!line.about_books() && alive_.emplace(*venue, line.connection).second) {
-    sink_.on_market(StreamStatus{.venue = *venue,
-                                 .connection = line.connection,
-                                 .time = last_frames_[index_of(*venue)].value_or(now_)},
+    sink_.on_market(ConnectionStatus{.venue = *venue,
+                                     .connection = line.connection,
+                                     .time = last_frames_[index_of(*venue)].value_or(now_)},
                     now_);
   }
   captured->feed(line);

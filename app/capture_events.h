@@ -10,14 +10,14 @@
 #include <utility>
 #include <vector>
 
-#include "app/captured_venue.h"
 #include "config/settings.h"
 #include "core/error.h"
 #include "core/market_data.h"
 #include "core/time.h"
 #include "fx/bank_rate.h"
-#include "ingest/capture_reader.h"
-#include "ingest/normalizer.h"
+#include "ingest/book/normalizer.h"
+#include "ingest/capture/capture_reader.h"
+#include "ingest/capture/captured_venue.h"
 
 namespace spreadwatch::app {
 
@@ -73,7 +73,7 @@ class CaptureEvents final : private ingest::MarketSink {
   const LastFrames last_frames_;
   CaptureSink& sink_;
   std::vector<fx::BankGate> bank_gates_;  // by place in settings_.fx.bank
-  std::array<std::unique_ptr<CapturedVenue>, kVenueCount> venues_;
+  std::array<std::unique_ptr<ingest::CapturedVenue>, kVenueCount> venues_;
   std::set<std::pair<VenueId, std::uint32_t>> alive_;  // connections seen
   VenueId venue_{};                                    // of the line being read
   Timestamp now_{};

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "ingest/capture_reader.h"
+#include "ingest/capture/capture_reader.h"
 
 namespace spreadwatch::app {
 

@@ -7,11 +7,11 @@
 #include <string_view>
 
 #include "app/capture_input.h"
-#include "app/captured_venue.h"
 #include "app/commands.h"
 #include "app/line_output.h"
 #include "core/text.h"
-#include "ingest/normalizer.h"
+#include "ingest/book/normalizer.h"
+#include "ingest/capture/captured_venue.h"
 #include "publish/encode.h"
 
 namespace spreadwatch::app {
@@ -73,7 +73,7 @@ int decode(const DecodeOptions& options) {
 
   LineOutput output;
   Printer printer(output, options.depth);
-  std::array<std::unique_ptr<CapturedVenue>, kVenueCount> venues;
+  std::array<std::unique_ptr<ingest::CapturedVenue>, kVenueCount> venues;
   while (const ingest::CaptureLine* line = input->next()) {
     if (line->error) {
       printer.on_capture_error(*line, *line->error);
@@ -91,7 +91,7 @@ int decode(const DecodeOptions& options) {
       continue;
     }
     auto& captured = venues[index_of(*venue)];
-    if (!captured) captured = std::make_unique<CapturedVenue>(*venue, printer);
+    if (!captured) captured = std::make_unique<ingest::CapturedVenue>(*venue, printer);
     printer.set_line(line->line);
     captured->feed(*line);
     for (const ingest::Remark& remark : captured->take_remarks()) {

@@ -5,24 +5,24 @@
 
 namespace spreadwatch::app {
 
-void EventMetrics::on_event(const spread::Event& event, Timestamp now) {
+void EventMetrics::on_event(const Event& event, Timestamp now) {
   std::visit([this, now](const auto& e) { on(e, now); }, event);
 }
 
-void EventMetrics::on_restored(const spread::OpportunityEvent& last) {
+void EventMetrics::on_restored(const OpportunityEvent& last) {
   spread_.set_open_opportunities(last.asset, ++open_[last.asset]);
 }
 
 void EventMetrics::on_rates(const fx::RateTable& rates) {
-  for (std::size_t pair = 0; pair < fx::kPairCount; ++pair) {
-    const std::optional<Timestamp> updated = rates.updated(static_cast<fx::Pair>(pair));
+  for (std::size_t pair = 0; pair < kCurrencyPairCount; ++pair) {
+    const std::optional<Timestamp> updated = rates.updated(static_cast<CurrencyPair>(pair));
     if (updated) fx_.confirm(pair, *updated);
   }
 }
 
 void EventMetrics::on_counts(const spread::Engine::Counts& counts) {
   for (std::size_t i = 0; i < counts.by_verdict.size(); ++i) {
-    spread_.set_pairs(spread::kVerdictNames[i], counts.by_verdict[i]);
+    spread_.set_pairs(kVerdictNames[i], counts.by_verdict[i]);
   }
   for (std::size_t i = 0; i < counts.by_reason.size(); ++i) {
     spread_.set_pair_reasons(static_cast<Reason>(i), counts.by_reason[i]);
@@ -41,7 +41,7 @@ void EventMetrics::on(const OrderBook& book, Timestamp now) {
   delivered_late_by(book.receive_time, now);
 }
 
-void EventMetrics::on(const fx::FxEvent& event, Timestamp) {
+void EventMetrics::on(const FxEvent& event, Timestamp) {
   const auto pair = static_cast<std::size_t>(event.rate.pair);
   if (event.rate.ok()) {
     fx_.set_rate(pair, event.rate.bid, event.rate.ask, *event.rate.mid,
@@ -50,19 +50,19 @@ void EventMetrics::on(const fx::FxEvent& event, Timestamp) {
     fx_.clear_rate(pair);
   }
   std::size_t used = 0;
-  for (const fx::RateSource& source : event.rate.sources) {
+  for (const RateSource& source : event.rate.sources) {
     used += source.used ? 1U : 0U;
     if (source.reason) fx_.source_excluded(pair, static_cast<std::size_t>(*source.reason));
   }
   fx_.set_sources_used(pair, used);
 }
 
-void EventMetrics::on(const spread::PremiumEvent& event, Timestamp now) {
+void EventMetrics::on(const PremiumEvent& event, Timestamp now) {
   spread_.set_premium(event.asset, to_string(event.region), event.over_name(),
                       to_string(event.basis), event.premium, now);
 }
 
-void EventMetrics::on(const spread::SpreadEvent& event, Timestamp now) {
+void EventMetrics::on(const SpreadEvent& event, Timestamp now) {
   spread_.verdict(to_string(event.verdict), event.reasons);
   if (event.received && event.time >= *event.received) {
     spread_.latency(event.time - *event.received);
@@ -70,8 +70,8 @@ void EventMetrics::on(const spread::SpreadEvent& event, Timestamp now) {
   update_best(event, now);
 }
 
-void EventMetrics::on(const spread::OpportunityEvent& event, Timestamp) {
-  using Kind = spread::OpportunityEvent::Kind;
+void EventMetrics::on(const OpportunityEvent& event, Timestamp) {
+  using Kind = OpportunityEvent::Kind;
   std::size_t& open = open_[event.asset];
   if (event.kind == Kind::kOpen) {
     ++open;
@@ -84,14 +84,14 @@ void EventMetrics::on(const spread::OpportunityEvent& event, Timestamp) {
 }
 
 /// What is not tradable is no best: its numbers may be another coin's, or nobody's to earn.
-void EventMetrics::update_best(const spread::SpreadEvent& event, Timestamp now) {
+void EventMetrics::update_best(const SpreadEvent& event, Timestamp now) {
   const std::string key = event.asset + "|" + std::string{to_string(event.buy)} + "|" +
                           std::string{to_string(event.sell)} + "|" +
-                          std::string{config::to_string(event.mode)};
+                          std::string{to_string(event.mode)};
   Row& row = rows_[key];
   row.asset = event.asset;
   row.best.reset();
-  if (event.verdict == spread::Verdict::kTradable && event.net_ratio && event.optimal) {
+  if (event.verdict == Verdict::kTradable && event.net_ratio && event.optimal) {
     row.best = {*event.net_ratio, event.optimal->net_profit_usdt};
   }
   std::optional<Best> best;

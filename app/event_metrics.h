@@ -5,13 +5,13 @@
 #include <optional>
 #include <string>
 
+#include "core/event.h"
 #include "core/time.h"
 #include "fx/rate_table.h"
 #include "metrics/fx_metrics.h"
 #include "metrics/publish_metrics.h"
 #include "metrics/spread_metrics.h"
 #include "spread/engine.h"
-#include "spread/event.h"
 
 namespace spreadwatch::app {
 
@@ -26,9 +26,9 @@ class EventMetrics {
       : fx_(fx), spread_(spread), publish_(publish) {}
 
   /// An event leaves at `now`.
-  void on_event(const spread::Event& event, Timestamp now);
+  void on_event(const Event& event, Timestamp now);
   /// An opportunity that the run before left open, by its last event.
-  void on_restored(const spread::OpportunityEvent& last);
+  void on_restored(const OpportunityEvent& last);
 
   /// The rates were judged again: they may have become younger without another value.
   void on_rates(const fx::RateTable& rates);
@@ -44,12 +44,12 @@ class EventMetrics {
   void on(const Ticker& ticker, Timestamp now);
   void on(const OrderBook& book, Timestamp now);
   void on(const FeedError&, Timestamp) {}
-  void on(const fx::FxEvent& event, Timestamp now);
-  void on(const spread::PremiumEvent& event, Timestamp now);
-  void on(const spread::SpreadEvent& event, Timestamp now);
-  void on(const spread::OpportunityEvent& event, Timestamp now);
+  void on(const FxEvent& event, Timestamp now);
+  void on(const PremiumEvent& event, Timestamp now);
+  void on(const SpreadEvent& event, Timestamp now);
+  void on(const OpportunityEvent& event, Timestamp now);
   void delivered_late_by(std::optional<Timestamp> received, Timestamp now);
-  void update_best(const spread::SpreadEvent& event, Timestamp now);
+  void update_best(const SpreadEvent& event, Timestamp now);
 
   metrics::FxMetrics& fx_;
   metrics::SpreadMetrics& spread_;

@@ -16,6 +16,7 @@
 #include "core/decimal.h"
 #include "core/text.h"
 #include "spread/engine.h"
+#include "spread/event_sink.h"
 
 namespace spreadwatch::app {
 namespace {
@@ -64,21 +65,21 @@ class Trial final : private spread::EventSink {
   }
 
  private:
-  void on_fx(const fx::FxEvent&) override {}
-  void on_premium(const spread::PremiumEvent&) override {}
-  void on_spread(const spread::SpreadEvent&) override {}
-  void on_opportunity(const spread::OpportunityEvent& event) override {
-    using Kind = spread::OpportunityEvent::Kind;
+  void on_fx(const FxEvent&) override {}
+  void on_premium(const PremiumEvent&) override {}
+  void on_spread(const SpreadEvent&) override {}
+  void on_opportunity(const OpportunityEvent& event) override {
+    using Kind = OpportunityEvent::Kind;
     if (event.kind == Kind::kOpen) {
       ++opened_;
       price(event);
-    } else if (event.kind == Kind::kClose && event.reason != spread::CloseReason::kShutdown) {
+    } else if (event.kind == Kind::kClose && event.reason != CloseReason::kShutdown) {
       // One that the end of the recording cut short had a longer life than we know.
       lives_.push_back(std::chrono::floor<milliseconds>(event.time - event.opened));
-      stale_ += event.reason == spread::CloseReason::kStale ? 1 : 0;
+      stale_ += event.reason == CloseReason::kStale ? 1 : 0;
     }
   }
-  void price(const spread::OpportunityEvent& event) {
+  void price(const OpportunityEvent& event) {
     const auto pair =
         engine_.evaluate(event.asset, event.buy, event.sell, event.mode, sizes_, event.time);
     if (!pair) return;

@@ -7,7 +7,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "ingest/rest_client.h"
+#include "ingest/decode/venue_adapter.h"
+#include "ingest/net/rest_client.h"
 #include "publish/encode.h"
 #include "publish/records.h"
 #include "publish/time_of_day.h"
@@ -57,25 +58,22 @@ bool must_stay(const MarketEvent& event) {
   if (const auto* const book = std::get_if<OrderBook>(&event)) return !book->synced();
   return !std::holds_alternative<Ticker>(event);
 }
-bool must_stay(const spread::Event& event) {
+bool must_stay(const Event& event) {
   if (const auto* const book = std::get_if<OrderBook>(&event)) return !book->synced();
-  return !std::holds_alternative<Ticker>(event) &&
-         !std::holds_alternative<spread::PremiumEvent>(event) &&
-         !std::holds_alternative<spread::SpreadEvent>(event);
+  return !std::holds_alternative<Ticker>(event) && !std::holds_alternative<PremiumEvent>(event) &&
+         !std::holds_alternative<SpreadEvent>(event);
 }
 
 /// Events of the stream's topics; errors are not among them.
-std::optional<api::Topic> topic_of(const spread::Event& event) {
+std::optional<api::Topic> topic_of(const Event& event) {
   struct Visitor {
     std::optional<api::Topic> operator()(const Ticker&) { return api::Topic::kTicker; }
     std::optional<api::Topic> operator()(const OrderBook&) { return api::Topic::kOrderBook; }
     std::optional<api::Topic> operator()(const FeedError&) { return std::nullopt; }
-    std::optional<api::Topic> operator()(const fx::FxEvent&) { return api::Topic::kFx; }
-    std::optional<api::Topic> operator()(const spread::PremiumEvent&) {
-      return api::Topic::kPremium;
-    }
-    std::optional<api::Topic> operator()(const spread::SpreadEvent&) { return api::Topic::kSpread; }
-    std::optional<api::Topic> operator()(const spread::OpportunityEvent&) {
+    std::optional<api::Topic> operator()(const FxEvent&) { return api::Topic::kFx; }
+    std::optional<api::Topic> operator()(const PremiumEvent&) { return api::Topic::kPremium; }
+    std::optional<api::Topic> operator()(const SpreadEvent&) { return api::Topic::kSpread; }
+    std::optional<api::Topic> operator()(const OpportunityEvent&) {
       return api::Topic::kOpportunity;
     }
   };
@@ -104,7 +102,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       settings_(loaded.settings),
       registry_(clock_),
       ingest_metrics_(registry_, venue_ids(settings_)),
-      fx_metrics_(registry_, fx::kPairNames, kReasonNames),
+      fx_metrics_(registry_, kCurrencyPairNames, kReasonNames),
       spread_metrics_(registry_, metric_assets(settings_)),
       publish_metrics_(registry_, publish::kTopicNames),
       history_metrics_(registry_),
@@ -130,6 +128,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       server_(settings_.http, settings_.venues, store_, clock_,
               {.readiness = [this] { return readiness_.ask(); },
                .feeds = [this] { return feeds_.feeds(); },
+               .profile = ingest::venue_profile,
                .profit = [this](const api::ProfitQuery& query) { return ask_profit(query); }},
               {.connections = descriptors_.api, .stream_clients = descriptors_.streams},
               {.http = &http_metrics_.server(kApiServer),
@@ -302,20 +301,20 @@ void Pipeline::restore_opportunities() {
         "the wall clock is {:.1f} s behind what the run before told: times of day go on from there",
         std::chrono::duration<double>(lead).count());
   }
-  for (spread::OpportunityEvent& last : opportunities_.open()) {
+  for (OpportunityEvent& last : opportunities_.open()) {
     publish::for_each_moment(last, [lead](Timestamp& told) { told -= lead; });
     engine_.restore(last, now, goes_on);
     store_.update(last);
     event_metrics_.on_restored(last);
   }
-  opportunities_.resend([this](const spread::OpportunityEvent& event) {
+  opportunities_.resend([this](const OpportunityEvent& event) {
     publish::KafkaRecord record = publish::make_record(event);
     // What the publisher itself kept for this run is on its way already, with what lies between.
     if (!kafka_.took_up(record.id)) kafka_.publish(std::move(record));
   });
 }
 
-void Pipeline::push(spread::Event event) {
+void Pipeline::push(Event event) {
   const bool stays = must_stay(event);
   const auto pushed = event_queue_.push(std::move(event), stays);
   queue_metrics_.set_depth(kPublishStage, pushed.waiting);
@@ -325,17 +324,17 @@ void Pipeline::push(spread::Event event) {
   ++refused_;
 }
 
-void Pipeline::on_fx(const fx::FxEvent& event) { push(event); }
-void Pipeline::on_premium(const spread::PremiumEvent& event) { push(event); }
-void Pipeline::on_spread(const spread::SpreadEvent& event) { push(event); }
-void Pipeline::on_opportunity(const spread::OpportunityEvent& event) { push(event); }
+void Pipeline::on_fx(const FxEvent& event) { push(event); }
+void Pipeline::on_premium(const PremiumEvent& event) { push(event); }
+void Pipeline::on_spread(const SpreadEvent& event) { push(event); }
+void Pipeline::on_opportunity(const OpportunityEvent& event) { push(event); }
 
 void Pipeline::run_publish() {
   name_thread("publish");
-  std::vector<spread::Event> batch;
+  std::vector<Event> batch;
   while (event_queue_.pop_all(batch, milliseconds{200})) {
     clock_watch_.look();
-    for (const spread::Event& event : batch) {
+    for (const Event& event : batch) {
       publish_alive_.beat(steady_now());
       if (late()) {
         write_late(event);
@@ -350,21 +349,21 @@ void Pipeline::run_publish() {
   publish_alive_.rest();
 }
 
-void Pipeline::write_out(const spread::Event& event) {
+void Pipeline::write_out(const Event& event) {
   send_out(event);
-  if (const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event)) {
+  if (const auto* const opportunity = std::get_if<OpportunityEvent>(&event)) {
     keep(*opportunity);
   }
 }
 
-void Pipeline::keep(const spread::OpportunityEvent& event) {
+void Pipeline::keep(const OpportunityEvent& event) {
   const auto told = publish::told(event, clock_);
   opportunities_.on(told ? *told : event);
 }
 
 /// What must be delivered still goes; nobody asks for the rest any more.
-void Pipeline::write_late(const spread::Event& event) {
-  if (const auto* const opportunity = std::get_if<spread::OpportunityEvent>(&event)) {
+void Pipeline::write_late(const Event& event) {
+  if (const auto* const opportunity = std::get_if<OpportunityEvent>(&event)) {
     keep(*opportunity);
   } else if (const auto* const error = std::get_if<FeedError>(&event)) {
     const auto told = publish::told(*error, clock_);
@@ -390,7 +389,7 @@ void Pipeline::write_history() {
   const std::uint64_t kept = opportunities_.kept();
   const std::uint64_t lost = opportunities_.lost();
   store_alive_.beat(steady_now());
-  opportunities_.write(clock_.shown(clock_.now()), [this](const spread::OpportunityEvent& event) {
+  opportunities_.write(clock_.shown(clock_.now()), [this](const OpportunityEvent& event) {
     kafka_.publish(publish::make_record(event));
   });
   store_alive_.rest();
@@ -400,13 +399,13 @@ void Pipeline::write_history() {
   history_metrics_.set_writable(opportunities_.state().reasons.empty());
 }
 
-void Pipeline::send_out(const spread::Event& event) {
+void Pipeline::send_out(const Event& event) {
   if (const auto* book = std::get_if<OrderBook>(&event); book != nullptr && !book->synced()) {
     // Of a book that must not be shown only the fact is kept: there is no record of it.
     store_.update(*book);
     return;
   }
-  const std::optional<spread::Event> told = publish::told(event, clock_);
+  const std::optional<Event> told = publish::told(event, clock_);
   publish::KafkaRecord message =
       publish::make_record(topics_, told ? *told : event, settings_.publish.orderbook_levels);
   // Of an error this is the dead letter, which goes to Kafka only.
@@ -417,12 +416,12 @@ void Pipeline::send_out(const spread::Event& event) {
         if constexpr (!std::is_same_v<std::decay_t<decltype(e)>, FeedError>) store_.update(e);
       },
       event);
-  if (const auto* fx = std::get_if<fx::FxEvent>(&event)) {
+  if (const auto* fx = std::get_if<FxEvent>(&event)) {
     rate_ok_[static_cast<std::size_t>(fx->rate.pair)] = fx->rate.ok();
   }
   event_metrics_.on_event(event, clock_.now());
   // An opportunity must be on disk first.
-  if (!std::holds_alternative<spread::OpportunityEvent>(event)) kafka_.publish(std::move(message));
+  if (!std::holds_alternative<OpportunityEvent>(event)) kafka_.publish(std::move(message));
 }
 
 }  // namespace spreadwatch::app

@@ -26,7 +26,7 @@
 #include "fx/bank_poller.h"
 #include "history/opportunity_log.h"
 #include "http/descriptor_budget.h"
-#include "ingest/live_feeds.h"
+#include "ingest/live/live_feeds.h"
 #include "metrics/exposer.h"
 #include "metrics/fx_metrics.h"
 #include "metrics/history_metrics.h"
@@ -40,6 +40,7 @@
 #include "metrics/spread_metrics.h"
 #include "publish/kafka_publisher.h"
 #include "spread/engine.h"
+#include "spread/event_sink.h"
 
 namespace spreadwatch::app {
 
@@ -95,10 +96,10 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   void on_bank_error(const std::string& source, const Error& error) override;
 
   // From the engine, on the engine thread: into the event queue.
-  void on_fx(const fx::FxEvent& event) override;
-  void on_premium(const spread::PremiumEvent& event) override;
-  void on_spread(const spread::SpreadEvent& event) override;
-  void on_opportunity(const spread::OpportunityEvent& event) override;
+  void on_fx(const FxEvent& event) override;
+  void on_premium(const PremiumEvent& event) override;
+  void on_spread(const SpreadEvent& event) override;
+  void on_opportunity(const OpportunityEvent& event) override;
 
   /// From the server's threads: asks the engine thread and waits for it, at most half a second.
   api::ProfitAnswer ask_profit(const api::ProfitQuery& query);
@@ -108,13 +109,13 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   void run_publish();
   void run_history(const std::stop_token& stop);
   void write_history();
-  void push(spread::Event event);
+  void push(Event event);
   void restore_opportunities();
-  void write_out(const spread::Event& event);
-  void write_late(const spread::Event& event);
+  void write_out(const Event& event);
+  void write_late(const Event& event);
   /// An opportunity goes to disk, then to Kafka.
-  void keep(const spread::OpportunityEvent& event);
-  void send_out(const spread::Event& event);
+  void keep(const OpportunityEvent& event);
+  void send_out(const Event& event);
   void describe_readiness();
   /// Whether the end has taken so long that market data which still waits is given up.
   bool late() const;
@@ -136,7 +137,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   metrics::LogMetrics log_metrics_;
 
   SheddingQueue<MarketEvent> market_queue_;
-  SheddingQueue<spread::Event> event_queue_;
+  SheddingQueue<Event> event_queue_;
   std::atomic<std::uint64_t> refused_{0};  // state changes and opportunities that found no room
   struct ProfitRequest {
     api::ProfitQuery query;
@@ -150,7 +151,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink, private s
   publish::Topics topics_;
   api::Store store_;
 
-  std::array<std::atomic<bool>, 3> rate_ok_{};  // by fx::Pair, for readiness
+  std::array<std::atomic<bool>, 3> rate_ok_{};  // by CurrencyPair, for readiness
   Heartbeat engine_alive_;
   Heartbeat publish_alive_;
   Heartbeat store_alive_;  // of the history thread while it waits for the disk

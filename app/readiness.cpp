@@ -3,7 +3,7 @@
 #include <map>
 #include <optional>
 
-#include "fx/rate.h"
+#include "core/rate.h"
 
 namespace spreadwatch::app {
 
@@ -14,17 +14,17 @@ api::Readiness ReadinessParts::ask() const {
 }
 
 void add_venues(api::Readiness& readiness, const config::Settings& settings,
-                const std::vector<ingest::FeedStatus>& feeds) {
+                const std::vector<FeedStatus>& feeds) {
   struct Live {
     bool books = false;
     bool tickers = false;
   };
   std::map<VenueId, Live> live;
   for (const config::VenueSettings& venue : settings.venues) live[venue.id] = {};
-  for (const ingest::FeedStatus& feed : feeds) {
+  for (const FeedStatus& feed : feeds) {
     if (feed.state != FeedState::kSynced) continue;
     Live& venue = live[feed.venue];
-    (feed.channel == ingest::Channel::kOrderBook ? venue.books : venue.tickers) = true;
+    (feed.channel == Channel::kOrderBook ? venue.books : venue.tickers) = true;
   }
   for (const auto& [venue, of] : live) {
     if (of.books && of.tickers) continue;
@@ -35,11 +35,11 @@ void add_venues(api::Readiness& readiness, const config::Settings& settings,
 
 void add_rates(api::Readiness& readiness, const config::Settings& settings,
                const std::function<bool(std::size_t)>& ok) {
-  for (std::size_t i = 0; i < fx::kPairCount; ++i) {
+  for (std::size_t i = 0; i < kCurrencyPairCount; ++i) {
     const bool needed =
-        i != static_cast<std::size_t>(fx::Pair::kUsdKrw) || !settings.fx.bank.empty();
+        i != static_cast<std::size_t>(CurrencyPair::kUsdKrw) || !settings.fx.bank.empty();
     if (needed && !ok(i))
-      readiness.reasons.push_back("fx_unavailable:" + std::string{fx::kPairNames[i]});
+      readiness.reasons.push_back("fx_unavailable:" + std::string{kCurrencyPairNames[i]});
   }
 }
 

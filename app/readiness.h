@@ -11,7 +11,7 @@
 #include "app/stages.h"
 #include "config/settings.h"
 #include "history/opportunity_log.h"
-#include "ingest/live_feeds.h"
+#include "ingest/live/live_feeds.h"
 #include "publish/kafka_publisher.h"
 
 namespace spreadwatch::app {
@@ -33,8 +33,8 @@ class ReadinessParts {
 
 /// `venue_down:<venue>`: no order book of it is synced; else `tickers_down:<venue>`: no ticker is.
 void add_venues(api::Readiness& readiness, const config::Settings& settings,
-                const std::vector<ingest::FeedStatus>& feeds);
-/// `fx_unavailable:<pair>`. `ok` by fx::Pair; USD/KRW matters when there are sources for it.
+                const std::vector<FeedStatus>& feeds);
+/// `fx_unavailable:<pair>`. `ok` by CurrencyPair; USD/KRW matters when there are sources for it.
 void add_rates(api::Readiness& readiness, const config::Settings& settings,
                const std::function<bool(std::size_t)>& ok);
 /// `kafka: …`, and that the broker is the embedded one.

@@ -15,11 +15,13 @@
 #include "app/descriptors.h"
 #include "app/load_config.h"
 #include "app/log.h"
-#include "app/recorder.h"
 #include "app/signals.h"
 #include "core/service_clock.h"
+#include "fx/bank_poller.h"
 #include "http/descriptor_budget.h"
-#include "ingest/rest_client.h"
+#include "ingest/capture/recorder.h"
+#include "ingest/live/live_feeds.h"
+#include "ingest/net/rest_client.h"
 #include "metrics/exposer.h"
 #include "metrics/http_metrics.h"
 #include "metrics/log_metrics.h"
@@ -46,6 +48,19 @@ ingest::CaptureWriter::Options writer_options(const config::RecordSettings& sett
   options.queue_bytes = bytes(settings.queue_mb);
   return options;
 }
+
+/// What the bank sources answer, on its way into the capture.
+class RecordedBanks final : public fx::BankSink {
+ public:
+  explicit RecordedBanks(ingest::Recorder& recorder) : recorder_(recorder) {}
+  void on_bank_quote(const BankQuote& /*quote*/) override {}
+  void on_bank_body(const std::string& source, std::string_view body, Timestamp received) override {
+    recorder_.on_bank_body(source, body, received);
+  }
+
+ private:
+  ingest::Recorder& recorder_;
+};
 
 }  // namespace
 
@@ -80,11 +95,12 @@ int record(const RecordOptions& options) {
                                    &http_metrics.server(0));
     ingest::CaptureWriter writer(writer_options(settings.record, options.folder), clock,
                                  capture_metrics);
-    Recorder recorder(writer);
+    ingest::Recorder recorder(writer);
+    RecordedBanks banks(recorder);
     ingest::LiveFeeds feeds(settings, loaded->registry,
                             ingest::wanted_instruments(settings, loaded->registry), clock, recorder,
                             ingest_metrics, {.budgets_file = "budgets-record.json"});
-    fx::BankPoller bank_poller(settings.fx.bank, clock, recorder, ingest::http_get);
+    fx::BankPoller bank_poller(settings.fx.bank, clock, banks, ingest::http_get);
 
     writer.start();
     for (const VenueId venue : venues) recorder.begin(venue, clock.now());

@@ -9,6 +9,7 @@
 #include "app/load_config.h"
 #include "publish/encode.h"
 #include "spread/engine.h"
+#include "spread/event_sink.h"
 
 namespace spreadwatch::app {
 namespace {
@@ -52,10 +53,10 @@ class Replay final : private CaptureSink, private spread::EventSink {
     bad_lines_ = true;
   }
 
-  void on_fx(const fx::FxEvent& event) override { print(event); }
-  void on_premium(const spread::PremiumEvent& event) override { print(event); }
-  void on_spread(const spread::SpreadEvent& event) override { print(event); }
-  void on_opportunity(const spread::OpportunityEvent& event) override { print(event); }
+  void on_fx(const FxEvent& event) override { print(event); }
+  void on_premium(const PremiumEvent& event) override { print(event); }
+  void on_spread(const SpreadEvent& event) override { print(event); }
+  void on_opportunity(const OpportunityEvent& event) override { print(event); }
 
   const config::Settings& settings_;
   LineOutput output_;

@@ -6,9 +6,10 @@ target_compile_options(
                                  -Wno-missing-field-initializers # designated initialisers leave the rest at their defaults
                                  $<$<BOOL:${SPREADWATCH_WERROR}>:-Werror>)
 
-# spreadwatch_add_library(<folder> [UNITY] SOURCES <file>... [DEPENDS <target>...] [PRIVATE <target>...])
+# spreadwatch_add_library(<library> [UNITY] SOURCES <file>... [DEPENDS <target>...] [PRIVATE <target>...])
 #
-# One static library `spreadwatch_<folder>` with the alias `spreadwatch::<folder>`. DEPENDS are visible to
+# One static library `spreadwatch_<library>` with the alias `spreadwatch::<library>`; a library is named after its folder,
+# `<folder>_<sub-folder>` where it is one of several under a folder. DEPENDS are visible to
 # users of the library's headers, PRIVATE targets are used by its sources only. UNITY: no name of one file's
 # unnamed namespace stands in another's, so that SPREADWATCH_UNITY may compile several files as one.
 function(spreadwatch_add_library folder)

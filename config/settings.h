@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/mode.h"
 #include "core/time.h"
 #include "core/venue.h"
 
@@ -46,10 +47,6 @@ struct FxSettings {
   milliseconds max_age{30'000};
   std::vector<BankSettings> bank;
 };
-
-enum class Mode : std::uint8_t { kInventory, kTransfer };
-inline constexpr std::array<std::string_view, 2> kModeNames = {"inventory", "transfer"};
-constexpr std::string_view to_string(Mode m) { return kModeNames[static_cast<std::size_t>(m)]; }
 
 struct SpreadSettings {
   std::vector<double> sizes_usdt{1000, 5000, 10'000, 50'000, 100'000};

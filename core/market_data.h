@@ -20,6 +20,12 @@ namespace spreadwatch {
 enum class Origin : std::uint8_t { kWs, kRest };
 constexpr std::string_view to_string(Origin o) { return o == Origin::kWs ? "ws" : "rest"; }
 
+/// What a subscription gives.
+enum class Channel : std::uint8_t { kTicker, kOrderBook };
+constexpr std::string_view to_string(Channel c) {
+  return c == Channel::kTicker ? "ticker" : "orderbook";
+}
+
 /// OrderBook::connection of a book that is polled over REST instead of streamed: it has no
 /// connection that could be alive, and is as fresh as its last poll.
 inline constexpr std::uint32_t kPolledConnection = 0xffff'ffffU;
@@ -89,7 +95,7 @@ struct OrderBook {
 };
 
 /// A connection of a venue said something (a frame, a pong, a heartbeat) at `time`, or went away.
-struct StreamStatus {
+struct ConnectionStatus {
   VenueId venue{};
   std::uint32_t connection = 0;
   bool alive = true;
@@ -124,7 +130,7 @@ struct MarketStatus {
 };
 
 /// The first seam: what flows from ingest and the bank-rate sources into fx and spread.
-using MarketEvent =
-    std::variant<Ticker, OrderBook, StreamStatus, BankQuote, FeedError, MarketStatus, WalletStatus>;
+using MarketEvent = std::variant<Ticker, OrderBook, ConnectionStatus, BankQuote, FeedError,
+                                 MarketStatus, WalletStatus>;
 
 }  // namespace spreadwatch

@@ -78,28 +78,21 @@ double median(std::span<double> values) {
   return (values[middle - 1] + values[middle]) / 2;
 }
 
-bool Rate::same_value(const Rate& other) const {
-  return pair == other.pair && reasons == other.reasons && bid == other.bid && ask == other.ask &&
-         mid == other.mid &&
-         std::ranges::equal(sources, other.sources, [](const RateSource& a, const RateSource& b) {
-           return a.same_value(b);
-         });
-}
-
 RateTable::RateTable(const config::FxSettings& settings, std::vector<VenueId> krw_venues)
     : settings_(settings), krw_venues_(std::move(krw_venues)), bank_quotes_(settings.bank.size()) {
-  for (std::size_t i = 0; i < kPairCount; ++i) rates_[i].pair = static_cast<Pair>(i);
-  const auto add = [this](Pair pair, std::string_view name, Reason reason) {
+  for (std::size_t i = 0; i < kCurrencyPairCount; ++i)
+    rates_[i].pair = static_cast<CurrencyPair>(i);
+  const auto add = [this](CurrencyPair pair, std::string_view name, Reason reason) {
     RateSource& source = rates_[static_cast<std::size_t>(pair)].sources.emplace_back();
     source.name = name;
     source.reason = reason;
   };
   for (const VenueId venue : krw_venues_) {
-    add(Pair::kUsdtKrw, to_string(venue), Reason::kBookNotSynced);
+    add(CurrencyPair::kUsdtKrw, to_string(venue), Reason::kBookNotSynced);
   }
-  add(Pair::kUsdtUsd, to_string(VenueId::kKraken), Reason::kBookNotSynced);
+  add(CurrencyPair::kUsdtUsd, to_string(VenueId::kKraken), Reason::kBookNotSynced);
   for (const config::BankSettings& source : settings_.bank) {
-    add(Pair::kUsdKrw, source.name, Reason::kFxUnavailable);
+    add(CurrencyPair::kUsdKrw, source.name, Reason::kFxUnavailable);
   }
   scratch_ = rates_;
   evaluate({});
@@ -114,20 +107,20 @@ void RateTable::set_bank(const BankQuote& quote) {
   }
 }
 
-std::array<bool, kPairCount> RateTable::evaluate(Timestamp now) {
+std::array<bool, kCurrencyPairCount> RateTable::evaluate(Timestamp now) {
   evaluated_ = now;
   consensus(now, scratch_[0]);
   usdt_usd(now, scratch_[1]);
   bank(now, scratch_[0], scratch_[1], scratch_[2]);
-  std::array<bool, kPairCount> changed{};
-  for (std::size_t i = 0; i < kPairCount; ++i) {
+  std::array<bool, kCurrencyPairCount> changed{};
+  for (std::size_t i = 0; i < kCurrencyPairCount; ++i) {
     changed[i] = !scratch_[i].same_value(rates_[i]);
     std::swap(scratch_[i], rates_[i]);
   }
   return changed;
 }
 
-std::optional<Timestamp> RateTable::updated(Pair pair) const {
+std::optional<Timestamp> RateTable::updated(CurrencyPair pair) const {
   const std::optional<microseconds> age = rate(pair).age;
   if (!age) return std::nullopt;
   return evaluated_ - *age;

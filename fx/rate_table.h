@@ -9,9 +9,9 @@
 
 #include "config/settings.h"
 #include "core/market_data.h"
+#include "core/rate.h"
 #include "core/time.h"
 #include "core/venue.h"
-#include "fx/rate.h"
 
 namespace spreadwatch::fx {
 
@@ -50,14 +50,14 @@ class RateTable {
   void set_bank(const BankQuote& quote);
 
   /// Computes all rates as of `now`. Returns which differ in more than an age from before.
-  std::array<bool, kPairCount> evaluate(Timestamp now);
+  std::array<bool, kCurrencyPairCount> evaluate(Timestamp now);
 
   /// As of the last evaluate(), with ages of then.
-  const Rate& rate(Pair pair) const { return rates_[static_cast<std::size_t>(pair)]; }
+  const Rate& rate(CurrencyPair pair) const { return rates_[static_cast<std::size_t>(pair)]; }
   /// When evaluate() was last called.
   Timestamp evaluated() const { return evaluated_; }
   /// The update that is the rate's age; nullopt while it is unavailable.
-  std::optional<Timestamp> updated(Pair pair) const;
+  std::optional<Timestamp> updated(CurrencyPair pair) const;
 
   /// When the next source becomes too old; nullopt when none will.
   std::optional<Timestamp> next_expiry(Timestamp now) const;
@@ -80,8 +80,8 @@ class RateTable {
   std::array<bool, kVenueCount> was_outlier_{};
   std::array<std::uint64_t, kVenueCount> outliers_{};
   std::vector<std::optional<BankQuote>> bank_quotes_;  // by place in settings_.bank
-  std::array<Rate, kPairCount> rates_;
-  std::array<Rate, kPairCount> scratch_;
+  std::array<Rate, kCurrencyPairCount> rates_;
+  std::array<Rate, kCurrencyPairCount> scratch_;
   Timestamp evaluated_{};
   // Of the rate being judged: positions of its sources that remain, and their numbers.
   std::vector<std::size_t> kept_;

@@ -10,7 +10,6 @@
 namespace spreadwatch::history {
 namespace {
 
-using spread::OpportunityEvent;
 using Written = OpportunityStore::Written;
 
 /// How many events share a write: enough that one sync serves many, few enough that the first does

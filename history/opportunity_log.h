@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/event.h"
 #include "core/time.h"
 #include "history/opportunity_store.h"
-#include "spread/event.h"
 
 namespace spreadwatch::history {
 
@@ -30,7 +30,7 @@ namespace spreadwatch::history {
 /// Threads: on(), delivered(), state() and the counts any; all else one.
 class OpportunityLog {
  public:
-  using Send = std::function<void(const spread::OpportunityEvent&)>;
+  using Send = std::function<void(const OpportunityEvent&)>;
   /// Opens the store again after its files have gone. Throws StoreError.
   using Reopen = std::function<OpenedStore()>;
 
@@ -54,7 +54,7 @@ class OpportunityLog {
 
   bool keeps() const { return keeps_; }
   /// What the run before left open, for Engine::restore().
-  std::vector<spread::OpportunityEvent> open() const;
+  std::vector<OpportunityEvent> open() const;
   /// The run before ended so recently that what it left open can be taken up: after a longer
   /// absence nobody knows what happened in between.
   static constexpr microseconds kLongestAbsence = std::chrono::minutes{10};
@@ -66,14 +66,14 @@ class OpportunityLog {
 
   /// Takes an event; never waits. Beyond the bound, updates that a later event of the same
   /// opportunity makes up for go first, then the event itself, and are counted as lost.
-  void on(spread::OpportunityEvent event);
+  void on(OpportunityEvent event);
   /// Waits until an event is there to be written, at most so long.
   void wait(milliseconds at_most);
   /// Writes what waits, then sends it, some thousands a call; at most once a second writes what was
   /// delivered and looks after the files, at most once an hour prunes. `now` may go back.
   void write(Timestamp now, const Send& send);
   /// An event reached who must have it.
-  void delivered(std::string id, spread::OpportunityEvent::Kind kind);
+  void delivered(std::string id, OpportunityEvent::Kind kind);
   /// Writes what was delivered. The end: what still waits for the disk has not been sent.
   void finish();
 
@@ -83,7 +83,7 @@ class OpportunityLog {
   std::size_t waiting() const;                  ///< events that wait for the disk
 
  private:
-  using Event = spread::OpportunityEvent;
+  using Event = OpportunityEvent;
 
   void write_waiting(Timestamp now, const Send& send);
   void shed();

@@ -17,7 +17,6 @@
 namespace spreadwatch::history {
 namespace {
 
-using spread::OpportunityEvent;
 using Kind = OpportunityEvent::Kind;
 
 constexpr std::int64_t kSchemaVersion = 1;
@@ -83,7 +82,7 @@ std::optional<std::int64_t> count_of(const std::optional<microseconds>& age) {
 
 void bind_event(Statement& s, const OpportunityEvent& e) {
   s.bind(std::string_view{e.id}).bind(to_string(e.kind)).bind(std::string_view{e.asset});
-  s.bind(to_string(e.buy)).bind(to_string(e.sell)).bind(config::to_string(e.mode));
+  s.bind(to_string(e.buy)).bind(to_string(e.sell)).bind(to_string(e.mode));
   s.bind(to_us(e.opened)).bind(to_us(e.time));
   s.bind(e.net_profit_usdt).bind(e.net_ratio).bind(e.quantity);
   s.bind(e.peak_profit_usdt).bind(e.peak_quantity).bind(to_us(e.peak_time));
@@ -101,11 +100,11 @@ OpportunityEvent read_event(const Statement& s) {
   };
   OpportunityEvent e;
   e.id = s.text(0);
-  e.kind = static_cast<Kind>(place_of(spread::kOpportunityKindNames, s.text(1)));
+  e.kind = static_cast<Kind>(place_of(kOpportunityKindNames, s.text(1)));
   e.asset = s.text(2);
   e.buy = venue_of(s.text(3));
   e.sell = venue_of(s.text(4));
-  e.mode = static_cast<config::Mode>(place_of(config::kModeNames, s.text(5)));
+  e.mode = static_cast<Mode>(place_of(kModeNames, s.text(5)));
   e.opened = timestamp_of(s.integer(6));
   e.time = timestamp_of(s.integer(7));
   e.net_profit_usdt = number(8);
@@ -117,7 +116,7 @@ OpportunityEvent read_event(const Statement& s) {
   e.buy_age = age(14);
   e.sell_age = age(15);
   if (!s.is_null(16)) {
-    e.reason = static_cast<spread::CloseReason>(place_of(spread::kCloseReasonNames, s.text(16)));
+    e.reason = static_cast<CloseReason>(place_of(kCloseReasonNames, s.text(16)));
   }
   e.reasons = split(s.text(17));
   return e;

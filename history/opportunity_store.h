@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/event.h"
 #include "core/time.h"
-#include "spread/event.h"
 
 namespace spreadwatch::history {
 
@@ -32,7 +32,7 @@ class OpportunityStore {
   enum class Written : std::uint8_t { kNothing, kYes, kNo };
   /// An event of an opportunity that is open or has something to be told.
   struct Unfinished {
-    spread::OpportunityEvent event;
+    OpportunityEvent event;
     bool sent = false;
   };
 
@@ -42,24 +42,23 @@ class OpportunityStore {
   /// kYes; an `update` only replaces the one before it and is on disk with the next flush().
   /// `fresh`, when given, tells of each event whether it was not there before: keeping the same
   /// event twice is keeping it once, and the first one stays.
-  virtual Written keep_all(std::span<const spread::OpportunityEvent> events,
-                           std::vector<bool>* fresh) = 0;
+  virtual Written keep_all(std::span<const OpportunityEvent> events, std::vector<bool>* fresh) = 0;
   /// As keep_all() of one; false when it could not be written.
-  bool keep(const spread::OpportunityEvent& event) {
+  bool keep(const OpportunityEvent& event) {
     return keep_all({&event, 1}, nullptr) != Written::kNo;
   }
   /// The event reached who must have it at least once: it is not told again after a restart.
   /// Written with the next keep() or flush(): losing it means telling twice.
-  virtual void mark_sent(std::string_view id, spread::OpportunityEvent::Kind kind) = 0;
+  virtual void mark_sent(std::string_view id, OpportunityEvent::Kind kind) = 0;
   /// Writes what waits.
   virtual Written flush() = 0;
 
   /// The last event of each opportunity that was opened and not closed, in the order of opening.
-  virtual std::vector<spread::OpportunityEvent> open() = 0;
+  virtual std::vector<OpportunityEvent> open() = 0;
   /// When the latest event that is kept happened: the run before lived at least until then.
   virtual std::optional<Timestamp> latest() = 0;
   /// Every `open` and `close` not marked as sent, in the order of keep().
-  virtual std::vector<spread::OpportunityEvent> unsent() = 0;
+  virtual std::vector<OpportunityEvent> unsent() = 0;
   /// Forgets opportunities that closed before `before`, and beyond the latest `at_most`, unless
   /// they wait to be sent. Returns how many events went; nullopt when it could not be written.
   virtual std::optional<std::size_t> prune(Timestamp before, std::size_t at_most) = 0;

@@ -34,13 +34,17 @@ class ByReason {
   std::array<Counter*, kErrorCodeNames.size() + 1> counters_{};
 };
 
+/// The values of the label `channel`, by Channel; the last is for what is of neither.
+constexpr std::array<std::string_view, 3> kChannelLabels = {
+    to_string(Channel::kTicker), to_string(Channel::kOrderBook), "other"};
+
 /// A series for every channel.
 template <class Metric>
-std::array<Metric*, kChannelNames.size()> by_channel(prometheus::Family<Metric>& family,
-                                                     const std::string& venue) {
-  std::array<Metric*, kChannelNames.size()> all{};
+std::array<Metric*, kChannelLabels.size()> by_channel(prometheus::Family<Metric>& family,
+                                                      const std::string& venue) {
+  std::array<Metric*, kChannelLabels.size()> all{};
   for (std::size_t i = 0; i < all.size(); ++i) {
-    all[i] = &family.Add({{"venue", venue}, {"channel", std::string{kChannelNames[i]}}});
+    all[i] = &family.Add({{"venue", venue}, {"channel", std::string{kChannelLabels[i]}}});
   }
   return all;
 }
@@ -169,9 +173,9 @@ struct VenueMetrics::Series {
   Counter& renewals;
   Counter& pongs_missed;
   Counter& stalls;
-  std::array<Gauge*, kChannelNames.size()> subscriptions;
-  std::array<Counter*, kChannelNames.size()> frames;
-  std::array<Counter*, kChannelNames.size()> bytes;
+  std::array<Gauge*, kChannelLabels.size()> subscriptions;
+  std::array<Counter*, kChannelLabels.size()> frames;
+  std::array<Counter*, kChannelLabels.size()> bytes;
   prometheus::Family<Counter>& tickers;
   Counter& other_tickers;
   std::mutex symbols_mutex;
@@ -228,9 +232,10 @@ void VenueMetrics::set_subscriptions(Channel channel, std::size_t count) {
   series_->subscriptions[static_cast<std::size_t>(channel)]->Set(static_cast<double>(count));
 }
 
-void VenueMetrics::frame(Channel channel, std::size_t bytes) {
-  series_->frames[static_cast<std::size_t>(channel)]->Increment();
-  series_->bytes[static_cast<std::size_t>(channel)]->Increment(static_cast<double>(bytes));
+void VenueMetrics::frame(std::optional<Channel> channel, std::size_t bytes) {
+  const std::size_t at = channel ? static_cast<std::size_t>(*channel) : kChannelLabels.size() - 1;
+  series_->frames[at]->Increment();
+  series_->bytes[at]->Increment(static_cast<double>(bytes));
 }
 
 void VenueMetrics::ticker(const Instrument& instrument) {

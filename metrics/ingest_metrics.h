@@ -11,19 +11,12 @@
 
 #include "core/error.h"
 #include "core/instrument.h"
+#include "core/market_data.h"
 #include "core/time.h"
 #include "core/venue.h"
 #include "metrics/registry.h"
 
 namespace spreadwatch::metrics {
-
-/// What a frame or a subscription is about; the `channel` label. Acknowledgements, pongs and market
-/// lists are kOther.
-enum class Channel : std::uint8_t { kTicker, kOrderBook, kOther };
-inline constexpr std::array<std::string_view, 3> kChannelNames = {"ticker", "orderbook", "other"};
-constexpr std::string_view to_string(Channel c) {
-  return kChannelNames[static_cast<std::size_t>(c)];
-}
 
 /// How the comparison of a maintained order book with a REST snapshot ended; the `outcome` label.
 enum class AuditOutcome : std::uint8_t {
@@ -66,7 +59,8 @@ class VenueMetrics {
   void set_subscriptions(Channel channel, std::size_t count);
 
   /// A payload came in, over the websocket or REST.
-  void frame(Channel channel, std::size_t bytes);
+  /// nullopt = neither: acknowledgements, pongs, market lists; the label `other`.
+  void frame(std::optional<Channel> channel, std::size_t bytes);
   void ticker(const Instrument& instrument);
   void decode_error(ErrorCode code);
   void gap();

@@ -146,7 +146,7 @@ void add_venues(JsonObject& json, std::string_view name, std::span<const VenueId
   out += ']';
 }
 
-void append_source(std::string& out, const fx::RateSource& source) {
+void append_source(std::string& out, const RateSource& source) {
   JsonObject json(out);
   json.add("venue", source.name);
   json.add("bid", source.bid);
@@ -158,11 +158,10 @@ void append_source(std::string& out, const fx::RateSource& source) {
 }
 
 /// The fields of a trade, all null when there is none.
-void add_trade(JsonObject& json, const std::optional<spread::Trade>& trade) {
+void add_trade(JsonObject& json, const std::optional<Trade>& trade) {
   const auto add = [&](std::string_view name, auto get) {
     json.add(name, trade ? std::optional<double>{get(*trade)} : std::nullopt);
   };
-  using spread::Trade;
   add("quantity", [](const Trade& t) { return t.quantity; });
   add("spent_usdt", [](const Trade& t) { return t.spent_usdt; });
   add("net_profit_usdt", [](const Trade& t) { return t.net_profit_usdt; });
@@ -178,7 +177,7 @@ void add_trade(JsonObject& json, const std::optional<spread::Trade>& trade) {
 }
 
 /// What names a pair and judges it.
-void add_pair(JsonObject& json, const spread::SpreadEvent& pair) {
+void add_pair(JsonObject& json, const SpreadEvent& pair) {
   json.add("asset", pair.asset);
   json.add("buy", to_string(pair.buy));
   json.add("sell", to_string(pair.sell));
@@ -188,7 +187,7 @@ void add_pair(JsonObject& json, const spread::SpreadEvent& pair) {
   add_reasons(json, "reasons", pair.reasons);
 }
 
-void add_legs(JsonObject& json, const spread::SpreadEvent& pair) {
+void add_legs(JsonObject& json, const SpreadEvent& pair) {
   json.add("buy_price_usdt", pair.buy_price_usdt);
   json.add("sell_price_usdt", pair.sell_price_usdt);
   json.add("buy_age_ms", ms(pair.buy_age));
@@ -196,7 +195,7 @@ void add_legs(JsonObject& json, const spread::SpreadEvent& pair) {
   json.add("fx_venue_fallback", pair.fx_venue_fallback);
 }
 
-void add_status(JsonObject& json, const spread::SizeRow& row) {
+void add_status(JsonObject& json, const SizeRow& row) {
   if (row.insufficient_depth) {
     json.add("status", "insufficient_depth");
   } else {
@@ -204,7 +203,7 @@ void add_status(JsonObject& json, const spread::SizeRow& row) {
   }
 }
 
-void append_size(std::string& out, const spread::SizeRow& row) {
+void append_size(std::string& out, const SizeRow& row) {
   JsonObject json(out);
   json.add("size_usdt", row.size_usdt);
   add_status(json, row);
@@ -329,8 +328,8 @@ void append_dead_letter(std::string& out, const FeedError& error, int attempt) {
            text ? std::string_view{error.payload} : std::string_view{base64(error.payload)});
 }
 
-void append_record(std::string& out, const fx::FxEvent& event) {
-  const fx::Rate& rate = event.rate;
+void append_record(std::string& out, const FxEvent& event) {
+  const Rate& rate = event.rate;
   JsonObject json(out, "fx");
   json.add("pair", to_string(rate.pair));
   json.add("ts_ms", to_ms(event.time));
@@ -342,7 +341,7 @@ void append_record(std::string& out, const fx::FxEvent& event) {
   add_array(json, "sources", rate.sources, append_source);
 }
 
-void append_record(std::string& out, const spread::PremiumEvent& event) {
+void append_record(std::string& out, const PremiumEvent& event) {
   JsonObject json(out, "premium");
   json.add("asset", event.asset);
   json.add("region", to_string(event.region));
@@ -366,7 +365,7 @@ void append_record(std::string& out, const spread::PremiumEvent& event) {
   json.add("bases_disagree", event.bases_disagree);
 }
 
-void append_record(std::string& out, const spread::SpreadEvent& event) {
+void append_record(std::string& out, const SpreadEvent& event) {
   JsonObject json(out, "spread");
   add_pair(json, event);
   json.add("gross_ratio", event.gross_ratio);
@@ -386,9 +385,9 @@ void append_record(std::string& out, const spread::SpreadEvent& event) {
   json.add("expected_minutes", event.expected_minutes);
 }
 
-void append_profit(std::string& out, const spread::SpreadEvent& pair) {
+void append_profit(std::string& out, const SpreadEvent& pair) {
   assert(pair.sizes.size() == 1);
-  const spread::SizeRow& row = pair.sizes.front();
+  const SizeRow& row = pair.sizes.front();
   JsonObject json(out, "profit");
   add_pair(json, pair);
   json.add("size_usdt", row.size_usdt);
@@ -404,8 +403,7 @@ void append_profit(std::string& out, const spread::SpreadEvent& pair) {
   json.add("expected_minutes", pair.expected_minutes);
 }
 
-void append_record(std::string& out, const spread::OpportunityEvent& event,
-                   std::optional<Timestamp> now) {
+void append_record(std::string& out, const OpportunityEvent& event, std::optional<Timestamp> now) {
   JsonObject json(out, "opportunity");
   json.add("event", to_string(event.kind));
   json.add("id", event.id);

@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "core/event.h"
 #include "core/market_data.h"
-#include "fx/rate.h"
-#include "spread/event.h"
+#include "core/rate.h"
 
 namespace spreadwatch::publish {
 
@@ -53,15 +53,15 @@ void append_record(std::string& out, const FeedError& error,
 /// UTF-8. `attempt` counts from 1.
 void append_dead_letter(std::string& out, const FeedError& error, int attempt);
 
-void append_record(std::string& out, const fx::FxEvent& event);
-void append_record(std::string& out, const spread::PremiumEvent& event);
+void append_record(std::string& out, const FxEvent& event);
+void append_record(std::string& out, const PremiumEvent& event);
 /// A size without numbers has status `insufficient_depth`, or null when the pair has none at all.
-void append_record(std::string& out, const spread::SpreadEvent& event);
+void append_record(std::string& out, const SpreadEvent& event);
 /// `now` is given for one that is open and lasts until then, not until its last event.
-void append_record(std::string& out, const spread::OpportunityEvent& event,
+void append_record(std::string& out, const OpportunityEvent& event,
                    std::optional<Timestamp> now = std::nullopt);
 /// The answer to "what would this size earn now": a pair evaluated with one size, flat.
 /// REQUIRES: one size.
-void append_profit(std::string& out, const spread::SpreadEvent& pair);
+void append_profit(std::string& out, const SpreadEvent& pair);
 
 }  // namespace spreadwatch::publish

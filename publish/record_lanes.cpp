@@ -11,7 +11,7 @@
 namespace spreadwatch::publish {
 namespace {
 
-using Kind = spread::OpportunityEvent::Kind;
+using Kind = OpportunityEvent::Kind;
 
 constexpr std::array<std::size_t, kTopicCount> kFirstLane = [] {
   std::array<std::size_t, kTopicCount> first{};

@@ -48,29 +48,29 @@ KafkaRecord make_record(const Topics& topics, const OrderBook& book, int depth) 
   return record;
 }
 
-KafkaRecord make_record(const fx::FxEvent& event) {
+KafkaRecord make_record(const FxEvent& event) {
   KafkaRecord record =
       keyed(TopicId::kFx, std::string{to_string(event.rate.pair)}, "fx", event.time);
   append_record(record.value, event);
   return record;
 }
 
-KafkaRecord make_record(const spread::PremiumEvent& event) {
+KafkaRecord make_record(const PremiumEvent& event) {
   KafkaRecord record = keyed(TopicId::kPremium, event.asset, "premium", event.time);
   append_record(record.value, event);
   return record;
 }
 
-KafkaRecord make_record(const spread::SpreadEvent& event) {
+KafkaRecord make_record(const SpreadEvent& event) {
   KafkaRecord record = keyed(TopicId::kSpread, event.asset, "spread", event.time);
   append_record(record.value, event);
   return record;
 }
 
-KafkaRecord make_record(const spread::OpportunityEvent& event) {
+KafkaRecord make_record(const OpportunityEvent& event) {
   KafkaRecord record = keyed(TopicId::kOpportunity, event.asset, "opportunity", event.time);
   record.id = event.id + "-" + std::string{to_string(event.kind)};
-  if (event.kind == spread::OpportunityEvent::Kind::kUpdate) {
+  if (event.kind == OpportunityEvent::Kind::kUpdate) {
     record.id += "-" + std::to_string(to_us(event.time));
   }
   append_record(record.value, event);
@@ -84,7 +84,7 @@ KafkaRecord make_record(const FeedError& error, int attempt) {
   return record;
 }
 
-KafkaRecord make_record(const Topics& topics, const spread::Event& event, int depth) {
+KafkaRecord make_record(const Topics& topics, const Event& event, int depth) {
   return std::visit(
       [&]<class T>(const T& value) {
         if constexpr (std::is_same_v<T, OrderBook>) {
@@ -105,10 +105,10 @@ std::optional<OpportunityRecordId> opportunity_of(std::string_view record_id) {
   if (dash == std::string_view::npos) return std::nullopt;
   const std::string_view rest = record_id.substr(dash + 1);
   const std::string_view kind = rest.substr(0, rest.find('-'));
-  for (std::size_t i = 0; i < spread::kOpportunityKindNames.size(); ++i) {
-    if (kind != spread::kOpportunityKindNames[i]) continue;
+  for (std::size_t i = 0; i < kOpportunityKindNames.size(); ++i) {
+    if (kind != kOpportunityKindNames[i]) continue;
     return OpportunityRecordId{std::string{record_id.substr(0, dash)},
-                               static_cast<spread::OpportunityEvent::Kind>(i)};
+                               static_cast<OpportunityEvent::Kind>(i)};
   }
   return std::nullopt;
 }

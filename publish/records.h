@@ -4,10 +4,10 @@
 #include <string>
 #include <string_view>
 
-#include "fx/rate.h"
+#include "core/event.h"
+#include "core/rate.h"
 #include "publish/kafka_publisher.h"
 #include "publish/topics.h"
-#include "spread/event.h"
 
 namespace spreadwatch::publish {
 
@@ -19,19 +19,19 @@ namespace spreadwatch::publish {
 /// own time otherwise. REQUIRES: venues are among those `topics` was made from.
 KafkaRecord make_record(const Topics& topics, const Ticker& ticker);
 KafkaRecord make_record(const Topics& topics, const OrderBook& book, int depth);
-KafkaRecord make_record(const fx::FxEvent& event);
-KafkaRecord make_record(const spread::PremiumEvent& event);
-KafkaRecord make_record(const spread::SpreadEvent& event);
-KafkaRecord make_record(const spread::OpportunityEvent& event);
+KafkaRecord make_record(const FxEvent& event);
+KafkaRecord make_record(const PremiumEvent& event);
+KafkaRecord make_record(const SpreadEvent& event);
+KafkaRecord make_record(const OpportunityEvent& event);
 /// A dead letter. `attempt` counts from 1.
 KafkaRecord make_record(const FeedError& error, int attempt);
 /// Whichever it is; order books with at most `depth` levels a side, errors as a first attempt.
-KafkaRecord make_record(const Topics& topics, const spread::Event& event, int depth);
+KafkaRecord make_record(const Topics& topics, const Event& event, int depth);
 
 /// Which opportunity event a record's id stands for; nullopt for any other record.
 struct OpportunityRecordId {
   std::string id;
-  spread::OpportunityEvent::Kind kind{};
+  OpportunityEvent::Kind kind{};
 };
 std::optional<OpportunityRecordId> opportunity_of(std::string_view record_id);
 

@@ -33,8 +33,8 @@ class Segments {
   Real end() const { return end_; }
   /// REQUIRES: inside this segment, or at the end of the last one.
   Real usdt_at(Real quantity) const {
-    const Ladder::Step before = before_of(book_, step_);
-    const Ladder::Step fx_before = before_of(fx_, fx_step_);
+    const DepthCurve::Step before = before_of(book_, step_);
+    const DepthCurve::Step fx_before = before_of(fx_, fx_step_);
     // Past the last level nothing is left to be priced.
     const Real price = book_.has(step_) ? book_[step_].price : 0;
     const Real inverse = fx_.has(fx_step_) ? fx_[fx_step_].inverse : 0;
@@ -49,8 +49,8 @@ class Segments {
   }
 
  private:
-  static Ladder::Step before_of(const Ladder& ladder, std::size_t step) {
-    return step == 0 ? Ladder::Step{} : ladder[step - 1];
+  static DepthCurve::Step before_of(const DepthCurve& ladder, std::size_t step) {
+    return step == 0 ? DepthCurve::Step{} : ladder[step - 1];
   }
 
   void load() {
@@ -58,8 +58,8 @@ class Segments {
       done_ = true;
       return;
     }
-    const Ladder::Step& step = book_[step_];
-    const Ladder::Step& fx = fx_[fx_step_];
+    const DepthCurve::Step& step = book_[step_];
+    const DepthCurve::Step& fx = fx_[fx_step_];
     const Real amount = factor_ * step.amount;
     slope_ = factor_ * step.price * fx.inverse;
     book_ends_ = amount <= fx.amount;
@@ -67,15 +67,15 @@ class Segments {
     if (book_ends_) {
       end_ = step.quantity;
     } else {
-      const Ladder::Step before = before_of(book_, step_);
+      const DepthCurve::Step before = before_of(book_, step_);
       const Real end =
           before.quantity + (fx.amount * inverse_factor_ - before.amount) * step.inverse;
       end_ = std::max(end, end_);
     }
   }
 
-  const Ladder& book_;
-  const Ladder& fx_;
+  const DepthCurve& book_;
+  const DepthCurve& fx_;
   const Real factor_;
   const Real inverse_factor_;
   std::size_t step_ = 0;
@@ -159,25 +159,25 @@ Trade make_trade(const PairInput& pair, Real quantity, Real spent, Real received
 
 }  // namespace
 
-void Ladder::assign(std::span<const Level> levels) {
+void DepthCurve::assign(std::span<const Level> levels) {
   levels_.assign(levels.begin(), levels.end());
   steps_.clear();
   next_level_ = 0;
 }
 
-void Ladder::assign_unlimited(Real price) {
+void DepthCurve::assign_unlimited(Real price) {
   constexpr Real kUnlimited = std::numeric_limits<Real>::infinity();
   clear();
   steps_.push_back({price, kUnlimited, kUnlimited, 1 / price});
 }
 
-void Ladder::clear() {
+void DepthCurve::clear() {
   levels_.clear();
   steps_.clear();
   next_level_ = 0;
 }
 
-bool Ladder::compile_to(std::size_t step) const {
+bool DepthCurve::compile_to(std::size_t step) const {
   while (steps_.size() <= step && next_level_ < levels_.size()) {
     const Level& level = levels_[next_level_++];
     if (!level.price.is_positive() || !level.size.is_positive()) continue;
@@ -191,7 +191,7 @@ bool Ladder::compile_to(std::size_t step) const {
 
 /// The step in which a running total reaches `value`; a value a rounding beyond the end becomes the
 /// end.
-std::optional<std::size_t> Ladder::find(Real Step::*total, Real& value) const {
+std::optional<std::size_t> DepthCurve::find(Real Step::*total, Real& value) const {
   while (steps_.empty() || steps_.back().*total < value) {
     if (has(steps_.size())) continue;
     if (steps_.empty() || value > steps_.back().*total * (1 + kSameDepth)) return std::nullopt;
@@ -202,14 +202,14 @@ std::optional<std::size_t> Ladder::find(Real Step::*total, Real& value) const {
   return static_cast<std::size_t>(found - steps_.begin());
 }
 
-std::optional<Real> Ladder::amount_of(Real quantity) const {
+std::optional<Real> DepthCurve::amount_of(Real quantity) const {
   const std::optional<std::size_t> step = find(&Step::quantity, quantity);
   if (!step) return std::nullopt;
   const Step before = *step == 0 ? Step{} : steps_[*step - 1];
   return before.amount + (quantity - before.quantity) * steps_[*step].price;
 }
 
-std::optional<Real> Ladder::quantity_of(Real amount) const {
+std::optional<Real> DepthCurve::quantity_of(Real amount) const {
   const std::optional<std::size_t> step = find(&Step::amount, amount);
   if (!step) return std::nullopt;
   const Step before = *step == 0 ? Step{} : steps_[*step - 1];

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "core/event.h"
 #include "core/market_data.h"
-#include "spread/event.h"
 
 namespace spreadwatch::spread {
 
@@ -18,7 +18,7 @@ using Real = long double;
 ///
 /// Levels become numbers only when a walk gets that far, since most walks end near the top.
 /// Threads: one at a time, also for const calls.
-class Ladder {
+class DepthCurve {
  public:
   struct Step {
     Real price = 0;
@@ -57,10 +57,10 @@ class Ladder {
 /// One leg of a pair: a book and how its currency becomes USDT. Fees are fractions of the quote
 /// amount.
 struct Leg {
-  const Ladder* book = nullptr;  ///< asks where the asset is bought, bids where it is sold
+  const DepthCurve* book = nullptr;  ///< asks where the asset is bought, bids where it is sold
   /// Bids of the FX book where USDT is sold to pay, its asks where USDT is bought with what was
   /// received; one unlimited step for the consensus, for a common currency, and (price 1) for USDT.
-  const Ladder* fx = nullptr;
+  const DepthCurve* fx = nullptr;
   Real fee = 0;
   Real fx_fee = 0;  ///< 0 when nothing is converted
 };

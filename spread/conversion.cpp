@@ -17,8 +17,8 @@ std::vector<VenueId> korean_venues(const config::Settings& settings) {
 
 Conversion::Conversion(const config::Settings& settings, const MarketView& view)
     : settings_(settings), view_(view), rates_(settings.fx, korean_venues(settings)) {
-  krw_.pair = fx::Pair::kUsdtKrw;
-  usd_.pair = fx::Pair::kUsdtUsd;
+  krw_.pair = CurrencyPair::kUsdtKrw;
+  usd_.pair = CurrencyPair::kUsdtUsd;
   one_.assign_unlimited(1);
   assign(krw_, rates_.rate(krw_.pair));
   assign(usd_, rates_.rate(usd_.pair));
@@ -44,26 +44,26 @@ const Conversion::Currency* Conversion::currency(std::string_view quote) const {
   return nullptr;
 }
 
-void Conversion::assign(Currency& currency, const fx::Rate& rate) {
+void Conversion::assign(Currency& currency, const Rate& rate) {
   currency.reasons = rate.reasons;
   currency.bid = rate.bid;
   currency.ask = rate.ask;
   currency.mid = rate.mid;
-  const auto fill = [](Ladder& ladder, const std::optional<double>& price) {
+  const auto fill = [](DepthCurve& ladder, const std::optional<double>& price) {
     if (price) {
       ladder.assign_unlimited(static_cast<Real>(*price));
     } else {
       ladder.clear();
     }
   };
-  fill(currency.bid_ladder, rate.bid);
-  fill(currency.ask_ladder, rate.ask);
-  fill(currency.mid_ladder, rate.mid);
+  fill(currency.bid_curve, rate.bid);
+  fill(currency.ask_curve, rate.ask);
+  fill(currency.mid_curve, rate.mid);
 }
 
 /// True when the consensus is another than before.
 bool Conversion::move(Currency& currency) {
-  const fx::Rate& rate = rates_.rate(currency.pair);
+  const Rate& rate = rates_.rate(currency.pair);
   const bool same = currency.reasons == rate.reasons && currency.bid == rate.bid &&
                     currency.ask == rate.ask && currency.mid == rate.mid;
   if (!same) assign(currency, rate);
@@ -101,8 +101,8 @@ Conversion::VenueFx Conversion::way_of(const config::VenueSettings& venue, Times
   if (known->mid && known->bid && known->ask) {
     out.ok = true;
     out.fallback = true;
-    out.pay = &known->bid_ladder;
-    out.receive = &known->ask_ladder;
+    out.pay = &known->bid_curve;
+    out.receive = &known->ask_curve;
     out.mid = static_cast<Real>(*known->mid);
   }
   return out;

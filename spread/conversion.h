@@ -20,22 +20,22 @@ class Conversion {
  public:
   /// What a quote currency is worth by the consensus (KRW) or by Kraken's book (USD).
   struct Currency {
-    fx::Pair pair{};
+    CurrencyPair pair{};
     Reasons reasons;
     std::optional<double> bid;
     std::optional<double> ask;
     std::optional<double> mid;
-    Ladder bid_ladder;  ///< one unlimited step each; empty while there is no rate
-    Ladder ask_ladder;
-    Ladder mid_ladder;
+    DepthCurve bid_curve;  ///< one unlimited step each; empty while there is no rate
+    DepthCurve ask_curve;
+    DepthCurve mid_curve;
   };
   /// A venue's way. The ladders live as long as the conversion and the view.
   struct VenueFx {
     bool ok = false;
     bool fallback = false;
     Reasons reasons;
-    const Ladder* pay = nullptr;      ///< USDT is sold here to get the quote currency
-    const Ladder* receive = nullptr;  ///< USDT is bought here
+    const DepthCurve* pay = nullptr;      ///< USDT is sold here to get the quote currency
+    const DepthCurve* receive = nullptr;  ///< USDT is bought here
     Real fee = 0;
     Real mid = 0;  ///< price of one USDT
 
@@ -45,8 +45,8 @@ class Conversion {
   };
   /// What a refresh() moved.
   struct Changed {
-    std::array<bool, fx::kPairCount> rates{};  ///< more than an age differs
-    bool krw = false;                          ///< the consensus
+    std::array<bool, kCurrencyPairCount> rates{};  ///< more than an age differs
+    bool krw = false;                              ///< the consensus
     bool usd = false;
     std::array<bool, kVenueCount> venues{};  ///< converts differently now
     bool any_rate() const { return rates[0] || rates[1] || rates[2]; }
@@ -77,10 +77,10 @@ class Conversion {
   /// nullptr for USDT, and for a currency without a rate.
   const Currency* currency(std::string_view quote) const;
   /// USDT for USDT.
-  const Ladder& one() const { return one_; }
+  const DepthCurve& one() const { return one_; }
 
  private:
-  static void assign(Currency& currency, const fx::Rate& rate);
+  static void assign(Currency& currency, const Rate& rate);
   bool move(Currency& currency);
   VenueFx way_of(const config::VenueSettings& venue, Timestamp now) const;
 
@@ -89,7 +89,7 @@ class Conversion {
   fx::RateTable rates_;
   Currency krw_;
   Currency usd_;
-  Ladder one_;
+  DepthCurve one_;
   std::array<VenueFx, kVenueCount> ways_;
   std::optional<Timestamp> expiry_;
 };

@@ -4,16 +4,6 @@
 
 namespace spreadwatch::spread {
 
-bool SpreadEvent::same_value(const SpreadEvent& o) const {
-  return asset == o.asset && buy == o.buy && sell == o.sell && mode == o.mode &&
-         verdict == o.verdict && reasons == o.reasons && gross_ratio == o.gross_ratio &&
-         net_ratio == o.net_ratio && buy_price_usdt == o.buy_price_usdt &&
-         sell_price_usdt == o.sell_price_usdt && fx_venue_fallback == o.fx_venue_fallback &&
-         optimal == o.optimal && break_even_quantity == o.break_even_quantity && sizes == o.sizes &&
-         network == o.network && withdrawal_fee == o.withdrawal_fee &&
-         expected_minutes == o.expected_minutes;
-}
-
 Engine::Engine(const config::Settings& settings, const config::AssetRegistry& registry,
                EventSink& sink, const config::WalletTable& wallets)
     : settings_(settings),
@@ -42,8 +32,8 @@ void Engine::on(const MarketEvent& event, Timestamp now) {
   now = std::max(now, last_);
   advance(now);
   if (!started_) start(now);
-  std::optional<StreamStatus> status;
-  if (const auto* s = std::get_if<StreamStatus>(&event)) {
+  std::optional<ConnectionStatus> status;
+  if (const auto* s = std::get_if<ConnectionStatus>(&event)) {
     status = *s;
   } else if (const auto* ticker = std::get_if<Ticker>(&event);
              ticker != nullptr && ticker->origin == Origin::kWs) {
@@ -168,11 +158,12 @@ void Engine::compute_premiums(std::size_t asset, Timestamp now) {
 /// what converts differently now is computed again.
 void Engine::refresh_rates(std::optional<VenueId> own, Timestamp now) {
   const Conversion::Changed changed = conversion_.refresh(own, now);
-  for (std::size_t i = 0; i < fx::kPairCount; ++i) {
+  for (std::size_t i = 0; i < kCurrencyPairCount; ++i) {
     dirty_rates_[i] = dirty_rates_[i] || changed.rates[i];
   }
   pairs_.rates_changed(changed, now);
-  if (changed.krw || changed.usd || changed.rates[static_cast<std::size_t>(fx::Pair::kUsdKrw)]) {
+  if (changed.krw || changed.usd ||
+      changed.rates[static_cast<std::size_t>(CurrencyPair::kUsdKrw)]) {
     for (std::size_t i = 0; i < assets_.size(); ++i) compute_premiums(i, now);
   }
   premiums_.compute_usdt(rates(), now);
@@ -190,10 +181,10 @@ void Engine::note_changes(Timestamp now) {
 
 void Engine::flush() {
   flush_at_.reset();
-  for (std::size_t i = 0; i < fx::kPairCount; ++i) {
+  for (std::size_t i = 0; i < kCurrencyPairCount; ++i) {
     if (!dirty_rates_[i]) continue;
     dirty_rates_[i] = false;
-    const fx::Rate& rate = rates().rate(static_cast<fx::Pair>(i));
+    const Rate& rate = rates().rate(static_cast<CurrencyPair>(i));
     if (said_rates_[i] && said_rates_[i]->same_value(rate)) continue;
     said_rates_[i] = rate;
     sink_.on_fx({rates().evaluated(), rate});
@@ -283,7 +274,7 @@ void Engine::for_each_premium(const std::function<void(const PremiumEvent&)>& vi
 }
 
 std::optional<SpreadEvent> Engine::evaluate(std::string_view asset, VenueId buy, VenueId sell,
-                                            config::Mode mode, std::span<const double> sizes_usdt,
+                                            Mode mode, std::span<const double> sizes_usdt,
                                             Timestamp now) const {
   const auto found = asset_index_.find(asset);
   if (found == asset_index_.end()) return std::nullopt;

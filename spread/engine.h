@@ -13,10 +13,11 @@
 
 #include "config/asset_registry.h"
 #include "config/settings.h"
+#include "core/event.h"
 #include "core/market_data.h"
 #include "fx/rate_table.h"
 #include "spread/conversion.h"
-#include "spread/event.h"
+#include "spread/event_sink.h"
 #include "spread/market_view.h"
 #include "spread/pair_table.h"
 #include "spread/premium_table.h"
@@ -82,16 +83,15 @@ class Engine {
   /// The latest event of each premium, in the order of asset.
   void for_each_premium(const std::function<void(const PremiumEvent&)>& visit) const;
   /// A pair as it is now, with a ladder of these sizes; nullopt when there is no such pair.
-  std::optional<SpreadEvent> evaluate(std::string_view asset, VenueId buy, VenueId sell,
-                                      config::Mode mode, std::span<const double> sizes_usdt,
-                                      Timestamp now) const;
+  std::optional<SpreadEvent> evaluate(std::string_view asset, VenueId buy, VenueId sell, Mode mode,
+                                      std::span<const double> sizes_usdt, Timestamp now) const;
 
  private:
   struct Asset {
     std::string name;
     std::vector<std::size_t> markets;  // in venue order
   };
-  using RowKey = std::tuple<std::string, VenueId, VenueId, config::Mode>;
+  using RowKey = std::tuple<std::string, VenueId, VenueId, Mode>;
 
   void wallet_changed(VenueId venue, std::string_view asset, Timestamp now);
   void join(std::size_t market);
@@ -116,8 +116,8 @@ class Engine {
   std::map<std::string, std::size_t, std::less<>> asset_index_;
   std::vector<std::optional<std::size_t>> market_asset_;  // by market; none for an FX market
   std::map<RowKey, PairTable::Restored> restored_;  // opportunities whose row does not exist yet
-  std::array<bool, fx::kPairCount> dirty_rates_{};
-  std::array<std::optional<fx::Rate>, fx::kPairCount> said_rates_;
+  std::array<bool, kCurrencyPairCount> dirty_rates_{};
+  std::array<std::optional<Rate>, kCurrencyPairCount> said_rates_;
   std::optional<Timestamp> flush_at_;
   Timestamp last_{Timestamp::min()};  // how far time has come
   bool started_ = false;

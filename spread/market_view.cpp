@@ -121,13 +121,13 @@ std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp n
   // The time of a polled book is that of its last change, not of its sending.
   const milliseconds limit = polled ? settings_.spread.max_quiet : settings_.spread.max_delay;
   market.late = book.excess_delay && *book.excess_delay > limit;
-  if (!polled) update(StreamStatus{book.venue, book.connection, true, received}, now, changed);
+  if (!polled) update(ConnectionStatus{book.venue, book.connection, true, received}, now, changed);
   judge(*index, now);
   if (market.usable()) schedule(*index);
   return index;
 }
 
-void MarketView::update(const StreamStatus& status, Timestamp now,
+void MarketView::update(const ConnectionStatus& status, Timestamp now,
                         std::vector<std::size_t>& changed) {
   if (venues_[index_of(status.venue)] == nullptr) return;
   auto& alive = alive_[index_of(status.venue)];

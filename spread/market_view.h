@@ -35,8 +35,8 @@ struct Market {
   bool fx = false;                     ///< the venue's KRW-USDT or USDT-USD market
   bool active = true;                  ///< the venue lists it as open for trading
   std::optional<double> min_notional;  ///< in the quote currency
-  Ladder bids;                         ///< both empty unless the book is synced
-  Ladder asks;
+  DepthCurve bids;                     ///< both empty unless the book is synced
+  DepthCurve asks;
   Reasons unusable{Reason::kBookNotSynced};  ///< why no number may come from it now; empty = usable
   std::uint32_t connection = 0;
   std::optional<Timestamp> updated;  ///< last update of the book, receive time
@@ -51,9 +51,9 @@ struct Market {
 
 /// Every watched market and its freshness.
 ///
-/// A book is fresh while its connection is alive (a book, a ticker or a StreamStatus of it within
-/// the venue's liveness), its own last update is younger than `max_quiet`, and that update was not
-/// more than `max_delay` late (OrderBook::excess_delay). A book polled over REST
+/// A book is fresh while its connection is alive (a book, a ticker or a ConnectionStatus of it
+/// within the venue's liveness), its own last update is younger than `max_quiet`, and that update
+/// was not more than `max_delay` late (OrderBook::excess_delay). A book polled over REST
 /// (kPolledConnection) is fresh until the venue's liveness has passed since its last poll, and
 /// while its own last change is younger than `max_quiet`. Watched are each venue's FX market and
 /// the markets in the venue's quote of the configured assets and of those added by watch().
@@ -73,7 +73,7 @@ class MarketView {
   std::optional<std::size_t> update(const OrderBook& book, Timestamp now,
                                     std::vector<std::size_t>& changed);
   /// Appends the markets whose `unusable` changed.
-  void update(const StreamStatus& status, Timestamp now, std::vector<std::size_t>& changed);
+  void update(const ConnectionStatus& status, Timestamp now, std::vector<std::size_t>& changed);
   std::optional<std::size_t> update(const MarketStatus& status);
   /// Judges what is due by `now`; appends the markets that became stale.
   void expire(Timestamp now, std::vector<std::size_t>& changed);
@@ -96,7 +96,7 @@ class MarketView {
   const config::AssetRegistry& registry_;
   std::vector<std::string> extra_assets_;
   std::array<const config::VenueSettings*, kVenueCount> venues_{};
-  std::deque<Market> markets_;   // addresses stay: ladders are pointed at
+  std::deque<Market> markets_;   // addresses stay: curves are pointed at
   std::vector<bool> scheduled_;  // by market: stands in due_
   std::array<std::unordered_map<Instrument, std::size_t>, kVenueCount> index_;
   std::array<std::optional<std::size_t>, kVenueCount> fx_;

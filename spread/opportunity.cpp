@@ -11,8 +11,7 @@ namespace {
 std::string id_of(const PairState& row, Timestamp opened) {
   const std::string key = std::string{row.asset} + "|" + std::string{to_string(row.buy)} + "|" +
                           std::string{to_string(row.sell)} + "|" +
-                          std::string{config::to_string(row.mode)} + "|" +
-                          std::to_string(to_us(opened));
+                          std::string{to_string(row.mode)} + "|" + std::to_string(to_us(opened));
   std::uint64_t hash = 0xcbf29ce484222325U;
   for (const char c : key) {
     hash ^= static_cast<unsigned char>(c);

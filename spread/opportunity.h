@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "config/settings.h"
+#include "core/event.h"
 #include "core/time.h"
-#include "spread/event.h"
 
 namespace spreadwatch::spread {
 
@@ -15,7 +15,7 @@ struct PairState {
   std::string_view asset;
   VenueId buy{};
   VenueId sell{};
-  config::Mode mode{};
+  Mode mode{};
   Verdict verdict = Verdict::kUnknown;
   Reasons reasons;
   const Trade* optimal = nullptr;  ///< null = no profitable size, or no numbers

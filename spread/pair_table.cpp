@@ -83,7 +83,7 @@ void PairTable::add(std::size_t buy, std::size_t sell, const TakeRestored& take)
   market_pairs_[buy].push_back(index);
   market_pairs_[sell].push_back(index);
   const Market& bought = view_.market(buy);
-  for (const config::Mode mode : settings_.spread.modes) {
+  for (const Mode mode : settings_.spread.modes) {
     const std::size_t row_index = rows_.size();
     Row& row = rows_.emplace_back();
     row.pair = index;
@@ -223,7 +223,7 @@ PairInput PairTable::input_of(const Pair& pair, const Row& row) const {
   input.sell.fee = fee_of(sell);
   if (buy.instrument.quote == sell.instrument.quote) {
     const Conversion::Currency* const currency = conversion_.currency(buy.instrument.quote);
-    input.buy.fx = input.sell.fx = currency == nullptr ? &conversion_.one() : &currency->mid_ladder;
+    input.buy.fx = input.sell.fx = currency == nullptr ? &conversion_.one() : &currency->mid_curve;
   } else {
     const Conversion::VenueFx& buy_fx = conversion_.way(buy.venue);
     const Conversion::VenueFx& sell_fx = conversion_.way(sell.venue);
@@ -245,7 +245,7 @@ void PairTable::compute_row(Row& row, const Pair& pair, Reasons reasons, bool nu
   row.net = numbers;
   row.optimal.reset();
   row.net_ratio = pair.net_ratio;
-  if (row.mode == config::Mode::kTransfer) {
+  if (row.mode == Mode::kTransfer) {
     const std::string& asset = view_.market(pair.buy).asset;
     row.route = find_route(wallet(view_.market(pair.buy).venue, asset),
                            wallet(view_.market(pair.sell).venue, asset));
@@ -431,8 +431,7 @@ void PairTable::for_each(std::span<const std::size_t> markets,
   for (const SpreadEvent* row : rows) visit(*row);
 }
 
-std::optional<SpreadEvent> PairTable::evaluate(std::size_t buy_market, VenueId sell,
-                                               config::Mode mode,
+std::optional<SpreadEvent> PairTable::evaluate(std::size_t buy_market, VenueId sell, Mode mode,
                                                std::span<const double> sizes_usdt,
                                                Timestamp now) const {
   for (const std::size_t pair : market_pairs_[buy_market]) {

@@ -13,10 +13,11 @@
 #include <vector>
 
 #include "config/settings.h"
+#include "core/event.h"
 #include "core/time.h"
 #include "spread/arithmetic.h"
 #include "spread/conversion.h"
-#include "spread/event.h"
+#include "spread/event_sink.h"
 #include "spread/market_view.h"
 #include "spread/opportunity.h"
 #include "spread/wallet.h"
@@ -40,7 +41,7 @@ class PairTable {
     std::string_view asset;
     VenueId buy{};
     VenueId sell{};
-    config::Mode mode{};
+    Mode mode{};
   };
   /// The opportunity that a run before left open for a new row, and until when it waits.
   struct Restored {
@@ -80,7 +81,7 @@ class PairTable {
   void for_each(std::span<const std::size_t> markets,
                 const std::function<void(const SpreadEvent&)>& visit) const;
   /// A pair as it is now with these sizes; nullopt when there is no such pair.
-  std::optional<SpreadEvent> evaluate(std::size_t buy_market, VenueId sell, config::Mode mode,
+  std::optional<SpreadEvent> evaluate(std::size_t buy_market, VenueId sell, Mode mode,
                                       std::span<const double> sizes_usdt, Timestamp now) const;
 
  private:
@@ -92,7 +93,7 @@ class PairTable {
   };
   struct Row {
     std::size_t pair = 0;
-    config::Mode mode{};
+    Mode mode{};
     Timestamp time{};
     Verdict verdict = Verdict::kUnknown;
     Reasons reasons;

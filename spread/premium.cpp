@@ -7,14 +7,14 @@ namespace {
 
 /// Takes rates into what a price or premium is made of: they, and the oldest of them.
 template <class Made>
-void note(Made& made, std::optional<Timestamp> updated, fx::PairSet rates) {
+void note(Made& made, std::optional<Timestamp> updated, CurrencyPairSet rates) {
   if (!updated) return;
   if (!made.fx_updated || *updated < *made.fx_updated) made.fx_updated = updated;
   made.fx_rates |= rates;
 }
 template <class Made>
-void note(Made& made, const fx::RateTable& rates, fx::Pair pair) {
-  note(made, rates.updated(pair), fx::PairSet{}.set(static_cast<std::size_t>(pair)));
+void note(Made& made, const fx::RateTable& rates, CurrencyPair pair) {
+  note(made, rates.updated(pair), CurrencyPairSet{}.set(static_cast<std::size_t>(pair)));
 }
 
 /// A usable market's price.
@@ -22,7 +22,7 @@ struct Quote {
   const Market* market = nullptr;
   Real mid = 0;  // in the market's own currency
   std::optional<Real> usdt;
-  std::optional<fx::Pair> converted_at;
+  std::optional<CurrencyPair> converted_at;
   bool quarantined = false;
 };
 
@@ -82,9 +82,9 @@ std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
     if (market->instrument.quote == "USDT") {
       quote.usdt = quote.mid;
     } else {
-      const fx::Pair pair =
-          market->instrument.quote == "KRW" ? fx::Pair::kUsdtKrw : fx::Pair::kUsdtUsd;
-      const fx::Rate& rate = rates.rate(pair);
+      const CurrencyPair pair =
+          market->instrument.quote == "KRW" ? CurrencyPair::kUsdtKrw : CurrencyPair::kUsdtUsd;
+      const Rate& rate = rates.rate(pair);
       if (rate.ok()) {
         quote.usdt = quote.mid / static_cast<Real>(*rate.mid);
         quote.converted_at = pair;
@@ -131,26 +131,26 @@ std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
 PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
                         std::optional<Region> over, Basis basis, const fx::RateTable& rates) {
   PremiumValue value;
-  const fx::Rate& usdt_usd = rates.rate(fx::Pair::kUsdtUsd);
-  const fx::Rate& bank = rates.rate(fx::Pair::kUsdKrw);
+  const Rate& usdt_usd = rates.rate(CurrencyPair::kUsdtUsd);
+  const Rate& bank = rates.rate(CurrencyPair::kUsdKrw);
   // KRW for one USDT, were it sold for dollars and those at a bank; nullopt, with the reasons,
   // without a rate.
   const auto by_bank = [&]() -> std::optional<Real> {
     value.reasons.add(usdt_usd.reasons);
     value.reasons.add(bank.reasons);
     if (!usdt_usd.ok() || !bank.ok()) return std::nullopt;
-    note(value, rates, fx::Pair::kUsdtUsd);
-    note(value, rates, fx::Pair::kUsdKrw);
+    note(value, rates, CurrencyPair::kUsdtUsd);
+    note(value, rates, CurrencyPair::kUsdKrw);
     return static_cast<Real>(*usdt_usd.mid) * static_cast<Real>(*bank.mid);
   };
 
   std::optional<Real> over_price;
   if (basis == Basis::kUsdtPremium) {
-    const fx::Rate& usdt_krw = rates.rate(fx::Pair::kUsdtKrw);
+    const Rate& usdt_krw = rates.rate(CurrencyPair::kUsdtKrw);
     value.price = usdt_krw.mid;
     value.reasons.add(usdt_krw.reasons);
-    note(value, rates, fx::Pair::kUsdtKrw);
-    for (const fx::RateSource& source : usdt_krw.sources) {
+    note(value, rates, CurrencyPair::kUsdtKrw);
+    for (const RateSource& source : usdt_krw.sources) {
       const std::optional<VenueId> venue = venue_from_name(source.name);
       if (source.used && venue) value.venues.set(index_of(*venue));
     }

@@ -5,11 +5,11 @@
 #include <optional>
 #include <span>
 
+#include "core/event.h"
 #include "core/reason.h"
 #include "core/time.h"
 #include "core/venue.h"
 #include "fx/rate_table.h"
-#include "spread/event.h"
 #include "spread/market_view.h"
 
 namespace spreadwatch::spread {
@@ -31,12 +31,12 @@ struct RegionPrice {
   VenueSet krw_venues;                  ///< behind `krw`
   Reasons reasons;                      ///< why venues are missing
   std::optional<Timestamp> fx_updated;  ///< the oldest rate behind `usdt`
-  fx::PairSet fx_rates;                 ///< those rates
+  CurrencyPairSet fx_rates;             ///< those rates
 };
 
 /// Prices of one asset by region. `markets` are the asset's markets, at most one a venue. A venue
 /// whose price is too far from those of more than half of the other venues is left out (both, when
-/// there are only two). Threads: as Ladder; pure otherwise.
+/// there are only two). Threads: as DepthCurve; pure otherwise.
 std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
                                          const fx::RateTable& rates);
 
@@ -49,7 +49,7 @@ struct PremiumValue {
   VenueSet venues;
   VenueSet over_venues;
   std::optional<Timestamp> fx_updated;  ///< the oldest rate in it
-  fx::PairSet fx_rates;                 ///< the rates in it
+  CurrencyPairSet fx_rates;             ///< the rates in it
   std::optional<bool> bases_disagree;   ///< see PremiumEvent
 
   /// Equal but for the age of the rates.

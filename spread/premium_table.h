@@ -9,9 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "core/event.h"
 #include "core/time.h"
 #include "fx/rate_table.h"
-#include "spread/event.h"
+#include "spread/event_sink.h"
 #include "spread/market_view.h"
 #include "spread/percentile.h"
 #include "spread/premium.h"

@@ -74,24 +74,23 @@ TEST_CASE("the board shows premiums, rates, pairs and feeds, and says why a numb
   SystemClock clock;
   Store store;
   test::fill(store, clock.now());
-  store.update(test::premium("ETH", Region::kAsia, Region::kEurope, spread::Basis::kUsdt, 0.0456,
+  store.update(test::premium("ETH", Region::kAsia, Region::kEurope, Basis::kUsdt, 0.0456,
                              clock.now() - milliseconds{125'000}));
   // A rate that last changed, and was last good, more than a minute ago.
-  store.update(test::rate(fx::Pair::kUsdtUsd, 0.9998, 0.9999, milliseconds{0},
+  store.update(test::rate(CurrencyPair::kUsdtUsd, 0.9998, 0.9999, milliseconds{0},
                           {test::rate_source("kraken", 0.9998, 0.9999, milliseconds{0})},
                           clock.now() - seconds{70}));
   // Of two that nobody can trade, the one with the better numbers is the one whose numbers may not
   // be true.
-  const auto rejected = [&](VenueId buy, spread::Verdict verdict, Reason reason, double ratio,
+  const auto rejected = [&](VenueId buy, Verdict verdict, Reason reason, double ratio,
                             double profit) {
-    spread::SpreadEvent pair =
-        test::pair("XRP", buy, VenueId::kUpbit, verdict, reason, clock.now());
+    SpreadEvent pair = test::pair("XRP", buy, VenueId::kUpbit, verdict, reason, clock.now());
     pair.gross_ratio = pair.net_ratio = ratio;
     pair.optimal.emplace().net_profit_usdt = profit;
     store.update(pair);
   };
-  rejected(VenueId::kOkx, spread::Verdict::kUnknown, Reason::kFxDisagree, 0.19, 50'000);
-  rejected(VenueId::kBithumb, spread::Verdict::kNotTradable, Reason::kWalletClosed, 0.05, 77);
+  rejected(VenueId::kOkx, Verdict::kUnknown, Reason::kFxDisagree, 0.19, 50'000);
+  rejected(VenueId::kBithumb, Verdict::kNotTradable, Reason::kWalletClosed, 0.05, 77);
   Server server({.address = "127.0.0.1", .port = 0}, test::sample_venues(), store, clock,
                 test::sample_providers());
   server.start();

@@ -8,6 +8,7 @@
 #include "api/server.h"
 #include "api/store.h"
 #include "core/time.h"
+#include "ingest/decode/venue_adapter.h"
 #include "publish/encode.h"
 
 namespace spreadwatch::api::test {
@@ -25,10 +26,9 @@ inline std::vector<config::VenueSettings> sample_venues() {
   return venues;
 }
 
-inline spread::PremiumEvent premium(const std::string& asset, Region region,
-                                    std::optional<Region> over, spread::Basis basis, double value,
-                                    Timestamp time) {
-  spread::PremiumEvent event;
+inline PremiumEvent premium(const std::string& asset, Region region, std::optional<Region> over,
+                            Basis basis, double value, Timestamp time) {
+  PremiumEvent event;
   event.asset = asset;
   event.region = region;
   event.over = over;
@@ -44,14 +44,14 @@ inline spread::PremiumEvent premium(const std::string& asset, Region region,
   event.venues = {VenueId::kUpbit, VenueId::kBithumb};
   event.over_venues = {VenueId::kBinance};
   event.fx_age = milliseconds{120};
-  event.fx_rates.set(static_cast<std::size_t>(fx::Pair::kUsdtKrw));
+  event.fx_rates.set(static_cast<std::size_t>(CurrencyPair::kUsdtKrw));
   return event;
 }
 
-inline fx::RateSource rate_source(const std::string& name, std::optional<double> bid,
-                                  std::optional<double> ask, std::optional<microseconds> age,
-                                  std::optional<Reason> reason = std::nullopt) {
-  fx::RateSource source;
+inline RateSource rate_source(const std::string& name, std::optional<double> bid,
+                              std::optional<double> ask, std::optional<microseconds> age,
+                              std::optional<Reason> reason = std::nullopt) {
+  RateSource source;
   source.name = name;
   source.bid = bid;
   source.ask = ask;
@@ -61,9 +61,9 @@ inline fx::RateSource rate_source(const std::string& name, std::optional<double>
   return source;
 }
 
-inline fx::FxEvent rate(fx::Pair pair, double bid, double ask, microseconds age,
-                        std::vector<fx::RateSource> sources, Timestamp time) {
-  fx::FxEvent event;
+inline FxEvent rate(CurrencyPair pair, double bid, double ask, microseconds age,
+                    std::vector<RateSource> sources, Timestamp time) {
+  FxEvent event;
   event.time = time;
   event.rate.pair = pair;
   event.rate.bid = bid;
@@ -74,9 +74,9 @@ inline fx::FxEvent rate(fx::Pair pair, double bid, double ask, microseconds age,
   return event;
 }
 
-inline spread::SpreadEvent pair(const std::string& asset, VenueId buy, VenueId sell,
-                                spread::Verdict verdict, Reasons reasons, Timestamp time) {
-  spread::SpreadEvent event;
+inline SpreadEvent pair(const std::string& asset, VenueId buy, VenueId sell, Verdict verdict,
+                        Reasons reasons, Timestamp time) {
+  SpreadEvent event;
   event.asset = asset;
   event.buy = buy;
   event.sell = sell;
@@ -93,8 +93,6 @@ inline spread::SpreadEvent pair(const std::string& asset, VenueId buy, VenueId s
 /// A market as it might be: one tradable pair, one that is not, a rate with an excluded source, a
 /// premium that is unavailable, an order book that may not be shown.
 inline void fill(Store& store, Timestamp now) {
-  using spread::Basis;
-  using spread::Verdict;
   for (const std::string asset : {"BTC", "ETH", "XRP"}) {
     const double shift = asset == "BTC" ? 0.0 : asset == "ETH" ? 0.004 : -0.021;
     for (const Region over : {Region::kEurope, Region::kAsia}) {
@@ -106,7 +104,7 @@ inline void fill(Store& store, Timestamp now) {
     store.update(
         premium(asset, Region::kAsia, Region::kEurope, Basis::kUsdt, -0.0004 + shift / 50, now));
   }
-  spread::PremiumEvent missing;
+  PremiumEvent missing;
   missing.asset = "XRP";
   missing.region = Region::kKorea;
   missing.over = Region::kAsia;
@@ -117,29 +115,29 @@ inline void fill(Store& store, Timestamp now) {
   missing.reasons.add(Reason::kStaleLeg);
   store.update(missing);
   store.update(premium("USDT", Region::kKorea, std::nullopt, Basis::kUsdtPremium, 0.0061, now));
-  store.update(rate(fx::Pair::kUsdtKrw, 1391.5, 1392.5, milliseconds{85},
+  store.update(rate(CurrencyPair::kUsdtKrw, 1391.5, 1392.5, milliseconds{85},
                     {rate_source("upbit", 1391, 1392, milliseconds{85}),
                      rate_source("bithumb", 1392, 1393, milliseconds{140}),
                      rate_source("korbit", 1460, 1462, milliseconds{300}, Reason::kFxDisagree),
                      rate_source("coinone", {}, {}, {}, Reason::kBookNotSynced)},
                     now));
-  store.update(rate(fx::Pair::kUsdtUsd, 0.9998, 0.9999, milliseconds{40},
+  store.update(rate(CurrencyPair::kUsdtUsd, 0.9998, 0.9999, milliseconds{40},
                     {rate_source("kraken", 0.9998, 0.9999, milliseconds{40})}, now));
-  fx::FxEvent bank;
+  FxEvent bank;
   bank.time = now;
-  bank.rate.pair = fx::Pair::kUsdKrw;
+  bank.rate.pair = CurrencyPair::kUsdKrw;
   bank.rate.reasons = Reason::kFxStale;
   bank.rate.sources = {
       rate_source("<b>bank</b>", 1383.1, 1383.1, milliseconds{990'000}, Reason::kFxStale)};
   store.update(bank);
 
-  spread::SpreadEvent tradable =
+  SpreadEvent tradable =
       pair("BTC", VenueId::kBinance, VenueId::kUpbit, Verdict::kTradable, {}, now);
   tradable.gross_ratio = 0.0121;
   tradable.net_ratio = 0.0102;
   tradable.buy_price_usdt = 96'500;
   tradable.sell_price_usdt = 97'667.6;
-  spread::Trade& optimal = tradable.optimal.emplace();
+  Trade& optimal = tradable.optimal.emplace();
   optimal.quantity = 0.8123;
   optimal.spent_usdt = 78'444.2;
   optimal.net_profit_usdt = 412.77;
@@ -151,7 +149,7 @@ inline void fill(Store& store, Timestamp now) {
   store.update(tradable);
   Reasons costs = Reason::kUnprofitable;
   costs.add(Reason::kInsufficientDepth);
-  spread::SpreadEvent unprofitable =
+  SpreadEvent unprofitable =
       pair("ETH", VenueId::kOkx, VenueId::kBithumb, Verdict::kNotTradable, costs, now);
   unprofitable.gross_ratio = 0.0007;
   unprofitable.net_ratio = -0.0011;
@@ -163,8 +161,8 @@ inline void fill(Store& store, Timestamp now) {
   store.update(
       pair("XRP", VenueId::kBinance, VenueId::kUpbit, Verdict::kUnknown, Reason::kStaleLeg, now));
 
-  spread::OpportunityEvent open;
-  open.kind = spread::OpportunityEvent::Kind::kUpdate;
+  OpportunityEvent open;
+  open.kind = OpportunityEvent::Kind::kUpdate;
   open.id = "a1b2";
   open.asset = "BTC";
   open.buy = VenueId::kBinance;
@@ -178,8 +176,8 @@ inline void fill(Store& store, Timestamp now) {
   open.buy_age = milliseconds{40};
   open.sell_age = milliseconds{55};
   store.update(open);
-  spread::OpportunityEvent closed;
-  closed.kind = spread::OpportunityEvent::Kind::kClose;
+  OpportunityEvent closed;
+  closed.kind = OpportunityEvent::Kind::kClose;
   closed.id = "c3d4";
   closed.asset = "XRP";
   closed.buy = VenueId::kOkx;
@@ -188,7 +186,7 @@ inline void fill(Store& store, Timestamp now) {
   closed.time = now - milliseconds{32'900};
   closed.peak_profit_usdt = 18.4;
   closed.buy_age = milliseconds{31'000};
-  closed.reason = spread::CloseReason::kStale;
+  closed.reason = CloseReason::kStale;
   store.update(closed);
   const auto book = [&](VenueId venue, const char* quote, std::int64_t bid, std::int64_t ask) {
     OrderBook b;
@@ -225,10 +223,10 @@ inline void fill(Store& store, Timestamp now) {
 inline Providers sample_providers() {
   const auto feed = [](VenueId venue, const char* symbol, FeedState state,
                        std::optional<ErrorCode> reason, milliseconds age) {
-    ingest::FeedStatus f;
+    FeedStatus f;
     f.venue = venue;
     f.symbol = symbol;
-    f.channel = ingest::Channel::kOrderBook;
+    f.channel = Channel::kOrderBook;
     f.state = state;
     f.reason = reason;
     f.updated = SystemClock{}.now() - age;
@@ -241,29 +239,29 @@ inline Providers sample_providers() {
           [] { return Readiness{.reasons = {"venue_down:okx"}, .notices = {"broker_embedded"}}; },
       .feeds =
           [feed] {
-            return std::vector<ingest::FeedStatus>{
-                feed(VenueId::kUpbit, "BTC-KRW", FeedState::kSynced, std::nullopt,
-                     milliseconds{55}),
-                feed(VenueId::kBithumb, "BTC-KRW", FeedState::kSynced, std::nullopt,
-                     milliseconds{80}),
-                feed(VenueId::kOkx, "BTC-USDT", FeedState::kStale, ErrorCode::kTimeout,
-                     milliseconds{45'000}),
-                feed(VenueId::kBinance, "BTC-USDT", FeedState::kFaulted, ErrorCode::kSequenceGap,
-                     milliseconds{300}),
-                feed(VenueId::kBinance, "ETH-USDT", FeedState::kSyncing, std::nullopt,
-                     milliseconds{10})};
+            return std::vector<FeedStatus>{feed(VenueId::kUpbit, "BTC-KRW", FeedState::kSynced,
+                                                std::nullopt, milliseconds{55}),
+                                           feed(VenueId::kBithumb, "BTC-KRW", FeedState::kSynced,
+                                                std::nullopt, milliseconds{80}),
+                                           feed(VenueId::kOkx, "BTC-USDT", FeedState::kStale,
+                                                ErrorCode::kTimeout, milliseconds{45'000}),
+                                           feed(VenueId::kBinance, "BTC-USDT", FeedState::kFaulted,
+                                                ErrorCode::kSequenceGap, milliseconds{300}),
+                                           feed(VenueId::kBinance, "ETH-USDT", FeedState::kSyncing,
+                                                std::nullopt, milliseconds{10})};
           },
+      .profile = ingest::venue_profile,
       .profit =
           [](const ProfitQuery& query) {
             using Status = ProfitAnswer::Status;
             if (query.asset == "SLOW") return ProfitAnswer{.status = Status::kBusy};
             if (query.asset != "BTC") return ProfitAnswer{.status = Status::kUnknownPair};
-            spread::SpreadEvent pair;
+            SpreadEvent pair;
             pair.asset = query.asset;
             pair.buy = query.buy;
             pair.sell = query.sell;
             pair.mode = query.mode;
-            spread::Trade trade;
+            Trade trade;
             trade.spent_usdt = query.size_usdt;
             trade.net_profit_usdt = 12.5;
             pair.sizes = {{query.size_usdt, false, trade}};

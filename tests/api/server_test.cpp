@@ -105,12 +105,12 @@ TEST_CASE("health and readiness") {
   CHECK(
       json::parse(reply.body) ==
       json::parse(R"({"ready":false,"reasons":["venue_down:okx"],"notices":["broker_embedded"]})"));
-  Fixture ready({}, {});
+  Fixture ready({}, {.profile = ingest::venue_profile});
   CHECK(ready.body("/readyz") == json::parse(R"({"ready":true,"reasons":[],"notices":[]})"));
 }
 
 TEST_CASE("no reason or notice of readiness shows credentials or controls") {
-  Providers providers;
+  Providers providers{.profile = ingest::venue_profile};
   providers.readiness = [] {
     return Readiness{.reasons = {"kafka: joe:pw-9@broker:9092/bootstrap: down\n\x1b[2J"},
                      .notices = {"at https://bank.example/?token=t-9"}};
@@ -206,9 +206,11 @@ struct At {
 
   SetClock clock;
   Store store;
-  std::vector<ingest::FeedStatus> feeds;
-  Router router{test::sample_venues(), store, clock,
-                Providers{.readiness = {}, .feeds = [this] { return feeds; }}};
+  std::vector<FeedStatus> feeds;
+  Router router{
+      test::sample_venues(), store, clock,
+      Providers{
+          .readiness = {}, .feeds = [this] { return feeds; }, .profile = ingest::venue_profile}};
 };
 
 TEST_CASE("tickers say what may be believed of them, as order books do") {
@@ -221,10 +223,10 @@ TEST_CASE("tickers say what may be believed of them, as order books do") {
     ticker.trade_price = 100;
     ticker.receive_time = at.clock.time;
     if (told) at.store.update(ticker);
-    ingest::FeedStatus feed;
+    FeedStatus feed;
     feed.venue = venue;
     feed.symbol = ticker.instrument.name();
-    feed.channel = ingest::Channel::kTicker;
+    feed.channel = Channel::kTicker;
     feed.state = state;
     feed.reason = reason;
     if (told) feed.updated = at.clock.time;
@@ -262,7 +264,7 @@ TEST_CASE("tickers say what may be believed of them, as order books do") {
 TEST_CASE("every age in an answer is of the moment of the answer") {
   At at;
   test::fill(at.store, at.clock.time);
-  ingest::FeedStatus feed;
+  FeedStatus feed;
   feed.venue = VenueId::kUpbit;
   feed.symbol = "BTC-KRW";
   feed.updated = at.clock.time;
@@ -335,8 +337,8 @@ TEST_CASE("a market named in any script is found by its percent-encoded name") {
   ticker.instrument = book.instrument;
   ticker.trade_price = 2;
   f.store.update(ticker);
-  f.store.update(test::premium(name, Region::kKorea, Region::kAsia, spread::Basis::kUsdt, 0.01,
-                               timestamp_from_ms(1)));
+  f.store.update(
+      test::premium(name, Region::kKorea, Region::kAsia, Basis::kUsdt, 0.01, timestamp_from_ms(1)));
 
   CHECK(f.body("/api/v1/orderbooks/binance/" + escaped + "-USDT").at("base") == name);
   CHECK(f.body("/api/v1/orderbooks/binance/" + escaped + "%2Dusdt").at("quote") == "USDT");

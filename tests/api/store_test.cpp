@@ -12,9 +12,6 @@ namespace spreadwatch::api {
 namespace {
 
 using namespace std::chrono_literals;
-using config::Mode;
-using spread::Basis;
-using spread::Verdict;
 
 constexpr Timestamp kNow = timestamp_from_ms(1'700'000'000'000);
 
@@ -53,9 +50,9 @@ TEST_CASE("the latest value of a key replaces the one before") {
   CHECK(store.tickers().size() == 1);
 }
 
-spread::SpreadEvent pair_of(const std::string& asset, VenueId buy, VenueId sell, Mode mode,
-                            Verdict verdict) {
-  spread::SpreadEvent event = test::pair(asset, buy, sell, verdict, {}, kNow);
+SpreadEvent pair_of(const std::string& asset, VenueId buy, VenueId sell, Mode mode,
+                    Verdict verdict) {
+  SpreadEvent event = test::pair(asset, buy, sell, verdict, {}, kNow);
   event.mode = mode;
   return event;
 }
@@ -88,8 +85,8 @@ TEST_CASE("premiums are found by asset, rates by pair") {
   };
   store.update(premium("BTC", 0.01));
   store.update(premium("ETH", 0.02));
-  store.update(test::rate(fx::Pair::kUsdtKrw, 1390, 1391, 1ms, {}, kNow));
-  store.update(test::rate(fx::Pair::kUsdtKrw, 1392, 1393, 1ms, {}, kNow));
+  store.update(test::rate(CurrencyPair::kUsdtKrw, 1390, 1391, 1ms, {}, kNow));
+  store.update(test::rate(CurrencyPair::kUsdtKrw, 1392, 1393, 1ms, {}, kNow));
   CHECK(store.premiums("", kNow).size() == 2);
   CHECK(store.premiums("ETH", kNow).at(0).premium == 0.02);
   CHECK(store.premiums("XRP", kNow).empty());
@@ -97,9 +94,9 @@ TEST_CASE("premiums are found by asset, rates by pair") {
   CHECK(store.rates(kNow)[0].rate.bid == 1392);
 }
 
-spread::OpportunityEvent opportunity(const std::string& id, bool open) {
-  using Kind = spread::OpportunityEvent::Kind;
-  spread::OpportunityEvent event;
+OpportunityEvent opportunity(const std::string& id, bool open) {
+  using Kind = OpportunityEvent::Kind;
+  OpportunityEvent event;
   event.id = id;
   event.kind = open ? Kind::kOpen : Kind::kClose;
   event.time = kNow;
@@ -148,7 +145,7 @@ struct Bank {
   }
   const fx::RateTable& poll(Timestamp now) {
     table->set_bank({"a", value, now});
-    changed = table->evaluate(now)[static_cast<std::size_t>(fx::Pair::kUsdKrw)];
+    changed = table->evaluate(now)[static_cast<std::size_t>(CurrencyPair::kUsdKrw)];
     return *table;
   }
 
@@ -163,9 +160,9 @@ TEST_CASE("a rate is as old as its last good answer, whether or not that was ano
   Bank bank(1380);
   store.update_ages(bank.poll(kNow));
   CHECK(bank.changed);
-  store.update(fx::FxEvent{kNow, bank.table->rate(fx::Pair::kUsdKrw)});
+  store.update(FxEvent{kNow, bank.table->rate(CurrencyPair::kUsdKrw)});
   const auto age = [&](Timestamp now) {
-    const fx::Rate rate = store.rates(now).at(0).rate;
+    const Rate rate = store.rates(now).at(0).rate;
     CHECK(rate.sources.at(0).age == rate.age);
     return rate.age;
   };
@@ -180,9 +177,9 @@ TEST_CASE("a rate is as old as its last good answer, whether or not that was ano
 TEST_CASE("a premium is as old as the oldest rate in it") {
   Store store;
   Bank bank(1380);
-  spread::PremiumEvent event =
+  PremiumEvent event =
       test::premium("BTC", Region::kKorea, Region::kEurope, Basis::kBank, 0.01, kNow);
-  event.fx_rates.reset().set(static_cast<std::size_t>(fx::Pair::kUsdKrw));
+  event.fx_rates.reset().set(static_cast<std::size_t>(CurrencyPair::kUsdKrw));
   event.fx_age = 2s;
   store.update(event);
   CHECK(store.premiums("", kNow + 5s).at(0).fx_age == 7s);
@@ -204,7 +201,7 @@ TEST_CASE("the legs of a pair are as old as the last updates of their order book
     store.update(b);
   };
   const auto row = [&](Timestamp now) {
-    spread::SpreadEvent out;
+    SpreadEvent out;
     store.spreads({}).at(0).copy_to(out, now);
     return out;
   };
@@ -221,15 +218,15 @@ TEST_CASE("the legs of a pair are as old as the last updates of their order book
   CHECK(row(kNow + 5s).sell_age == 5'055ms);
 
   // So it is with an open opportunity; one that ended stays as it was.
-  spread::OpportunityEvent open = opportunity("open", true);
+  OpportunityEvent open = opportunity("open", true);
   open.asset = "BTC";
   open.buy = VenueId::kBinance;
   open.sell = VenueId::kUpbit;
   open.buy_age = 40ms;
   store.update(open);
-  spread::OpportunityEvent closed = open;
+  OpportunityEvent closed = open;
   closed.id = "closed";
-  closed.kind = spread::OpportunityEvent::Kind::kClose;
+  closed.kind = OpportunityEvent::Kind::kClose;
   store.update(closed);
   const auto list = store.opportunities(kNow + 5s);
   CHECK(list.at(0).buy_age == 2s);

@@ -13,7 +13,6 @@ namespace spreadwatch::app {
 namespace {
 
 using namespace std::chrono_literals;
-using spread::Verdict;
 
 class SetClock final : public Clock {
  public:
@@ -25,7 +24,7 @@ struct World {
   SetClock clock;
   metrics::Registry registry{clock};
   std::vector<std::string> assets{"BTC"};
-  metrics::FxMetrics fx{registry, fx::kPairNames, kReasonNames};
+  metrics::FxMetrics fx{registry, kCurrencyPairNames, kReasonNames};
   metrics::SpreadMetrics spread{registry, assets};
   metrics::PublishMetrics publish{registry, {}};
   EventMetrics events{fx, spread, publish};
@@ -39,7 +38,7 @@ struct World {
     return text.substr(from, text.find('\n', from) - from);
   }
   void pair(VenueId buy, Verdict verdict, double ratio, double profit) {
-    spread::SpreadEvent event;
+    SpreadEvent event;
     event.asset = "BTC";
     event.buy = buy;
     event.sell = VenueId::kUpbit;
@@ -90,8 +89,8 @@ TEST_CASE("a bank that says the same again makes its rate young, one that is dea
   settings.bank[0].max_age = 900s;
   fx::RateTable rates(settings, {});
   const auto judge = [&] {
-    if (rates.evaluate(w.clock.time)[static_cast<std::size_t>(fx::Pair::kUsdKrw)]) {
-      w.events.on_event(fx::FxEvent{w.clock.time, rates.rate(fx::Pair::kUsdKrw)}, w.clock.time);
+    if (rates.evaluate(w.clock.time)[static_cast<std::size_t>(CurrencyPair::kUsdKrw)]) {
+      w.events.on_event(FxEvent{w.clock.time, rates.rate(CurrencyPair::kUsdKrw)}, w.clock.time);
     }
     w.events.on_rates(rates);
   };

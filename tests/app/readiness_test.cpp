@@ -62,14 +62,13 @@ TEST_CASE("a venue without a synced order book, or without a synced ticker, is a
   settings.venues[0].id = VenueId::kUpbit;
   settings.venues[1].id = VenueId::kOkx;
   settings.venues[2].id = VenueId::kKraken;
-  const auto feed = [](VenueId venue, ingest::Channel channel, FeedState state) {
-    ingest::FeedStatus status;
+  const auto feed = [](VenueId venue, Channel channel, FeedState state) {
+    FeedStatus status;
     status.venue = venue;
     status.channel = channel;
     status.state = state;
     return status;
   };
-  using ingest::Channel;
   api::Readiness readiness;
   add_venues(readiness, settings,
              {feed(VenueId::kUpbit, Channel::kOrderBook, FeedState::kSynced),

@@ -11,11 +11,11 @@
 #include <sstream>
 #include <thread>
 
-#include "app/recorder.h"
 #include "config/loader.h"
-#include "ingest/capture_reader.h"
-#include "ingest/capture_writer.h"
-#include "ingest/live_feeds.h"
+#include "ingest/capture/capture_reader.h"
+#include "ingest/capture/capture_writer.h"
+#include "ingest/capture/recorder.h"
+#include "ingest/live/live_feeds.h"
 #include "process.h"
 #include "publish/encode.h"
 #include "sim/simulator.h"
@@ -123,7 +123,7 @@ class Live final : public ingest::LiveSink {
   }
 
  private:
-  app::Recorder recorder_;
+  ingest::Recorder recorder_;
   mutable std::mutex mutex_;
   std::map<std::string, std::vector<std::string>> records_;  // guarded by mutex_
   std::size_t unsynced_ = 0;                                 // guarded by mutex_

@@ -15,10 +15,10 @@
 
 #include "app/capture_events.h"
 #include "app/capture_input.h"
-#include "app/recorder.h"
 #include "config/loader.h"
-#include "ingest/capture_writer.h"
-#include "ingest/live_feeds.h"
+#include "ingest/capture/capture_writer.h"
+#include "ingest/capture/recorder.h"
+#include "ingest/live/live_feeds.h"
 #include "process.h"
 #include "publish/encode.h"
 #include "tests/live/fake_venue.h"
@@ -95,10 +95,10 @@ class LiveBooks final : public ingest::LiveSink {
     const std::lock_guard lock(mutex_);
     return told_;
   }
-  app::Recorder& recorder() { return recorder_; }
+  ingest::Recorder& recorder() { return recorder_; }
 
  private:
-  app::Recorder recorder_;
+  ingest::Recorder recorder_;
   mutable std::mutex mutex_;
   Told told_;  // guarded by mutex_
 };

@@ -25,7 +25,7 @@
 #include <utility>
 #include <vector>
 
-#include "ingest/normalizer.h"
+#include "ingest/book/normalizer.h"
 
 namespace spreadwatch::ingest {
 namespace {

@@ -16,6 +16,7 @@
 
 #include "config/loader.h"
 #include "spread/engine.h"
+#include "spread/event_sink.h"
 
 namespace {
 
@@ -40,10 +41,10 @@ std::string asset_name(int i) { return std::string{"A"}.append(std::to_string(i)
 
 class Quiet final : public spread::EventSink {
  public:
-  void on_fx(const fx::FxEvent&) override {}
-  void on_premium(const spread::PremiumEvent&) override {}
-  void on_spread(const spread::SpreadEvent&) override {}
-  void on_opportunity(const spread::OpportunityEvent&) override {}
+  void on_fx(const FxEvent&) override {}
+  void on_premium(const PremiumEvent&) override {}
+  void on_spread(const SpreadEvent&) override {}
+  void on_opportunity(const OpportunityEvent&) override {}
 };
 
 OrderBook book(VenueId venue, const std::string& base, const std::string& quote, double mid,
@@ -82,7 +83,7 @@ class Market {
     if (!ok_) return;
     engine_.emplace(loaded_.settings, loaded_.registry, sink_);
     for (const VenueIdentity& v : kVenues) {
-      engine_->on(StreamStatus{.venue = v.id, .time = now_}, now_);
+      engine_->on(ConnectionStatus{.venue = v.id, .time = now_}, now_);
       const std::string quote{v.default_quote};
       if (quote != "USDT") {
         const double rate = quote == "KRW" ? 1400 : 1;

@@ -15,7 +15,7 @@
 #include <variant>
 #include <vector>
 
-#include "ingest/live_feeds.h"
+#include "ingest/live/live_feeds.h"
 #include "metrics/registry.h"
 #include "tests/app/process.h"
 #include "tests/faults/simulated.h"

@@ -13,8 +13,8 @@
 #include <sstream>
 #include <thread>
 
-#include "ingest/live_feeds.h"
-#include "ingest/normalizer.h"
+#include "ingest/book/normalizer.h"
+#include "ingest/live/live_feeds.h"
 #include "metrics/registry.h"
 #include "publish/records.h"
 #include "tests/app/process.h"

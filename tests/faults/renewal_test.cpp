@@ -11,8 +11,8 @@
 #include <variant>
 #include <vector>
 
-#include "ingest/live_feeds.h"
-#include "ingest/normalizer.h"
+#include "ingest/book/normalizer.h"
+#include "ingest/live/live_feeds.h"
 #include "metrics/registry.h"
 #include "publish/encode.h"
 #include "tests/app/process.h"
@@ -48,7 +48,8 @@ class RenewalWatch final : public ingest::LiveSink {
 
   void on_event(MarketEvent event) override {
     const std::lock_guard lock(mutex_);
-    if (const auto* const status = std::get_if<StreamStatus>(&event); status && !status->alive) {
+    if (const auto* const status = std::get_if<ConnectionStatus>(&event);
+        status && !status->alive) {
       Received end;
       end.venue = status->venue;
       end.connection = status->connection;

@@ -128,7 +128,7 @@ void Watch::take(const OrderBook& book) {
   }
 }
 
-void Watch::on_spread(const spread::SpreadEvent& event) {
+void Watch::on_spread(const SpreadEvent& event) {
   if (event.asset != kStruck) return;
   bool& stale = stale_pairs_[{event.buy, event.sell}];
   stale = false;

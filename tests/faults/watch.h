@@ -17,9 +17,10 @@
 
 #include "config/settings.h"
 #include "core/market_data.h"
-#include "ingest/live_feeds.h"
+#include "ingest/live/live_feeds.h"
 #include "metrics/registry.h"
 #include "spread/engine.h"
+#include "spread/event_sink.h"
 
 namespace spreadwatch::test {
 
@@ -160,10 +161,10 @@ class Watch final : public ingest::LiveSink, private spread::EventSink {
  private:
   void take(const OrderBook& book);
 
-  void on_fx(const fx::FxEvent&) override {}
-  void on_premium(const spread::PremiumEvent&) override {}
-  void on_spread(const spread::SpreadEvent& event) override;
-  void on_opportunity(const spread::OpportunityEvent&) override {}
+  void on_fx(const FxEvent&) override {}
+  void on_premium(const PremiumEvent&) override {}
+  void on_spread(const SpreadEvent& event) override;
+  void on_opportunity(const OpportunityEvent&) override {}
 
   const config::Settings& settings_;
   const bool keep_;

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "ingest/normalizer.h"
+#include "ingest/book/normalizer.h"
 #include "tests/fuzz/require.h"
 
 namespace spreadwatch::fuzz {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "ingest/budget_store.h"
+#include "ingest/net/budget_store.h"
 #include "tests/fuzz/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

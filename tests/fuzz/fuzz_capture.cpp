@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ingest/capture_reader.h"
+#include "ingest/capture/capture_reader.h"
 #include "tests/fuzz/require.h"
 
 namespace {

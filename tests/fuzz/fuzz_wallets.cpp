@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "ingest/wallet_routes.h"
+#include "ingest/decode/wallet_routes.h"
 #include "tests/fuzz/require.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -12,9 +12,9 @@
 #include <string_view>
 #include <utility>
 
-#include "ingest/budget_store.h"
-#include "ingest/normalizer.h"
-#include "ingest/wallet_routes.h"
+#include "ingest/book/normalizer.h"
+#include "ingest/decode/wallet_routes.h"
+#include "ingest/net/budget_store.h"
 #include "sim/format.h"
 #include "tests/fuzz/session.h"
 #include "tests/ingest/samples.h"
@@ -23,7 +23,6 @@
 namespace spreadwatch::fuzz {
 namespace {
 
-using ingest::Channel;
 using ingest::MaintainedBook;
 using ingest::RestCall;
 using ingest::Subscription;

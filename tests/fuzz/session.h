@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ingest/normalizer.h"
+#include "ingest/book/normalizer.h"
 
 /// What a venue said on its connections and over REST, as lines of text.
 ///

@@ -32,7 +32,7 @@ Rate consensus(const std::vector<double>& mids) {
   RateTable table(settings(), kKorea);
   for (std::size_t i = 0; i < mids.size(); ++i) table.set_quote(kKorea[i], quote(mids[i]));
   table.evaluate(kNow);
-  return table.rate(Pair::kUsdtKrw);
+  return table.rate(CurrencyPair::kUsdtKrw);
 }
 
 int used(const Rate& rate) {
@@ -93,7 +93,7 @@ TEST_CASE("an old or unusable book is no source") {
   table.set_quote(VenueId::kKorbit, quote(1400, milliseconds{0}, Reason::kOneSided));
   table.set_quote(VenueId::kCoinone, quote(1402));
   table.evaluate(kNow);
-  const Rate& rate = table.rate(Pair::kUsdtKrw);
+  const Rate& rate = table.rate(CurrencyPair::kUsdtKrw);
   REQUIRE(rate.ok());
   CHECK(rate.mid == 1401);
   CHECK(rate.age == microseconds{30'000'000});
@@ -101,23 +101,23 @@ TEST_CASE("an old or unusable book is no source") {
   CHECK(rate.sources[2].reason == Reason::kOneSided);
   CHECK(table.next_expiry(kNow).has_value());
   table.evaluate(kNow + milliseconds{1});
-  CHECK_FALSE(table.rate(Pair::kUsdtKrw).ok());
+  CHECK_FALSE(table.rate(CurrencyPair::kUsdtKrw).ok());
 }
 
 TEST_CASE("the bank rate is the median of the fresh sources, then none") {
   RateTable table(settings(), kKorea);
   table.evaluate(kNow);
-  CHECK(table.rate(Pair::kUsdKrw).reasons.contains(Reason::kFxUnavailable));
+  CHECK(table.rate(CurrencyPair::kUsdKrw).reasons.contains(Reason::kFxUnavailable));
   table.set_bank({.source = "a", .rate = 1390, .time = kNow});
   table.set_bank({.source = "b", .rate = 1400, .time = kNow});
   table.set_bank({.source = "unknown", .rate = 1, .time = kNow});
   table.evaluate(kNow);
-  CHECK(table.rate(Pair::kUsdKrw).mid == 1395);
+  CHECK(table.rate(CurrencyPair::kUsdKrw).mid == 1395);
   table.evaluate(kNow + milliseconds{10'001});
-  CHECK(table.rate(Pair::kUsdKrw).mid == 1400);
+  CHECK(table.rate(CurrencyPair::kUsdKrw).mid == 1400);
   table.evaluate(kNow + milliseconds{20'001});
-  CHECK_FALSE(table.rate(Pair::kUsdKrw).ok());
-  CHECK(table.rate(Pair::kUsdKrw).reasons.contains(Reason::kFxStale));
+  CHECK_FALSE(table.rate(CurrencyPair::kUsdKrw).ok());
+  CHECK(table.rate(CurrencyPair::kUsdKrw).reasons.contains(Reason::kFxStale));
 }
 
 /// USD/KRW of banks named "0", "1", …, besides books that make USDT/KRW `krw` and USDT/USD `usd`.
@@ -140,7 +140,7 @@ Rate bank_rate(const std::vector<double>& rates, std::optional<double> krw = std
     table.set_quote(VenueId::kKraken, {.bid = *usd, .ask = *usd, .updated = kNow, .unusable = {}});
   }
   table.evaluate(kNow);
-  return table.rate(Pair::kUsdKrw);
+  return table.rate(CurrencyPair::kUsdKrw);
 }
 
 TEST_CASE("two banks that disagree are both out, one alone counts") {
@@ -231,15 +231,15 @@ TEST_CASE("a source's step of more than 10 % is believed when three in a row agr
 TEST_CASE("USDT/USD is Kraken's book or nothing") {
   RateTable table(settings(), kKorea);
   table.evaluate(kNow);
-  CHECK_FALSE(table.rate(Pair::kUsdtUsd).ok());
+  CHECK_FALSE(table.rate(CurrencyPair::kUsdtUsd).ok());
   table.set_quote(VenueId::kKraken,
                   {.bid = 0.9997, .ask = 0.9999, .updated = kNow, .unusable = {}});
   table.evaluate(kNow);
-  CHECK(table.rate(Pair::kUsdtUsd).mid == doctest::Approx(0.9998).epsilon(1e-15));
+  CHECK(table.rate(CurrencyPair::kUsdtUsd).mid == doctest::Approx(0.9998).epsilon(1e-15));
   table.set_quote(VenueId::kKraken,
                   {.bid = 0.9997, .ask = 0.9999, .updated = kNow, .unusable = Reason::kStaleLeg});
   table.evaluate(kNow);
-  CHECK(table.rate(Pair::kUsdtUsd).reasons.contains(Reason::kFxStale));
+  CHECK(table.rate(CurrencyPair::kUsdtUsd).reasons.contains(Reason::kFxStale));
 }
 
 TEST_CASE("a rate that only got older is not a change") {

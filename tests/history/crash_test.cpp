@@ -16,11 +16,11 @@
 #include "folder.h"
 #include "history/opportunity_log.h"
 #include "spread/engine.h"
+#include "spread/event_sink.h"
 
 namespace spreadwatch::history {
 namespace {
 
-using spread::OpportunityEvent;
 using Kind = OpportunityEvent::Kind;
 using test::Folder;
 
@@ -180,9 +180,9 @@ class Life final : private spread::EventSink {
     fault_point();
     log_.delivered(event.id, event.kind);
   }
-  void on_fx(const fx::FxEvent&) override {}
-  void on_premium(const spread::PremiumEvent&) override {}
-  void on_spread(const spread::SpreadEvent&) override {}
+  void on_fx(const FxEvent&) override {}
+  void on_premium(const PremiumEvent&) override {}
+  void on_spread(const SpreadEvent&) override {}
   void on_opportunity(const OpportunityEvent& event) override {
     fault_point();
     log_.on(event);

@@ -13,7 +13,6 @@
 namespace spreadwatch::history {
 namespace {
 
-using spread::OpportunityEvent;
 using Kind = OpportunityEvent::Kind;
 using test::Folder;
 
@@ -26,7 +25,7 @@ OpportunityEvent event(const std::string& id, Kind kind, Timestamp time = kNow) 
   e.asset = "BTC";
   e.buy = VenueId::kOkx;
   e.sell = VenueId::kUpbit;
-  e.mode = config::Mode::kTransfer;
+  e.mode = Mode::kTransfer;
   e.opened = kNow;
   e.time = time;
   e.net_profit_usdt = 123.456789012345678;
@@ -36,7 +35,7 @@ OpportunityEvent event(const std::string& id, Kind kind, Timestamp time = kNow) 
   e.peak_time = kNow + milliseconds{7};
   e.buy_age = microseconds{1234};
   if (kind == Kind::kClose) {
-    e.reason = spread::CloseReason::kNotTradable;
+    e.reason = CloseReason::kNotTradable;
     e.reasons.add(Reason::kCrossed);
     e.reasons.add(Reason::kMuted);
     e.net_profit_usdt.reset();

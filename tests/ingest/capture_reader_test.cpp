@@ -1,4 +1,4 @@
-#include "ingest/capture_reader.h"
+#include "ingest/capture/capture_reader.h"
 
 #include <doctest/doctest.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "ingest/capture_writer.h"
+#include "ingest/capture/capture_writer.h"
 
 #include <doctest/doctest.h>
 #include <sys/resource.h>
@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "ingest/capture_reader.h"
+#include "ingest/capture/capture_reader.h"
 #include "metrics/registry.h"
 #include "tests/ingest/helpers.h"
 

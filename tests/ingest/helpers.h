@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "core/decimal.h"
-#include "ingest/normalizer.h"
+#include "ingest/book/normalizer.h"
 
 /// What the ingest tests share: a sink that remembers, and the recordings.
 namespace spreadwatch::ingest::test {

@@ -1,4 +1,4 @@
-#include "ingest/json_reader.h"
+#include "ingest/decode/json_reader.h"
 
 #include "tests/ingest/helpers.h"
 

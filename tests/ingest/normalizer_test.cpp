@@ -1,4 +1,4 @@
-#include "ingest/normalizer.h"
+#include "ingest/book/normalizer.h"
 
 #include "tests/ingest/helpers.h"
 

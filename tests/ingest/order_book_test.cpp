@@ -1,6 +1,6 @@
 // Every integrity rule on its own, message by message.
 
-#include "ingest/order_book.h"
+#include "ingest/book/order_book.h"
 
 #include <map>
 

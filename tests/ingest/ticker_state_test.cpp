@@ -1,4 +1,4 @@
-#include "ingest/ticker_state.h"
+#include "ingest/live/ticker_state.h"
 
 #include <doctest/doctest.h>
 

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "ingest/decoded.h"
-#include "ingest/wallet_routes.h"
+#include "ingest/decode/decoded.h"
+#include "ingest/decode/wallet_routes.h"
 
 namespace spreadwatch::ingest {
 namespace {

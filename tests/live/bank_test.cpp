@@ -15,7 +15,7 @@
 
 #include "fx/bank_poller.h"
 #include "fx/bank_rate.h"
-#include "ingest/rest_client.h"
+#include "ingest/net/rest_client.h"
 #include "tests/live/test_server.h"
 
 namespace spreadwatch::fx {

@@ -1,4 +1,4 @@
-#include "ingest/book_audit.h"
+#include "ingest/live/book_audit.h"
 
 #include <doctest/doctest.h>
 
@@ -12,8 +12,8 @@
 #include <variant>
 #include <vector>
 
-#include "ingest/live_feeds.h"
-#include "ingest/rate_budget.h"
+#include "ingest/live/live_feeds.h"
+#include "ingest/net/rate_budget.h"
 #include "metrics/registry.h"
 #include "tests/live/bybit_feeds.h"
 #include "tests/live/test_server.h"

@@ -12,11 +12,11 @@
 #include <thread>
 #include <vector>
 
-#include "ingest/backoff.h"
-#include "ingest/budget_store.h"
-#include "ingest/rate_budget.h"
-#include "ingest/rest_outage.h"
-#include "ingest/transport.h"
+#include "ingest/net/backoff.h"
+#include "ingest/net/budget_store.h"
+#include "ingest/net/rate_budget.h"
+#include "ingest/net/rest_outage.h"
+#include "ingest/net/transport.h"
 
 namespace spreadwatch::ingest {
 namespace {

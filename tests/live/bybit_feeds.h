@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "ingest/live_feeds.h"
+#include "ingest/live/live_feeds.h"
 #include "metrics/registry.h"
 #include "tests/live/fake_venue.h"
 

@@ -1,4 +1,4 @@
-#include "ingest/live_feeds.h"
+#include "ingest/live/live_feeds.h"
 
 #include <doctest/doctest.h>
 #include <unistd.h>
@@ -16,7 +16,7 @@
 #include <variant>
 #include <vector>
 
-#include "ingest/budget_store.h"
+#include "ingest/net/budget_store.h"
 #include "metrics/registry.h"
 #include "tests/live/fake_venue.h"
 

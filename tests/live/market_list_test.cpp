@@ -1,4 +1,4 @@
-#include "ingest/market_list.h"
+#include "ingest/live/market_list.h"
 
 #include <doctest/doctest.h>
 

@@ -10,8 +10,8 @@
 #include <variant>
 #include <vector>
 
-#include "ingest/decoded.h"
-#include "ingest/live_feeds.h"
+#include "ingest/decode/decoded.h"
+#include "ingest/live/live_feeds.h"
 #include "metrics/registry.h"
 #include "tests/live/bybit_feeds.h"
 #include "tests/live/test_server.h"
@@ -39,7 +39,7 @@ class RenewalSink final : public LiveSink {
       carriers_[book->instrument].insert(book->connection);
       latest_[book->instrument] = book->connection;
       ++synced_[book->instrument];
-    } else if (const auto* const status = std::get_if<StreamStatus>(&event)) {
+    } else if (const auto* const status = std::get_if<ConnectionStatus>(&event)) {
       if (!status->alive) gone_.push_back(status->connection);
     } else if (std::holds_alternative<FeedError>(event)) {
       ++errors_;

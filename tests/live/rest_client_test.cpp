@@ -1,4 +1,4 @@
-#include "ingest/rest_client.h"
+#include "ingest/net/rest_client.h"
 
 #include <doctest/doctest.h>
 #include <openssl/crypto.h>

@@ -1,4 +1,4 @@
-#include "ingest/rest_fallback.h"
+#include "ingest/live/rest_fallback.h"
 
 #include <doctest/doctest.h>
 
@@ -16,7 +16,7 @@
 #include <variant>
 #include <vector>
 
-#include "ingest/live_feeds.h"
+#include "ingest/live/live_feeds.h"
 #include "metrics/registry.h"
 #include "tests/live/bybit_feeds.h"
 

@@ -1,4 +1,4 @@
-#include "ingest/session.h"
+#include "ingest/live/session.h"
 
 #include <doctest/doctest.h>
 
@@ -55,7 +55,7 @@ class Recorder final : public LiveSink {
     return count<FeedError>([&](const FeedError& e) { return e.error.code == code; });
   }
   long status(bool alive) const {
-    return count<StreamStatus>([&](const StreamStatus& s) { return s.alive == alive; });
+    return count<ConnectionStatus>([&](const ConnectionStatus& s) { return s.alive == alive; });
   }
   void clear() { events.clear(); }
 
@@ -161,7 +161,7 @@ TEST_CASE("a silent line is dead within the liveness bound: books fall first, th
   // The first thing said of the loss is that the book is gone.
   const auto lost = std::find_if(rig.sink.events.begin(), rig.sink.events.end(), [](const auto& e) {
     const auto* const book = std::get_if<OrderBook>(&e);
-    const auto* const status = std::get_if<StreamStatus>(&e);
+    const auto* const status = std::get_if<ConnectionStatus>(&e);
     return (book != nullptr && !book->synced()) || (status != nullptr && !status->alive);
   });
   REQUIRE(lost != rig.sink.events.end());

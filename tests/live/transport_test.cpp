@@ -1,4 +1,4 @@
-#include "ingest/transport.h"
+#include "ingest/net/transport.h"
 
 #include <doctest/doctest.h>
 

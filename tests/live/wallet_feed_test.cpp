@@ -1,4 +1,4 @@
-#include "ingest/wallet_feed.h"
+#include "ingest/live/wallet_feed.h"
 
 #include <doctest/doctest.h>
 
@@ -18,7 +18,7 @@
 #include <variant>
 #include <vector>
 
-#include "ingest/live_feeds.h"
+#include "ingest/live/live_feeds.h"
 #include "metrics/registry.h"
 #include "tests/live/test_server.h"
 
@@ -269,7 +269,7 @@ TEST_CASE("nobody is asked when no mode needs it or polling is off") {
     if (off) {
       w.settings.wallets.poll = seconds{0};
     } else {
-      w.settings.spread.modes = {config::Mode::kInventory};
+      w.settings.spread.modes = {Mode::kInventory};
     }
     w.start();
     // The market list is asked for on the first tick, too, and again two seconds after a refusal:

@@ -201,8 +201,8 @@ TEST_CASE("a rate has its fields in the documented order, with every source") {
 }
 
 TEST_CASE("an unavailable rate has reasons and no number") {
-  fx::FxEvent event;
-  event.rate.pair = fx::Pair::kUsdKrw;
+  FxEvent event;
+  event.rate.pair = CurrencyPair::kUsdKrw;
   event.rate.reasons.add(Reason::kFxUnavailable);
   const Json json = Json::parse(record(event));
   CHECK(json.at("state") == "unavailable");
@@ -221,9 +221,9 @@ TEST_CASE("a premium has its fields in the documented order") {
 }
 
 TEST_CASE("a premium over the banks says so") {
-  spread::PremiumEvent event = sample_premium();
+  PremiumEvent event = sample_premium();
   event.over.reset();
-  event.basis = spread::Basis::kUsdtPremium;
+  event.basis = Basis::kUsdtPremium;
   event.premium.reset();
   event.reasons.add(Reason::kFxStale);
   const Json json = Json::parse(record(event));
@@ -265,7 +265,7 @@ TEST_CASE(
 }
 
 TEST_CASE("an opportunity that is asked for while it is open has lasted until then") {
-  spread::OpportunityEvent open;
+  OpportunityEvent open;
   open.opened = timestamp_from_ms(1'700'000'000'000);
   open.time = open.opened + milliseconds{500};
   CHECK(Json::parse(record(open)).at("duration_ms") == 500);
@@ -296,9 +296,9 @@ TEST_CASE("an opportunity has its fields in the documented order") {
         R"("ts_ms":1700000001250,"duration_ms":1000,"net_profit_usdt":80,"net_ratio":0.005,)"
         R"("quantity":0.25,"peak_profit_usdt":91.5,"peak_ts_ms":1700000000900,"reason":null,)"
         R"("reasons":[],"peak_quantity":0.3,"buy_age_ms":12,"sell_age_ms":40})");
-  spread::OpportunityEvent close = sample_opportunity();
-  close.kind = spread::OpportunityEvent::Kind::kClose;
-  close.reason = spread::CloseReason::kStale;
+  OpportunityEvent close = sample_opportunity();
+  close.kind = OpportunityEvent::Kind::kClose;
+  close.reason = CloseReason::kStale;
   close.reasons.add(Reason::kStaleLeg);
   close.net_profit_usdt.reset();
   const Json json = Json::parse(record(close));

@@ -61,14 +61,10 @@ TEST_CASE("the record of an event is that of what it holds") {
   const auto same = [](const KafkaRecord& a, const KafkaRecord& b) {
     return a.topic == b.topic && a.key == b.key && a.value == b.value && a.partition == b.partition;
   };
-  CHECK(same(make_record(topics, spread::Event{sample_ticker()}, 1),
-             make_record(topics, sample_ticker())));
-  CHECK(same(make_record(topics, spread::Event{sample_book()}, 1),
-             make_record(topics, sample_book(), 1)));
-  CHECK(
-      same(make_record(topics, spread::Event{sample_premium()}, 1), make_record(sample_premium())));
-  CHECK(
-      same(make_record(topics, spread::Event{sample_error()}, 1), make_record(sample_error(), 1)));
+  CHECK(same(make_record(topics, Event{sample_ticker()}, 1), make_record(topics, sample_ticker())));
+  CHECK(same(make_record(topics, Event{sample_book()}, 1), make_record(topics, sample_book(), 1)));
+  CHECK(same(make_record(topics, Event{sample_premium()}, 1), make_record(sample_premium())));
+  CHECK(same(make_record(topics, Event{sample_error()}, 1), make_record(sample_error(), 1)));
 }
 
 TEST_CASE("computed events are keyed by pair or asset and partitioned by key") {
@@ -89,8 +85,8 @@ TEST_CASE("computed events are keyed by pair or asset and partitioned by key") {
 }
 
 TEST_CASE("an opportunity's events have ids of their own that a replay repeats") {
-  using Kind = spread::OpportunityEvent::Kind;
-  spread::OpportunityEvent event = sample_opportunity();
+  using Kind = OpportunityEvent::Kind;
+  OpportunityEvent event = sample_opportunity();
   CHECK(make_record(event).id == "6f1e-open");
   CHECK(make_record(event).key == "BTC");
   event.kind = Kind::kUpdate;
@@ -100,9 +96,9 @@ TEST_CASE("an opportunity's events have ids of their own that a replay repeats")
 }
 
 TEST_CASE("a record's id leads back to the opportunity's event") {
-  for (std::size_t i = 0; i < spread::kOpportunityKindNames.size(); ++i) {
-    spread::OpportunityEvent event = sample_opportunity();
-    event.kind = static_cast<spread::OpportunityEvent::Kind>(i);
+  for (std::size_t i = 0; i < kOpportunityKindNames.size(); ++i) {
+    OpportunityEvent event = sample_opportunity();
+    event.kind = static_cast<OpportunityEvent::Kind>(i);
     const auto back = opportunity_of(make_record(event).id);
     REQUIRE(back.has_value());
     CHECK(back->id == event.id);
@@ -125,14 +121,14 @@ TEST_CASE("of a live clock the moments are told as times of day, an exchange's a
   REQUIRE(ticker);
   CHECK(ticker->receive_time == timestamp_from_us(1'700'000'060'200'456));
   CHECK(ticker->exchange_time == sample_ticker().exchange_time);
-  const auto book = told(spread::Event{sample_book()}, clock);
+  const auto book = told(Event{sample_book()}, clock);
   REQUIRE(book);
   CHECK(std::get<OrderBook>(*book).receive_time == timestamp_from_us(1'700'000'060'200'456));
   CHECK(std::get<OrderBook>(*book).exchange_time == sample_book().exchange_time);
   CHECK(std::get<OrderBook>(*book).bids == sample_book().bids);
   CHECK(told(sample_fx(), clock)->time == sample_fx().time + std::chrono::minutes{1});
   CHECK(told(sample_error(), clock)->receive_time == timestamp_from_us(1'700'000'060'200'456));
-  const spread::OpportunityEvent event = sample_opportunity();
+  const OpportunityEvent event = sample_opportunity();
   const auto opportunity = told(event, clock);
   REQUIRE(opportunity);
   CHECK(opportunity->opened == event.opened + std::chrono::minutes{1});
@@ -144,7 +140,7 @@ TEST_CASE("of a live clock the moments are told as times of day, an exchange's a
 TEST_CASE("while no clock was set, what is told is the value itself") {
   const SystemClock clock;
   CHECK_FALSE(told(sample_ticker(), clock));
-  CHECK_FALSE(told(spread::Event{sample_opportunity()}, clock));
+  CHECK_FALSE(told(Event{sample_opportunity()}, clock));
 }
 
 TEST_CASE("a dead letter is keyed by its venue") {

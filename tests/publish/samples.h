@@ -1,8 +1,8 @@
 #pragma once
 
+#include "core/event.h"
 #include "core/market_data.h"
-#include "fx/rate.h"
-#include "spread/event.h"
+#include "core/rate.h"
 
 namespace spreadwatch::publish {
 
@@ -54,30 +54,30 @@ inline FeedError sample_error() {
   return e;
 }
 
-inline fx::FxEvent sample_fx() {
-  fx::FxEvent e;
+inline FxEvent sample_fx() {
+  FxEvent e;
   e.time = timestamp_from_ms(1'700'000'000'250);
-  e.rate.pair = fx::Pair::kUsdtKrw;
+  e.rate.pair = CurrencyPair::kUsdtKrw;
   e.rate.bid = 1390.5;
   e.rate.ask = 1391;
   e.rate.mid = 1390.75;
   e.rate.age = milliseconds{120};
-  fx::RateSource used;
+  RateSource used;
   used.name = "upbit";
   used.bid = 1390.5;
   used.ask = 1391;
   used.mid = 1390.75;
   used.age = milliseconds{120};
   used.used = true;
-  fx::RateSource out;
+  RateSource out;
   out.name = "korbit";
   out.reason = Reason::kFxStale;
   e.rate.sources = {used, out};
   return e;
 }
 
-inline spread::PremiumEvent sample_premium() {
-  spread::PremiumEvent e;
+inline PremiumEvent sample_premium() {
+  PremiumEvent e;
   e.asset = "BTC";
   e.region = Region::kKorea;
   e.over = Region::kEurope;
@@ -97,8 +97,8 @@ inline spread::PremiumEvent sample_premium() {
   return e;
 }
 
-inline spread::SpreadEvent sample_spread() {
-  spread::Trade trade;
+inline SpreadEvent sample_spread() {
+  Trade trade;
   trade.quantity = 0.25;
   trade.spent_usdt = 16'000;
   trade.net_profit_usdt = 80;
@@ -109,12 +109,12 @@ inline spread::SpreadEvent sample_spread() {
   trade.sell_fee_usdt = 8;
   trade.fx_fee_usdt = 4.5;
   trade.slippage_usdt = 2.25;
-  spread::SpreadEvent e;
+  SpreadEvent e;
   e.asset = "BTC";
   e.buy = VenueId::kBinance;
   e.sell = VenueId::kUpbit;
   e.time = timestamp_from_ms(1'700'000'000'250);
-  e.verdict = spread::Verdict::kTradable;
+  e.verdict = Verdict::kTradable;
   e.gross_ratio = 0.0126;
   e.net_ratio = 0.0106;
   e.buy_price_usdt = 64'000;
@@ -128,9 +128,9 @@ inline spread::SpreadEvent sample_spread() {
 }
 
 /// The same with the coins moved: 0.0001 of them stay with the network.
-inline spread::SpreadEvent sample_transfer() {
-  spread::SpreadEvent e = sample_spread();
-  e.mode = config::Mode::kTransfer;
+inline SpreadEvent sample_transfer() {
+  SpreadEvent e = sample_spread();
+  e.mode = Mode::kTransfer;
   e.optimal->withdrawal_fee_usdt = 6.4;
   e.sizes.front().trade = e.optimal;
   e.network = "Bitcoin";
@@ -140,12 +140,12 @@ inline spread::SpreadEvent sample_transfer() {
 }
 
 /// A pair with an unusable leg: reasons instead of numbers.
-inline spread::SpreadEvent sample_unknown_spread() {
-  spread::SpreadEvent e;
+inline SpreadEvent sample_unknown_spread() {
+  SpreadEvent e;
   e.asset = "ETH";
   e.buy = VenueId::kOkx;
   e.sell = VenueId::kCoinone;
-  e.mode = config::Mode::kTransfer;
+  e.mode = Mode::kTransfer;
   e.time = timestamp_from_ms(1'700'000'000'250);
   e.reasons.add(Reason::kStaleLeg);
   e.reasons.add(Reason::kFxQuorum);
@@ -153,9 +153,9 @@ inline spread::SpreadEvent sample_unknown_spread() {
   return e;
 }
 
-inline spread::OpportunityEvent sample_opportunity() {
-  spread::OpportunityEvent e;
-  e.kind = spread::OpportunityEvent::Kind::kOpen;
+inline OpportunityEvent sample_opportunity() {
+  OpportunityEvent e;
+  e.kind = OpportunityEvent::Kind::kOpen;
   e.id = "6f1e";
   e.asset = "BTC";
   e.buy = VenueId::kBinance;

@@ -58,17 +58,17 @@ TEST_CASE("errors and dead letters of every code fit their schema") {
 
 TEST_CASE("rates fit their schema, usable and not") {
   check_valid("fx", encoded(sample_fx()));
-  fx::FxEvent none;
-  none.rate.pair = fx::Pair::kUsdKrw;
+  FxEvent none;
+  none.rate.pair = CurrencyPair::kUsdKrw;
   none.rate.reasons.add(Reason::kFxQuorum);
   check_valid("fx", encoded(none));
 }
 
 TEST_CASE("premiums fit their schema, available and not") {
   check_valid("premium", encoded(sample_premium()));
-  spread::PremiumEvent none = sample_premium();
+  PremiumEvent none = sample_premium();
   none.over.reset();
-  none.basis = spread::Basis::kUsdtPremium;
+  none.basis = Basis::kUsdtPremium;
   none.premium = none.first = none.high = none.low = none.price = none.over_price = std::nullopt;
   none.fx_age.reset();
   none.venues.clear();
@@ -80,26 +80,26 @@ TEST_CASE("premiums fit their schema, available and not") {
 
 TEST_CASE("pairs fit their schema, with numbers, without profit and unusable") {
   check_valid("spread", encoded(sample_spread()));
-  spread::SpreadEvent unprofitable = sample_spread();
+  SpreadEvent unprofitable = sample_spread();
   unprofitable.optimal.reset();
   unprofitable.break_even_quantity = 0;
   unprofitable.reasons.add(Reason::kUnprofitable);
-  unprofitable.verdict = spread::Verdict::kNotTradable;
+  unprofitable.verdict = Verdict::kNotTradable;
   check_valid("spread", encoded(unprofitable));
   check_valid("spread", encoded(sample_unknown_spread()));
   check_valid("spread", encoded(sample_transfer()));
 }
 
 TEST_CASE("opportunities fit their schema, whatever the event and the reason") {
-  using Kind = spread::OpportunityEvent::Kind;
+  using Kind = OpportunityEvent::Kind;
   for (const Kind kind : {Kind::kOpen, Kind::kUpdate, Kind::kClose}) {
-    spread::OpportunityEvent event = sample_opportunity();
+    OpportunityEvent event = sample_opportunity();
     event.kind = kind;
     check_valid("opportunity", encoded(event));
     event.net_profit_usdt = event.net_ratio = event.quantity = std::nullopt;
     event.buy_age = event.sell_age = std::nullopt;
-    for (std::size_t i = 0; i < spread::kCloseReasonNames.size(); ++i) {
-      event.reason = static_cast<spread::CloseReason>(i);
+    for (std::size_t i = 0; i < kCloseReasonNames.size(); ++i) {
+      event.reason = static_cast<CloseReason>(i);
       check_valid("opportunity", encoded(event));
     }
   }
@@ -134,13 +134,11 @@ TEST_CASE("the closed lists of rates and pairs in the schemas are the program's"
     const Json properties = load_schema(type).at("properties");
     CHECK(properties.at("reasons").at("items").at("enum") == names(kReasonNames));
   }
-  CHECK(load_schema("fx").at("properties").at("pair").at("enum") == names(fx::kPairNames));
-  CHECK(load_schema("premium").at("properties").at("basis").at("enum") ==
-        names(spread::kBasisNames));
-  CHECK(load_schema("spread").at("properties").at("verdict").at("enum") ==
-        names(spread::kVerdictNames));
-  CHECK(load_schema("spread").at("properties").at("mode").at("enum") == names(config::kModeNames));
-  Json reasons = names(spread::kCloseReasonNames);
+  CHECK(load_schema("fx").at("properties").at("pair").at("enum") == names(kCurrencyPairNames));
+  CHECK(load_schema("premium").at("properties").at("basis").at("enum") == names(kBasisNames));
+  CHECK(load_schema("spread").at("properties").at("verdict").at("enum") == names(kVerdictNames));
+  CHECK(load_schema("spread").at("properties").at("mode").at("enum") == names(kModeNames));
+  Json reasons = names(kCloseReasonNames);
   reasons.push_back(nullptr);
   CHECK(load_schema("opportunity").at("properties").at("reason").at("enum") == reasons);
 }

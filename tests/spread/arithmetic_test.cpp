@@ -58,10 +58,10 @@ struct Sample {
   Decimal buy_fee;
   Decimal sell_fee;
   Decimal fx_fee;
-  Ladder ask_ladder;
-  Ladder bid_ladder;
-  Ladder pay_ladder;
-  Ladder receive_ladder;
+  DepthCurve ask_curve;
+  DepthCurve bid_curve;
+  DepthCurve pay_ladder;
+  DepthCurve receive_ladder;
 
   explicit Sample(std::mt19937_64& random) {
     const bool buy_krw = random() % 3 == 0;
@@ -94,9 +94,9 @@ struct Sample {
   }
 
   PairInput input() {
-    ask_ladder.assign(asks.levels);
-    bid_ladder.assign(bids.levels);
-    const auto fx = [](Ladder& ladder, const Side& side) {
+    ask_curve.assign(asks.levels);
+    bid_curve.assign(bids.levels);
+    const auto fx = [](DepthCurve& ladder, const Side& side) {
       if (side.levels.empty())
         ladder.assign_unlimited(1);
       else
@@ -105,9 +105,9 @@ struct Sample {
     fx(pay_ladder, pay);
     fx(receive_ladder, receive);
     const Real conversion = fx_fee.to_long_double();
-    return {.buy = {&ask_ladder, &pay_ladder, buy_fee.to_long_double(),
+    return {.buy = {&ask_curve, &pay_ladder, buy_fee.to_long_double(),
                     pay.levels.empty() ? 0 : conversion},
-            .sell = {&bid_ladder, &receive_ladder, sell_fee.to_long_double(),
+            .sell = {&bid_curve, &receive_ladder, sell_fee.to_long_double(),
                      receive.levels.empty() ? 0 : conversion}};
   }
 };
@@ -167,7 +167,7 @@ TEST_CASE("the widest numbers that a book can hold give finite results") {
   const std::array<Decimal, 3> numbers = {Decimal{1, Decimal::kMaxScale}, Decimal{1, 0},
                                           Decimal{Decimal::kMaxMantissa, 0}};
   const auto ladder = [](const Decimal& price, const Decimal& size) {
-    Ladder out;
+    DepthCurve out;
     out.assign(std::array{Level{price, size}});
     return out;
   };
@@ -184,10 +184,10 @@ TEST_CASE("the widest numbers that a book can hold give finite results") {
     for (const Decimal& size : numbers) {
       for (const Decimal& other_price : numbers) {
         for (const Decimal& fx_price : numbers) {
-          const Ladder asks = ladder(price, size);
-          const Ladder bids = ladder(other_price, size);
-          const Ladder fx = ladder(fx_price, size);
-          Ladder one;
+          const DepthCurve asks = ladder(price, size);
+          const DepthCurve bids = ladder(other_price, size);
+          const DepthCurve fx = ladder(fx_price, size);
+          DepthCurve one;
           one.assign_unlimited(1);
           for (const Real lost : {0.0L, 1e15L}) {
             const PairInput pair{{&asks, &fx, 0.05L, 0.05L}, {&bids, &one, 0.05L, 0}, lost};
@@ -209,7 +209,7 @@ TEST_CASE("adding depth beyond the optimum changes nothing about it") {
   for (int i = 0; i < 500; ++i) {
     Sample sample(random);
     const std::optional<Trade> before = optimal(sample.input());
-    if (!before || before->quantity >= 0.999 * static_cast<double>(sample.ask_ladder[0].quantity))
+    if (!before || before->quantity >= 0.999 * static_cast<double>(sample.ask_curve[0].quantity))
       continue;
     const Level& worst = sample.asks.levels.back();
     add(sample.asks, Decimal{worst.price.mantissa() * 2, worst.price.scale()},

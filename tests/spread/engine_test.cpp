@@ -6,6 +6,7 @@
 #include <string>
 
 #include "config/loader.h"
+#include "spread/event_sink.h"
 
 namespace spreadwatch::spread {
 namespace {
@@ -15,7 +16,7 @@ constexpr Timestamp kStart = timestamp_from_ms(1'700'000'000'000);
 /// What an engine said, in order.
 class Recorder final : public EventSink {
  public:
-  void on_fx(const fx::FxEvent& e) override { fx.push_back(e); }
+  void on_fx(const FxEvent& e) override { fx.push_back(e); }
   void on_premium(const PremiumEvent& e) override { premiums.push_back(e); }
   void on_spread(const SpreadEvent& e) override { spreads.push_back(e); }
   void on_opportunity(const OpportunityEvent& e) override { opportunities.push_back(e); }
@@ -23,7 +24,7 @@ class Recorder final : public EventSink {
   const SpreadEvent* spread(VenueId buy, VenueId sell) const {
     const SpreadEvent* last = nullptr;
     for (const SpreadEvent& e : spreads) {
-      if (e.buy == buy && e.sell == sell && e.mode == config::Mode::kInventory) last = &e;
+      if (e.buy == buy && e.sell == sell && e.mode == Mode::kInventory) last = &e;
     }
     return last;
   }
@@ -37,7 +38,7 @@ class Recorder final : public EventSink {
     return last;
   }
 
-  std::vector<fx::FxEvent> fx;
+  std::vector<FxEvent> fx;
   std::vector<PremiumEvent> premiums;
   std::vector<SpreadEvent> spreads;
   std::vector<OpportunityEvent> opportunities;
@@ -64,7 +65,7 @@ struct Bench {
   explicit Bench(const std::string& more = "publish: {conflate_ms: 0}\n")
       : loaded(configuration(more)) {}
 
-  void alive(VenueId venue) { engine.on(StreamStatus{.venue = venue, .time = now}, now); }
+  void alive(VenueId venue) { engine.on(ConnectionStatus{.venue = venue, .time = now}, now); }
 
   OrderBook book(VenueId venue, const std::string& base, const std::string& quote, std::int64_t bid,
                  std::int64_t ask, int decimals = 0, std::int64_t size = 100) {
@@ -236,7 +237,7 @@ TEST_CASE("a venue without an FX book of its own converts at the consensus and s
   b.loaded.settings.fx.quorum = 1;
   Engine engine(b.loaded.settings, b.loaded.registry, b.said);
   const auto put = [&](const OrderBook& book) {
-    engine.on(StreamStatus{.venue = book.venue, .time = b.now}, b.now);
+    engine.on(ConnectionStatus{.venue = book.venue, .time = b.now}, b.now);
     engine.on(book, b.now);
   };
   put(b.book(VenueId::kOkx, "BTC", "USDT", 9'999'000, 10'000'000, 2));
@@ -297,18 +298,18 @@ TEST_CASE("premiums follow their formulas on every basis") {
   const PremiumEvent* usdt = b.said.premium("BTC", Basis::kUsdt, Region::kEurope);
   REQUIRE(usdt != nullptr);
   CHECK(*usdt->premium == doctest::Approx(korea_krw / usdt_krw / europe - 1).epsilon(1e-9));
-  const auto rates = [](std::initializer_list<fx::Pair> pairs) {
-    fx::PairSet set;
-    for (const fx::Pair pair : pairs) set.set(static_cast<std::size_t>(pair));
+  const auto rates = [](std::initializer_list<CurrencyPair> pairs) {
+    CurrencyPairSet set;
+    for (const CurrencyPair pair : pairs) set.set(static_cast<std::size_t>(pair));
     return set;
   };
-  CHECK(usdt->fx_rates == rates({fx::Pair::kUsdtKrw, fx::Pair::kUsdtUsd}));
+  CHECK(usdt->fx_rates == rates({CurrencyPair::kUsdtKrw, CurrencyPair::kUsdtUsd}));
   const PremiumEvent* bank = b.said.premium("BTC", Basis::kBank, Region::kEurope);
   REQUIRE(bank != nullptr);
   CHECK(*bank->premium ==
         doctest::Approx(korea_krw / (europe * usdt_usd * 1390) - 1).epsilon(1e-9));
   CHECK(bank->currency == "KRW");
-  CHECK(bank->fx_rates == rates({fx::Pair::kUsdtUsd, fx::Pair::kUsdKrw}));
+  CHECK(bank->fx_rates == rates({CurrencyPair::kUsdtUsd, CurrencyPair::kUsdKrw}));
   const PremiumEvent* tether = b.said.premium("USDT", Basis::kUsdtPremium, std::nullopt);
   REQUIRE(tether != nullptr);
   CHECK(*tether->premium == doctest::Approx(usdt_krw / (usdt_usd * 1390) - 1).epsilon(1e-9));

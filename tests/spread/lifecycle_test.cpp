@@ -99,7 +99,7 @@ TEST_CASE("without any rate a KRW pair has no number at all") {
   }
   // And the missing rates are said.
   REQUIRE(w.said.fx.size() == 3);
-  for (const fx::FxEvent& e : w.said.fx) CHECK_FALSE(e.rate.ok());
+  for (const FxEvent& e : w.said.fx) CHECK_FALSE(e.rate.ok());
 }
 
 TEST_CASE("an FX book older than the rates' limit gives way to the consensus") {
@@ -235,15 +235,15 @@ TEST_CASE("a pair can be asked for with sizes of one's own") {
   World w(kNow);
   w.put_profitable();
   const std::vector<double> sizes{250, 1'000'000};
-  const auto row = w.engine.evaluate("BTC", VenueId::kOkx, VenueId::kUpbit,
-                                     config::Mode::kInventory, sizes, w.now);
+  const auto row =
+      w.engine.evaluate("BTC", VenueId::kOkx, VenueId::kUpbit, Mode::kInventory, sizes, w.now);
   REQUIRE(row.has_value());
   REQUIRE(row->sizes.size() == 2);
   REQUIRE(row->sizes[0].trade.has_value());
   CHECK(row->sizes[0].trade->spent_usdt == 250);
   CHECK(row->sizes[1].insufficient_depth);
-  CHECK_FALSE(w.engine.evaluate("ETH", VenueId::kOkx, VenueId::kUpbit, config::Mode::kInventory,
-                                sizes, w.now));
+  CHECK_FALSE(
+      w.engine.evaluate("ETH", VenueId::kOkx, VenueId::kUpbit, Mode::kInventory, sizes, w.now));
 }
 
 /// A random day of a small market, the same for the same seed.
@@ -261,7 +261,7 @@ class RandomDay {
       w_.now += milliseconds{below(40'000)};
       w_.engine.advance(w_.now);
     } else if (kind == 1) {
-      w_.engine.on(StreamStatus{.venue = venue, .alive = false, .time = w_.now}, w_.now);
+      w_.engine.on(ConnectionStatus{.venue = venue, .alive = false, .time = w_.now}, w_.now);
     } else if (kind < 12 && krw) {
       const std::int64_t bid = 140'000 + moved(500) + (below(50) == 0 ? 5000 : 0);
       put(w_.book(venue, "USDT", "KRW", bid, bid + 100, 1'000'000));

@@ -54,7 +54,7 @@ TEST_CASE("a lost connection is a silent feed, with and without its books saying
       down.receive_time = w.now;
       w.put(down);
     } else {
-      w.engine.on(StreamStatus{.venue = VenueId::kOkx, .alive = false, .time = w.now}, w.now);
+      w.engine.on(ConnectionStatus{.venue = VenueId::kOkx, .alive = false, .time = w.now}, w.now);
     }
     CHECK(w.said.opportunities.back().kind == OpportunityEvent::Kind::kClose);
     CHECK(w.said.opportunities.back().reason == CloseReason::kStale);
@@ -71,13 +71,13 @@ TEST_CASE("a connection speaks for its own books only") {
   // Connection 7 is silent for its 15 s while connection 0 of the same venue talks.
   for (int i = 0; i < 15; ++i) {
     w.pass(milliseconds{1000});
-    w.engine.on(StreamStatus{.venue = VenueId::kOkx, .connection = 0, .time = w.now}, w.now);
+    w.engine.on(ConnectionStatus{.venue = VenueId::kOkx, .connection = 0, .time = w.now}, w.now);
     w.put_fx();
     w.put(w.upbit(143'000'000, 143'010'000));
   }
   CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
   // It speaks again: the book itself is younger than max_quiet, so it counts again.
-  w.engine.on(StreamStatus{.venue = VenueId::kOkx, .connection = 7, .time = w.now}, w.now);
+  w.engine.on(ConnectionStatus{.venue = VenueId::kOkx, .connection = 7, .time = w.now}, w.now);
   CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
 }
 
@@ -96,12 +96,12 @@ TEST_CASE("a polled book is as fresh as its last poll, whatever the venue's conn
   down.instrument = {"BTC", "USDT"};
   down.state = FeedState::kDown;
   w.put(down);
-  w.engine.on(StreamStatus{.venue = VenueId::kOkx, .alive = false, .time = w.now}, w.now);
+  w.engine.on(ConnectionStatus{.venue = VenueId::kOkx, .alive = false, .time = w.now}, w.now);
   CHECK(row()->reasons.contains(Reason::kStaleLeg));
   poll();
   CHECK(row()->verdict == Verdict::kTradable);
   // Another failure of the socket says nothing against what is polled.
-  w.engine.on(StreamStatus{.venue = VenueId::kOkx, .alive = false, .time = w.now}, w.now);
+  w.engine.on(ConnectionStatus{.venue = VenueId::kOkx, .alive = false, .time = w.now}, w.now);
   w.put(down);
   CHECK(row()->verdict == Verdict::kTradable);
   // Polls go on: fresh beyond the liveness of the first.
@@ -117,7 +117,7 @@ TEST_CASE("a polled book is as fresh as its last poll, whatever the venue's conn
   CHECK(row()->verdict == Verdict::kTradable);
   // They stop, while a connection of the venue talks.
   pass(15, [&w] {
-    w.engine.on(StreamStatus{.venue = VenueId::kOkx, .connection = 0, .time = w.now}, w.now);
+    w.engine.on(ConnectionStatus{.venue = VenueId::kOkx, .connection = 0, .time = w.now}, w.now);
   });
   CHECK(row()->reasons.contains(Reason::kStaleLeg));
   // The socket's own book counts again at once.

@@ -19,12 +19,12 @@ struct Profitable : World {
     REQUIRE(row().verdict == Verdict::kTradable);
     said.opportunities.clear();
   }
-  const SpreadEvent& row(config::Mode mode = config::Mode::kInventory) const {
+  const SpreadEvent& row(Mode mode = Mode::kInventory) const {
     const SpreadEvent* const found = said.spread(VenueId::kOkx, VenueId::kUpbit, mode);
     REQUIRE(found != nullptr);
     return *found;
   }
-  void check(Verdict verdict, Reason reason, config::Mode mode = config::Mode::kInventory) const {
+  void check(Verdict verdict, Reason reason, Mode mode = Mode::kInventory) const {
     CHECK(row(mode).verdict == verdict);
     CHECK(row(mode).reasons.contains(reason));
     for (const OpportunityEvent& e : said.opportunities) {
@@ -58,17 +58,17 @@ TEST_CASE("a new listing is not tradable before somebody has said which coin it 
 
 TEST_CASE("a transfer through a closed wallet is never tradable, through an unknown one neither") {
   Profitable w;
-  w.check(Verdict::kUnknown, Reason::kWalletUnknown, config::Mode::kTransfer);
+  w.check(Verdict::kUnknown, Reason::kWalletUnknown, Mode::kTransfer);
   const auto network = [](WalletState deposit) {
     return WalletInfo{{{"Bitcoin", deposit, WalletState::kOpen, 0.0001, {}, 30}}};
   };
   w.engine.on_wallet(VenueId::kOkx, "BTC", network(WalletState::kOpen), w.now);
   w.engine.on_wallet(VenueId::kUpbit, "BTC", network(WalletState::kClosed), w.now);
-  w.check(Verdict::kNotTradable, Reason::kWalletClosed, config::Mode::kTransfer);
+  w.check(Verdict::kNotTradable, Reason::kWalletClosed, Mode::kTransfer);
   w.engine.on_wallet(VenueId::kUpbit, "BTC", network(WalletState::kUnknown), w.now);
-  w.check(Verdict::kUnknown, Reason::kWalletUnknown, config::Mode::kTransfer);
+  w.check(Verdict::kUnknown, Reason::kWalletUnknown, Mode::kTransfer);
   w.engine.on_wallet(VenueId::kUpbit, "BTC", network(WalletState::kOpen), w.now);
-  CHECK(w.row(config::Mode::kTransfer).verdict == Verdict::kTradable);
+  CHECK(w.row(Mode::kTransfer).verdict == Verdict::kTradable);
 }
 
 TEST_CASE("a leg that fell silent is never tradable") {
@@ -111,7 +111,7 @@ TEST_CASE("a leg that converts through an FX book that is an outlier is never tr
   CHECK(row->verdict == Verdict::kUnknown);
   CHECK(row->reasons == Reasons{Reason::kFxDisagree});
   CHECK(*row->net_ratio > 0.05);  // shown, since that is what one would get there
-  CHECK(engine.rates().rate(fx::Pair::kUsdtKrw).ok());
+  CHECK(engine.rates().rate(CurrencyPair::kUsdtKrw).ok());
   CHECK(engine.open_opportunities() == 0);
   fx(VenueId::kUpbit, 140'000);
   CHECK(said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons == Reasons{Reason::kUnprofitable});

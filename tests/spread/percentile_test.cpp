@@ -116,7 +116,7 @@ TEST_CASE("a premium says where it lies among its own values once half an hour i
   };
   const auto alive = [&w] {
     for (const VenueId venue : {VenueId::kUpbit, VenueId::kBithumb, VenueId::kOkx}) {
-      w.engine.on(StreamStatus{.venue = venue, .time = w.now}, w.now);
+      w.engine.on(ConnectionStatus{.venue = venue, .time = w.now}, w.now);
     }
   };
   alive();

@@ -90,9 +90,9 @@ TEST_CASE("a transfer's optimum and its ladder agree with a rational oracle") {
     sell.fee = Rational{1} / 2000;
     const auto lost = static_cast<std::int64_t>(random() % 20'000);
     const Rational w = Rational{lost} / 1'000'000;
-    Ladder ask;
-    Ladder bid;
-    Ladder one;
+    DepthCurve ask;
+    DepthCurve bid;
+    DepthCurve one;
     ask.assign(asks);
     bid.assign(bids);
     one.assign_unlimited(1);
@@ -133,7 +133,7 @@ TEST_CASE(
     "with it") {
   World w;
   w.put_profitable();
-  const SpreadEvent* row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, config::Mode::kTransfer);
+  const SpreadEvent* row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
   REQUIRE(row != nullptr);
   CHECK(row->verdict == Verdict::kUnknown);
   CHECK(row->reasons == Reasons{Reason::kWalletUnknown});
@@ -146,7 +146,7 @@ TEST_CASE(
   w.engine.on_wallet(VenueId::kOkx, "BTC", {{network("Bitcoin", kOpen, kOpen, 0.001)}}, w.now);
   w.engine.on_wallet(VenueId::kUpbit, "BTC", {{network("Bitcoin", kOpen, kOpen, 0.002, 30)}},
                      w.now);
-  row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, config::Mode::kTransfer);
+  row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
   CHECK(row->verdict == Verdict::kTradable);
   REQUIRE(row->optimal.has_value());
   CHECK(row->network == "Bitcoin");
@@ -159,13 +159,13 @@ TEST_CASE(
   CHECK(row->optimal->withdrawal_fee_usdt == doctest::Approx(100.1).epsilon(1e-9));
 
   w.engine.on_wallet(VenueId::kUpbit, "BTC", {{network("Bitcoin", kClosed, kOpen, 0.002)}}, w.now);
-  row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, config::Mode::kTransfer);
+  row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
   CHECK(row->verdict == Verdict::kNotTradable);
   CHECK(row->reasons.contains(Reason::kWalletClosed));
   // A fee larger than what can be bought at all.
   w.engine.on_wallet(VenueId::kUpbit, "BTC", {{network("Bitcoin", kOpen, kOpen, 0.002)}}, w.now);
   w.engine.on_wallet(VenueId::kOkx, "BTC", {{network("Bitcoin", kOpen, kOpen, 2)}}, w.now);
-  row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, config::Mode::kTransfer);
+  row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
   CHECK(row->verdict == Verdict::kNotTradable);
   CHECK(row->reasons.contains(Reason::kInsufficientDepth));
 }

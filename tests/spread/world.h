@@ -7,6 +7,7 @@
 
 #include "config/loader.h"
 #include "spread/engine.h"
+#include "spread/event_sink.h"
 
 namespace spreadwatch::spread::test {
 
@@ -15,7 +16,7 @@ inline constexpr Timestamp kStart = timestamp_from_ms(1'700'000'000'000);
 /// Every event of an engine in order, each also as a line that holds all of its values.
 class Journal final : public EventSink {
  public:
-  void on_fx(const fx::FxEvent& e) override {
+  void on_fx(const FxEvent& e) override {
     fx.push_back(e);
     begin("fx", to_string(e.rate.pair), e.time);
     add(e.rate.mid);
@@ -48,8 +49,7 @@ class Journal final : public EventSink {
     add(e.net_profit_usdt);
   }
 
-  const SpreadEvent* spread(VenueId buy, VenueId sell,
-                            config::Mode mode = config::Mode::kInventory) const {
+  const SpreadEvent* spread(VenueId buy, VenueId sell, Mode mode = Mode::kInventory) const {
     const SpreadEvent* last = nullptr;
     for (const SpreadEvent& e : spreads) {
       if (e.buy == buy && e.sell == sell && e.mode == mode) last = &e;
@@ -57,7 +57,7 @@ class Journal final : public EventSink {
     return last;
   }
 
-  std::vector<fx::FxEvent> fx;
+  std::vector<FxEvent> fx;
   std::vector<PremiumEvent> premiums;
   std::vector<SpreadEvent> spreads;
   std::vector<OpportunityEvent> opportunities;
@@ -80,10 +80,10 @@ class Journal final : public EventSink {
   void add(Reasons reasons) {
     reasons.for_each([this](Reason r) { add(to_string(r)); });
   }
-  void add(VenueId buy, VenueId sell, config::Mode mode) {
+  void add(VenueId buy, VenueId sell, Mode mode) {
     add(to_string(buy));
     add(to_string(sell));
-    add(config::to_string(mode));
+    add(to_string(mode));
   }
 };
 

@@ -1,0 +1,25 @@
+#include "core/event.h"
+
+#include <algorithm>
+
+namespace spreadwatch {
+
+bool Rate::same_value(const Rate& other) const {
+  return pair == other.pair && reasons == other.reasons && bid == other.bid && ask == other.ask &&
+         mid == other.mid &&
+         std::ranges::equal(sources, other.sources, [](const RateSource& a, const RateSource& b) {
+           return a.same_value(b);
+         });
+}
+
+bool SpreadEvent::same_value(const SpreadEvent& o) const {
+  return asset == o.asset && buy == o.buy && sell == o.sell && mode == o.mode &&
+         verdict == o.verdict && reasons == o.reasons && gross_ratio == o.gross_ratio &&
+         net_ratio == o.net_ratio && buy_price_usdt == o.buy_price_usdt &&
+         sell_price_usdt == o.sell_price_usdt && fx_venue_fallback == o.fx_venue_fallback &&
+         optimal == o.optimal && break_even_quantity == o.break_even_quantity && sizes == o.sizes &&
+         network == o.network && withdrawal_fee == o.withdrawal_fee &&
+         expected_minutes == o.expected_minutes;
+}
+
+}  // namespace spreadwatch
