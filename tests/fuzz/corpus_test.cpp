@@ -112,7 +112,7 @@ TEST_CASE("seeds: every venue's faults and losses are followed by a synced book"
 TEST_CASE("seeds: pongs and heartbeats are there where a venue has them") {
   for (const VenueIdentity& venue : kVenues) {
     const auto adapter = ingest::make_adapter(venue.id);
-    if (adapter->profile().ping != ingest::VenueProfile::Ping::kText) continue;
+    if (adapter->profile().ping != VenueProfile::Ping::kText) continue;
     const std::string name{venue.name};
     CAPTURE(name);
     const Memory memory = play_seed(venue.id, "refusals");
