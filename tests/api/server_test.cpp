@@ -166,7 +166,7 @@ TEST_CASE("our own times are told as times of day, an exchange's as they are") {
   SUBCASE("of a book that is shown") {}
   SUBCASE("of one that is not") { book.state = FeedState::kFaulted; }
   store.update(book);
-  const Router router(test::sample_venues(), store, clock, {});
+  const Router router(test::sample_venues(), store, clock, {.profile = ingest::venue_profile});
   const json tickers = json::parse(router.answer({"GET", "/api/v1/tickers", ""}).body);
   CHECK(tickers.at("ts_ms") == 1'700'000'060'000);
   CHECK(tickers.at("tickers")[0].at("recv_ts_us") == 1'700'000'059'000'000);
