@@ -13,6 +13,13 @@ void EventMetrics::on_restored(const OpportunityEvent& last) {
   spread_.set_open_opportunities(last.asset, ++open_[last.asset]);
 }
 
+void EventMetrics::forget(std::string_view asset) {
+  auto it = rows_.lower_bound(std::string{asset} + "|");
+  while (it != rows_.end() && it->second.asset == asset) it = rows_.erase(it);
+  if (const auto open = open_.find(asset); open != open_.end()) open_.erase(open);
+  spread_.remove_asset(asset);
+}
+
 void EventMetrics::on_rates(const fx::RateTable& rates) {
   for (std::size_t pair = 0; pair < kCurrencyPairCount; ++pair) {
     const std::optional<Timestamp> updated = rates.updated(static_cast<CurrencyPair>(pair));

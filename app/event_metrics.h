@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/event.h"
 #include "core/time.h"
@@ -16,8 +18,8 @@
 namespace spreadwatch::app {
 
 /// Keeps the metrics true that follow from what the engine says.
-/// Threads: on_event() and on_restored() one at a time; on_rates() and on_counts() likewise, at the
-/// same time as those.
+/// Threads: on_event(), on_restored() and forget() one at a time; on_rates() and on_counts()
+/// likewise, at the same time as those.
 class EventMetrics {
  public:
   /// All must outlive it.
@@ -29,6 +31,9 @@ class EventMetrics {
   void on_event(const Event& event, Timestamp now);
   /// An opportunity that the run before left open, by its last event.
   void on_restored(const OpportunityEvent& last);
+  /// The asset is no longer watched: its series go. REQUIRES: no event of it comes afterwards, or
+  /// it is watched again.
+  void forget(std::string_view asset);
 
   /// The rates were judged again: they may have become younger without another value.
   void on_rates(const fx::RateTable& rates);
@@ -54,8 +59,8 @@ class EventMetrics {
   metrics::FxMetrics& fx_;
   metrics::SpreadMetrics& spread_;
   metrics::PublishMetrics& publish_;
-  std::map<std::string, Row> rows_;          // by pair; the rows of one asset stand together
-  std::map<std::string, std::size_t> open_;  // opportunities, by asset
+  std::map<std::string, Row> rows_;  // by pair; the rows of one asset stand together
+  std::map<std::string, std::size_t, std::less<>> open_;  // opportunities, by asset
 };
 
 }  // namespace spreadwatch::app

@@ -1,7 +1,6 @@
 #include "metrics/ingest_metrics.h"
 
 #include <algorithm>
-#include <cassert>
 #include <deque>
 #include <mutex>
 #include <string>
@@ -351,11 +350,8 @@ struct IngestMetrics::State {
 };
 
 IngestMetrics::IngestMetrics(Registry& registry, std::span<const VenueId> venues)
-    : state_(std::make_unique<State>(registry)) {
-  for (const VenueId id : venues) {
-    venues_[index_of(id)] =
-        std::make_unique<VenueMetrics>(std::make_unique<VenueMetrics::Series>(registry, id));
-  }
+    : registry_(registry), state_(std::make_unique<State>(registry)) {
+  for (const VenueId id : venues) venue(id);
 }
 
 IngestMetrics::~IngestMetrics() = default;
@@ -365,8 +361,12 @@ void IngestMetrics::state_error(StateOperation operation) {
 }
 
 VenueMetrics& IngestMetrics::venue(VenueId id) {
-  assert(venues_[index_of(id)] != nullptr);
-  return *venues_[index_of(id)];
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<VenueMetrics>& metrics = venues_[index_of(id)];
+  if (!metrics) {
+    metrics = std::make_unique<VenueMetrics>(std::make_unique<VenueMetrics::Series>(registry_, id));
+  }
+  return *metrics;
 }
 
 }  // namespace spreadwatch::metrics

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -116,8 +117,9 @@ class VenueMetrics {
 /// What was done with the file that keeps the budgets over a restart; the `operation` label.
 enum class StateOperation : std::uint8_t { kRead, kWrite };
 
-/// The ingest series of every watched venue.
-/// Threads: as VenueMetrics.
+/// The ingest series of every watched venue: of those given at the start from then on, of any other
+/// from when it is first asked for.
+/// Threads: any, and as VenueMetrics.
 class IngestMetrics {
  public:
   IngestMetrics(Registry& registry, std::span<const VenueId> venues);
@@ -125,7 +127,7 @@ class IngestMetrics {
   IngestMetrics(const IngestMetrics&) = delete;
   IngestMetrics& operator=(const IngestMetrics&) = delete;
 
-  /// REQUIRES: `id` was among the constructor's venues. Lives as long as this.
+  /// Lives as long as this.
   VenueMetrics& venue(VenueId id);
 
   /// The kept budgets could not be read or written.
@@ -133,7 +135,9 @@ class IngestMetrics {
 
  private:
   struct State;
-  std::array<std::unique_ptr<VenueMetrics>, kVenueCount> venues_;
+  Registry& registry_;
+  std::mutex mutex_;
+  std::array<std::unique_ptr<VenueMetrics>, kVenueCount> venues_;  // guarded by mutex_
   std::unique_ptr<State> state_;
 };
 

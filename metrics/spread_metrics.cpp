@@ -103,6 +103,18 @@ struct AssetSeries {
     return premiums.back().get();
   }
 
+  void remove(AssetFamilies& families) {
+    for (const auto& p : premiums) {
+      p->ratio.clear();
+      families.premium_update.Remove(&p->last_update);
+    }
+    best_ratio.clear();
+    best_profit.clear();
+    families.best_update.Remove(&best_update);
+    families.open.Remove(&open);
+    families.opened.Remove(&opened);
+  }
+
   const std::string asset;
   std::vector<std::unique_ptr<PremiumSeries>> premiums;
   OptionalGauge best_ratio;
@@ -234,6 +246,14 @@ void SpreadMetrics::opportunity_opened(std::string_view asset) {
   const std::lock_guard lock(impl_->mutex);
   AssetSeries* const series = impl_->find(asset);
   if (series != nullptr) series->opened.Increment();
+}
+
+void SpreadMetrics::remove_asset(std::string_view asset) {
+  const std::lock_guard lock(impl_->mutex);
+  const auto found = impl_->assets.find(asset);
+  if (found == impl_->assets.end()) return;
+  found->second->remove(impl_->families);
+  impl_->assets.erase(found);
 }
 
 void SpreadMetrics::opportunity_closed(std::string_view reason) {

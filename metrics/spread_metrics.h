@@ -19,10 +19,10 @@ namespace spreadwatch::metrics {
 
 /// The `spreadwatch_spread_*` series: premiums, best pairs, opportunities, verdicts.
 ///
-/// Labels are assets, regions, bases and reasons, never pairs of venues or opportunity ids. At most
-/// kMaxAssets assets have series; further ones are left out and counted in
-/// spreadwatch_spread_assets_unlabelled_total.
-/// Threads: any.
+/// The assets given at the start have their series from then on, any other from when it is first
+/// seen until remove_asset(). Labels are assets, regions, bases and reasons, never pairs of venues
+/// or opportunity ids. At most kMaxAssets assets have series; further ones are left out and counted
+/// in spreadwatch_spread_assets_unlabelled_total. Threads: any.
 class SpreadMetrics {
  public:
   static constexpr std::size_t kMaxAssets = 300;
@@ -48,6 +48,9 @@ class SpreadMetrics {
   void opportunity_opened(std::string_view asset);
   /// `reason` is one of converged, stale, not_tradable, shutdown.
   void opportunity_closed(std::string_view reason);
+  /// Nothing is known of the asset any more: its series go, and their place among the kMaxAssets is
+  /// free.
+  void remove_asset(std::string_view asset);
   /// A pair was judged: `verdict` is one of tradable, not_tradable, unknown.
   void verdict(std::string_view verdict, Reasons reasons);
   /// Pairs whose last verdict was `verdict`.

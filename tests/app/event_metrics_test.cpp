@@ -78,6 +78,16 @@ TEST_CASE("the best goes with the last tradable pair, and its time stays") {
   CHECK(w.value(kBestTime) == "1700000000");
 }
 
+TEST_CASE("an asset that is no longer watched leaves no series and comes back anew") {
+  World w;
+  w.pair(VenueId::kBinance, Verdict::kTradable, 0.002, 12.5);
+  w.events.forget("BTC");
+  CHECK(w.registry.text().find("asset=\"BTC\"") == std::string::npos);
+  w.pair(VenueId::kGateio, Verdict::kTradable, 0.001, 3);
+  CHECK(w.value(kRatio) == "0.001");
+  CHECK(w.value(kProfit) == "3");
+}
+
 const std::string kAge = R"(spreadwatch_fx_age_seconds{pair="USD/KRW"})";
 const std::string kRate = R"(spreadwatch_fx_rate{pair="USD/KRW",side="mid"})";
 const std::string kTime = R"(spreadwatch_fx_last_update_timestamp_seconds{pair="USD/KRW"})";

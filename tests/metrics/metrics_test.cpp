@@ -347,5 +347,62 @@ TEST_CASE("lost lines of the log only ever rise") {
   CHECK(value_of(registry, "spreadwatch_app_log_lines_lost_total") == "9");
 }
 
+TEST_CASE("an asset that goes takes its series with it and frees its place") {
+  SetClock clock;
+  Registry registry{clock};
+  const std::vector<std::string> assets{"BTC"};
+  SpreadMetrics spread(registry, assets);
+  const std::size_t before = series_count(registry);
+  spread.set_premium("DOGE", "korea", "asia", "usdt", 0.01, kNow);
+  spread.set_best("DOGE", SpreadMetrics::Best{0.01, 5}, kNow);
+  spread.opportunity_opened("DOGE");
+  CHECK(series_count(registry) > before);
+  spread.remove_asset("DOGE");
+  CHECK(series_count(registry) == before);
+  spread.remove_asset("DOGE");
+  for (std::size_t i = 0; i + 1 < SpreadMetrics::kMaxAssets; ++i) {
+    spread.opportunity_opened("A" + std::to_string(i));
+  }
+  const std::string unlabelled = "spreadwatch_spread_assets_unlabelled_total";
+  CHECK(value_of(registry, unlabelled) == "0");
+  spread.opportunity_opened("ONE_TOO_MANY");
+  CHECK(value_of(registry, unlabelled) == "1");
+  spread.remove_asset("A7");
+  spread.opportunity_opened("ANOTHER");
+  CHECK(value_of(registry, unlabelled) == "1");
+}
+
+TEST_CASE("a venue that was not there at the start has its series when it is first seen") {
+  SetClock clock;
+  Registry registry{clock};
+  IngestMetrics ingest(registry, std::vector<VenueId>{VenueId::kOkx});
+  const std::string gaps = R"(spreadwatch_ingest_gaps_total{venue="kraken"})";
+  const std::string old = R"(spreadwatch_ingest_gaps_total{venue="okx"})";
+  CHECK(value_of(registry, gaps).empty());
+  CHECK(value_of(registry, old) == "0");
+  ingest.venue(VenueId::kKraken).gap();
+  CHECK(&ingest.venue(VenueId::kKraken) == &ingest.venue(VenueId::kKraken));
+  CHECK(value_of(registry, gaps) == "1");
+}
+
+TEST_CASE("conflation, bytes and failed consumers stand at zero until they happen") {
+  SetClock clock;
+  Registry registry{clock};
+  QueueMetrics queues(registry, kStages);
+  const std::size_t store = queues.add_consumer("store");
+  const std::string conflated = R"(spreadwatch_app_queue_conflated_total{stage="spread"})";
+  const std::string bytes = R"(spreadwatch_app_queue_bytes{stage="publish"})";
+  const std::string failures = R"(spreadwatch_app_consumer_failures_total{consumer="store"})";
+  for (const std::string& series : {conflated, bytes, failures}) {
+    CHECK(value_of(registry, series) == "0");
+  }
+  queues.conflated(0);
+  queues.set_bytes(1, 4096);
+  queues.consumer_failed(store);
+  CHECK(value_of(registry, conflated) == "1");
+  CHECK(value_of(registry, bytes) == "4096");
+  CHECK(value_of(registry, failures) == "1");
+}
+
 }  // namespace
 }  // namespace spreadwatch::metrics
