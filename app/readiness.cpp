@@ -13,6 +13,18 @@ api::Readiness ReadinessParts::ask() const {
   return readiness;
 }
 
+void add_all(ReadinessParts& parts, const ReadinessSources& sources) {
+  using api::Readiness;
+  parts.add([s = sources](Readiness& r) { add_stages(r, s.stages, Heartbeat::Steady::now()); });
+  parts.add([s = sources](Readiness& r) { add_venues(r, s.settings, s.feeds.feeds()); });
+  parts.add([s = sources](Readiness& r) { add_rates(r, s.settings, s.rate_ok); });
+  parts.add([s = sources](Readiness& r) { add_kafka(r, s.kafka); });
+  parts.add([s = sources](Readiness& r) { add_opportunities(r, s.opportunities, s.moved_aside); });
+  parts.add([s = sources](Readiness& r) { add_budgets(r, s.feeds.budgets_state()); });
+  parts.add([s = sources](Readiness& r) { add_queues(r, s.refused()); });
+  parts.add([s = sources](Readiness& r) { add_clock(r, s.clock_watch); });
+}
+
 void add_venues(api::Readiness& readiness, const config::Settings& settings,
                 const std::vector<FeedStatus>& feeds) {
   struct Live {

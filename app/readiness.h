@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -30,6 +32,21 @@ class ReadinessParts {
  private:
   std::vector<Part> parts_;
 };
+
+/// All that readiness asks in a running service; each must outlive the parts.
+struct ReadinessSources {
+  const config::Settings& settings;
+  const Stages& stages;
+  ingest::LiveFeeds& feeds;
+  const publish::KafkaPublisher& kafka;
+  const history::OpportunityLog& opportunities;
+  std::string_view moved_aside;              ///< where a damaged store went; empty = it was good
+  std::function<bool(std::size_t)> rate_ok;  ///< by CurrencyPair
+  std::function<std::uint64_t()> refused;    ///< state changes that found no room in a queue
+  ClockWatch& clock_watch;
+};
+/// Every part there is, in the order in which they are told.
+void add_all(ReadinessParts& parts, const ReadinessSources& sources);
 
 /// `venue_down:<venue>`: no order book of it is synced; else `tickers_down:<venue>`: no ticker is.
 void add_venues(api::Readiness& readiness, const config::Settings& settings,

@@ -20,55 +20,47 @@ std::string market_key(VenueId venue, const Instrument& instrument) {
   return std::string{to_string(venue)} + ":" + instrument.name();
 }
 
-KafkaRecord keyed(TopicId topic, std::string key, std::string_view type, Timestamp time) {
-  KafkaRecord record;
-  record.topic = topic;
+EncodedRecord keyed(std::string key, std::string_view type, Timestamp time) {
+  EncodedRecord record;
   record.key = std::move(key);
   record.type = type;
   record.time = time;
   return record;
 }
 
-}  // namespace
-
-KafkaRecord make_record(const Topics& topics, const Ticker& ticker) {
-  KafkaRecord record =
-      keyed(ticker_topic(region_of(ticker.venue)), market_key(ticker.venue, ticker.instrument),
-            "ticker", time_of(ticker));
-  record.partition = topics.venue_partition(ticker.venue);
+EncodedRecord encode(const Ticker& ticker, int /*depth*/) {
+  EncodedRecord record =
+      keyed(market_key(ticker.venue, ticker.instrument), "ticker", time_of(ticker));
   append_record(record.value, ticker);
   return record;
 }
 
-KafkaRecord make_record(const Topics& topics, const OrderBook& book, int depth) {
-  KafkaRecord record = keyed(orderbook_topic(region_of(book.venue)),
-                             market_key(book.venue, book.instrument), "orderbook", time_of(book));
-  record.partition = topics.venue_partition(book.venue);
+EncodedRecord encode(const OrderBook& book, int depth) {
+  EncodedRecord record = keyed(market_key(book.venue, book.instrument), "orderbook", time_of(book));
   append_record(record.value, book, depth);
   return record;
 }
 
-KafkaRecord make_record(const FxEvent& event) {
-  KafkaRecord record =
-      keyed(TopicId::kFx, std::string{to_string(event.rate.pair)}, "fx", event.time);
+EncodedRecord encode(const FxEvent& event, int /*depth*/) {
+  EncodedRecord record = keyed(std::string{to_string(event.rate.pair)}, "fx", event.time);
   append_record(record.value, event);
   return record;
 }
 
-KafkaRecord make_record(const PremiumEvent& event) {
-  KafkaRecord record = keyed(TopicId::kPremium, event.asset, "premium", event.time);
+EncodedRecord encode(const PremiumEvent& event, int /*depth*/) {
+  EncodedRecord record = keyed(event.asset, "premium", event.time);
   append_record(record.value, event);
   return record;
 }
 
-KafkaRecord make_record(const SpreadEvent& event) {
-  KafkaRecord record = keyed(TopicId::kSpread, event.asset, "spread", event.time);
+EncodedRecord encode(const SpreadEvent& event, int /*depth*/) {
+  EncodedRecord record = keyed(event.asset, "spread", event.time);
   append_record(record.value, event);
   return record;
 }
 
-KafkaRecord make_record(const OpportunityEvent& event) {
-  KafkaRecord record = keyed(TopicId::kOpportunity, event.asset, "opportunity", event.time);
+EncodedRecord encode(const OpportunityEvent& event, int /*depth*/) {
+  EncodedRecord record = keyed(event.asset, "opportunity", event.time);
   record.id = event.id + "-" + std::string{to_string(event.kind)};
   if (event.kind == OpportunityEvent::Kind::kUpdate) {
     record.id += "-" + std::to_string(to_us(event.time));
@@ -77,24 +69,72 @@ KafkaRecord make_record(const OpportunityEvent& event) {
   return record;
 }
 
-KafkaRecord make_record(const FeedError& error, int attempt) {
-  KafkaRecord record = keyed(TopicId::kDeadLetter, std::string{to_string(error.venue)},
-                             "dead_letter", error.receive_time.value_or(Timestamp{}));
+EncodedRecord encode_dead_letter(const FeedError& error, int attempt) {
+  EncodedRecord record = keyed(std::string{to_string(error.venue)}, "dead_letter",
+                               error.receive_time.value_or(Timestamp{}));
   append_dead_letter(record.value, error, attempt);
   return record;
 }
 
+EncodedRecord encode(const FeedError& error, int /*depth*/) { return encode_dead_letter(error, 1); }
+
+TopicId topic_of(const Ticker& ticker) { return ticker_topic(region_of(ticker.venue)); }
+TopicId topic_of(const OrderBook& book) { return orderbook_topic(region_of(book.venue)); }
+TopicId topic_of(const FxEvent& /*event*/) { return TopicId::kFx; }
+TopicId topic_of(const PremiumEvent& /*event*/) { return TopicId::kPremium; }
+TopicId topic_of(const SpreadEvent& /*event*/) { return TopicId::kSpread; }
+TopicId topic_of(const OpportunityEvent& /*event*/) { return TopicId::kOpportunity; }
+TopicId topic_of(const FeedError& /*error*/) { return TopicId::kDeadLetter; }
+
+KafkaRecord in_topic(TopicId topic, EncodedRecord record, int partition = kPartitionByKey) {
+  return KafkaRecord{std::move(record), topic, partition};
+}
+
+}  // namespace
+
+KafkaRecord make_record(const Topics& topics, const Ticker& ticker) {
+  return in_topic(topic_of(ticker), encode(ticker, 0), topics.venue_partition(ticker.venue));
+}
+
+KafkaRecord make_record(const Topics& topics, const OrderBook& book, int depth) {
+  return in_topic(topic_of(book), encode(book, depth), topics.venue_partition(book.venue));
+}
+
+KafkaRecord make_record(const FxEvent& event) {
+  return in_topic(topic_of(event), encode(event, 0));
+}
+
+KafkaRecord make_record(const PremiumEvent& event) {
+  return in_topic(topic_of(event), encode(event, 0));
+}
+
+KafkaRecord make_record(const SpreadEvent& event) {
+  return in_topic(topic_of(event), encode(event, 0));
+}
+
+KafkaRecord make_record(const OpportunityEvent& event) {
+  return in_topic(topic_of(event), encode(event, 0));
+}
+
+KafkaRecord make_record(const FeedError& error, int attempt) {
+  return in_topic(topic_of(error), encode_dead_letter(error, attempt));
+}
+
 KafkaRecord make_record(const Topics& topics, const Event& event, int depth) {
+  return addressed(topics, event, encode_record(event, depth));
+}
+
+EncodedRecord encode_record(const Event& event, int depth) {
+  return std::visit([depth](const auto& value) { return encode(value, depth); }, event);
+}
+
+KafkaRecord addressed(const Topics& topics, const Event& event, EncodedRecord record) {
   return std::visit(
       [&]<class T>(const T& value) {
-        if constexpr (std::is_same_v<T, OrderBook>) {
-          return make_record(topics, value, depth);
-        } else if constexpr (std::is_same_v<T, Ticker>) {
-          return make_record(topics, value);
-        } else if constexpr (std::is_same_v<T, FeedError>) {
-          return make_record(value, 1);
+        if constexpr (std::is_same_v<T, OrderBook> || std::is_same_v<T, Ticker>) {
+          return in_topic(topic_of(value), std::move(record), topics.venue_partition(value.venue));
         } else {
-          return make_record(value);
+          return in_topic(topic_of(value), std::move(record));
         }
       },
       event);

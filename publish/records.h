@@ -28,6 +28,11 @@ KafkaRecord make_record(const FeedError& error, int attempt);
 /// Whichever it is; order books with at most `depth` levels a side, errors as a first attempt.
 KafkaRecord make_record(const Topics& topics, const Event& event, int depth);
 
+/// The same in two steps, for an event that goes to more than Kafka: the record that all share, and
+/// where Kafka has it.
+EncodedRecord encode_record(const Event& event, int depth);
+KafkaRecord addressed(const Topics& topics, const Event& event, EncodedRecord record);
+
 /// Which opportunity event a record's id stands for; nullopt for any other record.
 struct OpportunityRecordId {
   std::string id;

@@ -5,7 +5,6 @@
 #include "core/bounded_queue.h"
 #include "core/error.h"
 #include "core/reason.h"
-#include "core/shedding_queue.h"
 #include "core/venue.h"
 
 namespace spreadwatch {
@@ -68,41 +67,6 @@ TEST_CASE("venues are found by name and nothing else is") {
   for (const VenueIdentity& venue : kVenues) CHECK(venue_from_name(venue.name) == venue.id);
   CHECK_FALSE(venue_from_name("mtgox").has_value());
   CHECK_FALSE(venue_from_name("UPBIT").has_value());
-}
-
-TEST_CASE("a full shedding queue loses its oldest value, never what must stay, and nobody waits") {
-  SheddingQueue<int> queue(3, 2);
-  CHECK(queue.push(1, false).taken);
-  CHECK(queue.push(2, true).taken);
-  CHECK(queue.push(3, false).taken);
-  CHECK(queue.push(4, false).taken);
-  const auto pushed = queue.push(5, false);
-  CHECK(pushed.taken);
-  CHECK(pushed.shed == 1);
-  CHECK(pushed.waiting == 4);
-  CHECK(queue.push(6, true).taken);
-  CHECK_FALSE(queue.push(7, true).taken);
-  std::vector<int> out;
-  CHECK(queue.pop_all(out, 0us));
-  CHECK(out == std::vector<int>{2, 3, 4, 5, 6});
-}
-
-TEST_CASE("what a reader holds counts as waiting until it is done") {
-  SheddingQueue<int> queue(3, 2);
-  queue.push(1, false);
-  queue.push(2, true);
-  std::vector<int> out;
-  CHECK(queue.pop_all(out, 0us));
-  CHECK(queue.waiting() == 2);
-  CHECK(queue.push(3, false).waiting == 3);
-  queue.done(2);
-  CHECK(queue.waiting() == 1);
-  queue.close();
-  CHECK_FALSE(queue.push(4, true).taken);
-  CHECK(queue.pop_all(out, 0us));
-  CHECK(out == std::vector<int>{3});
-  queue.done(1);
-  CHECK_FALSE(queue.pop_all(out, 0us));
 }
 
 }  // namespace

@@ -1,0 +1,122 @@
+#include "app/event_loop.h"
+
+#include <spdlog/spdlog.h>
+
+#include <exception>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "app/stage_thread.h"
+#include "publish/records.h"
+#include "publish/time_of_day.h"
+
+namespace spreadwatch::app {
+
+EventLoop::EventLoop(Options options, const Clock& clock, metrics::QueueMetrics& metrics,
+                     std::size_t stage, const DrainDeadline& drain)
+    : options_(std::move(options)),
+      clock_(clock),
+      metrics_(metrics),
+      stage_(stage),
+      drain_(drain),
+      queue_(options_.bounds) {
+  metrics_.set_capacity(stage_, options_.bounds.replaceable.values + options_.bounds.kept.values);
+}
+
+EventLoop::~EventLoop() { stop(); }
+
+void EventLoop::add(std::string name, EventConsumer& consumer) {
+  const std::size_t series = metrics_.add_consumer(name);
+  members_.push_back({std::move(name), &consumer, series, consumer.lasting(), false});
+}
+
+void EventLoop::start() {
+  thread_ = std::jthread([this] { run(); });
+}
+
+void EventLoop::stop() {
+  queue_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+void EventLoop::push(Event event) {
+  const EventQueue::Pushed pushed = queue_.push(std::move(event));
+  metrics_.set_depth(stage_, pushed.waiting);
+  if (pushed.shed > 0) metrics_.dropped(stage_, pushed.shed);
+  if (pushed.conflated) metrics_.conflated(stage_);
+  if (pushed.taken) return;
+  metrics_.dropped(stage_, 1);
+  ++refused_;
+}
+
+template <class What>
+void EventLoop::tell(Member& member, What what) {
+  try {
+    what(*member.consumer);
+  } catch (const std::exception& error) {
+    metrics_.consumer_failed(member.series);
+    if (!std::exchange(member.failed, true)) {
+      spdlog::error("{} could not take an event, and may not have taken later ones: {}",
+                    member.name, error.what());
+    }
+  }
+}
+
+void EventLoop::run() {
+  name_thread("publish");
+  std::vector<Event> batch;
+  while (queue_.pop(batch, kBatch, options_.tick)) {
+    const Timestamp now = clock_.now();
+    for (Member& member : members_) {
+      tell(member, [now](EventConsumer& consumer) { consumer.tick(now); });
+    }
+    for (Event& event : batch) {
+      alive_.beat(Heartbeat::Steady::now());
+      if (drain_.passed()) {
+        deliver_late(event);
+      } else {
+        deliver(event);
+      }
+      queue_.done(1);
+    }
+    alive_.beat(Heartbeat::Steady::now());
+    metrics_.set_depth(stage_, queue_.waiting());
+    metrics_.set_bytes(stage_, queue_.bytes());
+  }
+  alive_.rest();
+}
+
+EncodedRecord EventLoop::encode(const Event& event) const {
+  if (const auto* book = std::get_if<OrderBook>(&event); book != nullptr && !book->synced()) {
+    return {};
+  }
+  const std::optional<Event> told = publish::told(event, clock_);
+  return publish::encode_record(told ? *told : event, options_.orderbook_levels);
+}
+
+void EventLoop::deliver(Event& event) {
+  const Timestamp now = clock_.now();
+  if (options_.judge) options_.judge(event, now);
+  const EncodedRecord record = encode(event);
+  for (Member& member : members_) {
+    tell(member, [&](EventConsumer& consumer) { consumer.on(event, record, now); });
+  }
+}
+
+/// What must be delivered still goes; nobody asks for the rest any more.
+void EventLoop::deliver_late(const Event& event) {
+  if (!std::holds_alternative<OpportunityEvent>(event) &&
+      !std::holds_alternative<FeedError>(event)) {
+    metrics_.dropped(stage_, 1);
+    return;
+  }
+  const Timestamp now = clock_.now();
+  const EncodedRecord record = encode(event);
+  for (Member& member : members_) {
+    if (!member.lasting) continue;
+    tell(member, [&](EventConsumer& consumer) { consumer.on(event, record, now); });
+  }
+}
+
+}  // namespace spreadwatch::app

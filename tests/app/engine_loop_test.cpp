@@ -1,0 +1,198 @@
+#include "app/engine_loop.h"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <atomic>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "app/what_if.h"
+#include "metrics/registry.h"
+
+namespace spreadwatch::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Timestamp kNow = timestamp_from_ms(1'700'000'000'000);
+
+class StandingClock final : public Clock {
+ public:
+  Timestamp now() const override { return kNow; }
+};
+
+struct World {
+  explicit World(MarketQueue::Bounds bounds = queue_bounds<MarketQueue>())
+      : loop(loaded,
+             {.out =
+                  [this](Event event) {
+                    const std::lock_guard lock(mutex);
+                    out.push_back(std::move(event));
+                  },
+              .after_batch = [](const spread::Engine&, bool) {},
+              .bounds = bounds},
+             clock, metrics, 0, drain) {}
+  ~World() { loop.stop(); }
+
+  std::string value(const std::string& series) const {
+    const std::string text = registry.text();
+    const std::size_t at = text.find("\n" + series + " ");
+    if (at == std::string::npos) return "";
+    const std::size_t from = at + series.size() + 2;
+    return text.substr(from, text.find('\n', from) - from);
+  }
+  /// The books that came out, by sequence; 0 for one that is not synced.
+  std::vector<std::int64_t> books() {
+    const std::lock_guard lock(mutex);
+    std::vector<std::int64_t> all;
+    for (const Event& event : out) {
+      if (const auto* book = std::get_if<OrderBook>(&event)) {
+        all.push_back(book->synced() ? book->sequence.value_or(-1) : 0);
+      }
+    }
+    return all;
+  }
+
+  config::Loaded loaded;
+  StandingClock clock;
+  metrics::Registry registry{clock};
+  metrics::QueueMetrics metrics{registry, std::array<std::string_view, 1>{"spread"}};
+  DrainDeadline drain;
+  std::mutex mutex;
+  std::vector<Event> out;  // guarded by mutex
+  EngineLoop loop;
+};
+
+/// Has the engine stand until it is told to go on, or this goes.
+class Hold {
+ public:
+  explicit Hold(EngineLoop& loop) {
+    const auto entered = std::make_shared<std::promise<void>>();
+    CHECK(loop.post([entered, go = go_.get_future().share()](spread::Engine&, Timestamp) {
+      entered->set_value();
+      go.wait();
+    }));
+    entered->get_future().wait();
+  }
+  ~Hold() { release(); }
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
+
+  void release() {
+    if (!std::exchange(released_, true)) go_.set_value();
+  }
+
+ private:
+  std::promise<void> go_;
+  bool released_ = false;
+};
+
+OrderBook book(std::string base, std::int64_t sequence, FeedState state = FeedState::kSynced) {
+  OrderBook b;
+  b.venue = VenueId::kOkx;
+  b.instrument = {std::move(base), "USDT"};
+  b.state = state;
+  b.sequence = sequence;
+  b.receive_time = kNow;
+  if (state == FeedState::kSynced) {
+    b.bids = {{Decimal{100, 0}, Decimal{1, 0}}};
+    b.asks = {{Decimal{101, 0}, Decimal{1, 0}}};
+  }
+  return b;
+}
+
+TEST_CASE("while the engine is behind, the newest book of a market takes the older one's place") {
+  MarketQueue::Bounds bounds = queue_bounds<MarketQueue>();
+  bounds.behind = 0;
+  World w(bounds);
+  w.loop.start();
+  Hold hold(w.loop);
+  for (int i = 1; i <= 1000; ++i) w.loop.push(book("BTC", i));
+  w.loop.push(book("BTC", 0, FeedState::kFaulted));
+  for (int i = 1001; i <= 2000; ++i) w.loop.push(book("BTC", i));
+  hold.release();
+  w.loop.stop();
+  CHECK(w.books() == std::vector<std::int64_t>{1000, 0, 2000});
+  CHECK(w.value(R"(spreadwatch_app_queue_conflated_total{stage="spread"})") == "1998");
+  CHECK(w.value(R"(spreadwatch_app_queue_drops_total{stage="spread"})") == "0");
+  CHECK(w.loop.refused() == 0);
+}
+
+TEST_CASE("a moment's burst is not behind: every value goes through") {
+  World w;
+  w.loop.start();
+  Hold hold(w.loop);
+  for (int i = 1; i <= 100; ++i) w.loop.push(book("BTC", i));
+  hold.release();
+  w.loop.stop();
+  CHECK(w.books().size() == 100);
+  CHECK(w.value(R"(spreadwatch_app_queue_conflated_total{stage="spread"})") == "0");
+}
+
+TEST_CASE("state changes that find no room are counted, and nobody waits") {
+  World w({.replaceable = {4, 1 << 20}, .kept = {2, 1 << 20}, .behind = 0});
+  w.loop.start();
+  Hold hold(w.loop);
+  for (int i = 0; i < 5; ++i) w.loop.push(BankQuote{"a", 1380, kNow});
+  for (int i = 0; i < 6; ++i) w.loop.push(book("A" + std::to_string(i), i));
+  CHECK(w.loop.refused() == 3);
+  CHECK(w.value(R"(spreadwatch_app_queue_drops_total{stage="spread"})") == "5");
+  hold.release();
+}
+
+TEST_CASE("a command runs on the engine's thread and its answer comes back") {
+  World w;
+  w.loop.start();
+  const auto answer = w.loop.ask(
+      [](spread::Engine& engine, Timestamp now) {
+        CHECK(now == kNow);
+        return engine.open_opportunities();
+      },
+      20s);
+  CHECK(answer == 0);
+}
+
+TEST_CASE("a question that is not answered in time has no answer, and harms nobody later") {
+  World w;
+  w.loop.start();
+  Hold hold(w.loop);
+  const auto answer = w.loop.ask([](spread::Engine&, Timestamp) { return 1; }, 1ms);
+  CHECK_FALSE(answer.has_value());
+  hold.release();
+  CHECK(w.loop.ask([](spread::Engine&, Timestamp) { return 2; }, 20s) == 2);
+}
+
+TEST_CASE("the mailbox is bounded; what it took runs before the end, then it takes no more") {
+  World w;
+  w.loop.start();
+  Hold hold(w.loop);
+  std::atomic<std::size_t> ran{0};
+  for (std::size_t i = 0; i < EngineLoop::kCommands; ++i) {
+    CHECK(w.loop.post([&](spread::Engine&, Timestamp) { ++ran; }));
+  }
+  CHECK_FALSE(w.loop.post([&](spread::Engine&, Timestamp) { ++ran; }));
+  hold.release();
+  w.loop.stop();
+  CHECK(ran == EngineLoop::kCommands);
+  CHECK_FALSE(w.loop.post([&](spread::Engine&, Timestamp) { ++ran; }));
+}
+
+TEST_CASE(
+    "what-if of a pair that nobody watches says so, of an engine that stands that it is busy") {
+  World w;
+  w.loop.start();
+  const api::ProfitQuery query{"BTC", VenueId::kOkx, VenueId::kUpbit, Mode::kInventory, 1000};
+  CHECK(ask_profit(w.loop, w.clock, query).status == api::ProfitAnswer::Status::kUnknownPair);
+  Hold hold(w.loop);
+  CHECK(ask_profit(w.loop, w.clock, query).status == api::ProfitAnswer::Status::kBusy);
+  hold.release();
+}
+
+}  // namespace
+}  // namespace spreadwatch::app
