@@ -3,7 +3,8 @@
 #include <string_view>
 
 #include "api/embedded.h"
-#include "api/router.h"
+#include "api/route.h"
+#include "core/text.h"
 
 namespace spreadwatch::api {
 namespace {
@@ -47,26 +48,30 @@ Json problem_response(std::string_view description) {
 Json operation_of(const Route& route) {
   Json responses{{"200", body_of(route, route.summary)}};
   responses["400"] = problem_response("a parameter is unknown, repeated or malformed");
-  if (route.id == Route::Id::kOrderBook) {
-    responses["404"] = problem_response("the venue or the market is not watched");
-  }
-  if (route.id == Route::Id::kProfit) {
-    responses["404"] = problem_response("the pair is not watched");
-    responses["503"] = problem_response("there was no answer in time");
-  }
+  const auto add = [&](const Route::Outcome& outcome) {
+    responses[std::to_string(outcome.status)] = outcome.same_body
+                                                    ? body_of(route, outcome.description)
+                                                    : problem_response(outcome.description);
+  };
+  if (route.needs_token) responses["401"] = problem_response("the token is missing or wrong");
+  for (const Route::Outcome& refusal : route.refusals) add(refusal);
   responses["413"] = problem_response("the request has too long a body");
   responses["408"] = problem_response("the request did not come whole in time");
   responses["414"] = problem_response("the request target is too long");
   responses["431"] = problem_response("the request line and headers are too long");
-  if (route.id == Route::Id::kReady) responses["503"] = body_of(route, "not ready: see reasons");
-  if (route.id == Route::Id::kStream) {
-    responses["503"] = problem_response("as many streams as allowed are open");
-  }
+  if (route.not_now) add(*route.not_now);
   Json operation{{"operationId", route.operation}, {"summary", route.summary}};
   if (!route.parameters.empty()) {
     Json parameters = Json::array();
     for (const Parameter& p : route.parameters) parameters.push_back(parameter_object(p));
     operation["parameters"] = std::move(parameters);
+  }
+  if (!route.body_schema.empty()) {
+    operation["requestBody"] = {
+        {"required", true},
+        {"content",
+         {{"application/json",
+           {{"schema", {{"$ref", "#/components/schemas/" + std::string{route.body_schema}}}}}}}}};
   }
   operation["responses"] = std::move(responses);
   return operation;
@@ -74,10 +79,10 @@ Json operation_of(const Route& route) {
 
 }  // namespace
 
-std::string openapi_document() {
+std::string openapi_document(std::span<const Route> of) {
   Json paths = Json::object();
-  for (const Route& route : routes()) {
-    paths[std::string{route.path}] = {{"get", operation_of(route)}};
+  for (const Route& route : of) {
+    paths[std::string{route.path}][to_lower(to_string(route.method))] = operation_of(route);
   }
   const Json document{{"openapi", "3.1.0"},
                       {"info",

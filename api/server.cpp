@@ -125,7 +125,10 @@ class Server::Impl {
   }
 
   http::Response answer(const http::Request& request) {
-    Response response = router_.answer({request.method, request.path, request.query});
+    Response response = router_.answer({.method = request.method,
+                                        .path = request.path,
+                                        .query = request.query,
+                                        .body = request.body});
     if (!response.stream) return with_headers(std::move(response));
     return stream(*response.stream, request.head);
   }

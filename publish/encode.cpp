@@ -89,16 +89,11 @@ void append_difference(std::string& out, const Decimal& a, const Decimal& b) {
 void append_levels(std::string& out, std::span<const Level> levels, int depth) {
   assert(depth >= 0);
   const std::size_t count = std::min(levels.size(), static_cast<std::size_t>(depth));
-  out += '[';
-  for (std::size_t i = 0; i < count; ++i) {
-    if (i > 0) out += ',';
-    out += '[';
-    levels[i].price.append_to(out);
-    out += ',';
-    levels[i].size.append_to(out);
-    out += ']';
-  }
-  out += ']';
+  append_json_array(out, levels.first(count), [](std::string& to, const Level& level) {
+    JsonArray pair(to);
+    level.price.append_to(pair.next());
+    level.size.append_to(pair.next());
+  });
 }
 
 /// The fields every record of a venue's market starts with.
@@ -119,15 +114,8 @@ std::optional<std::int64_t> ms(const std::optional<microseconds>& duration) {
 }
 
 void add_reasons(JsonObject& json, std::string_view name, Reasons reasons) {
-  std::string& out = json.key(name);
-  out += '[';
-  bool first = true;
-  reasons.for_each([&](Reason reason) {
-    if (!first) out += ',';
-    first = false;
-    append_json_string(out, to_string(reason));
-  });
-  out += ']';
+  JsonArray array(json.key(name));
+  reasons.for_each([&](Reason reason) { append_json_string(array.next(), to_string(reason)); });
 }
 
 /// `state` and `reasons` of a number that can be unavailable.
@@ -137,13 +125,9 @@ void add_state(JsonObject& json, bool ok, Reasons reasons) {
 }
 
 void add_venues(JsonObject& json, std::string_view name, std::span<const VenueId> venues) {
-  std::string& out = json.key(name);
-  out += '[';
-  for (std::size_t i = 0; i < venues.size(); ++i) {
-    if (i > 0) out += ',';
-    append_json_string(out, to_string(venues[i]));
-  }
-  out += ']';
+  append_json_array(json.key(name), venues, [](std::string& to, VenueId venue) {
+    append_json_string(to, to_string(venue));
+  });
 }
 
 void append_source(std::string& out, const RateSource& source) {
@@ -212,15 +196,7 @@ void append_size(std::string& out, const SizeRow& row) {
 
 template <class Values, class Append>
 void add_array(JsonObject& json, std::string_view name, const Values& values, Append append) {
-  std::string& out = json.key(name);
-  out += '[';
-  bool first = true;
-  for (const auto& value : values) {
-    if (!first) out += ',';
-    first = false;
-    append(out, value);
-  }
-  out += ']';
+  append_json_array(json.key(name), values, append);
 }
 
 void add_ticker(JsonObject& json, const Ticker& ticker, bool numbers) {

@@ -78,4 +78,32 @@ class JsonObject {
   bool first_ = true;
 };
 
+/// Writes one JSON array into a string: the bracket opens with the array's life and closes at its
+/// end. Threads: one.
+class JsonArray {
+ public:
+  explicit JsonArray(std::string& out) : out_(out) { out_ += '['; }
+  ~JsonArray() { out_ += ']'; }
+  JsonArray(const JsonArray&) = delete;
+  JsonArray& operator=(const JsonArray&) = delete;
+
+  /// Begins an element; the caller appends its value to what is returned.
+  std::string& next() {
+    if (!first_) out_ += ',';
+    first_ = false;
+    return out_;
+  }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+/// Appends a JSON array of `values`; `append(out, value)` writes each.
+template <class Values, class Append>
+void append_json_array(std::string& out, const Values& values, const Append& append) {
+  JsonArray array(out);
+  for (const auto& value : values) append(array.next(), value);
+}
+
 }  // namespace spreadwatch::publish

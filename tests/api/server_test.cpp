@@ -440,15 +440,15 @@ TEST_CASE("HEAD is answered on every route as GET is, without the body and witho
   std::set<std::string> asked;
   for (const Route& route : routes()) {
     std::string target{route.path};
-    if (route.id == Route::Id::kOrderBook) target = "/api/v1/orderbooks/upbit/BTC-KRW";
-    if (route.id == Route::Id::kProfit) target += "?asset=BTC&buy=okx&sell=upbit&size_usdt=1000";
+    if (route.operation == "getOrderBook") target = "/api/v1/orderbooks/upbit/BTC-KRW";
+    if (route.operation == "getProfit") target += "?asset=BTC&buy=okx&sell=upbit&size_usdt=1000";
     CAPTURE(target);
     asked.insert(target);
     const Reply head = request(f.server.port(), "HEAD", target);
-    CHECK(head.status == (route.id == Route::Id::kReady ? 503 : 200));
+    CHECK(head.status == (route.operation == "readiness" ? 503 : 200));
     CHECK(head.body.empty());
     CHECK(head.headers.at("content-type") == route.content_type);
-    if (route.id == Route::Id::kStream) {
+    if (route.operation == "stream") {
       CHECK(f.server.broadcaster().clients() == 0);
       continue;
     }
@@ -463,6 +463,52 @@ TEST_CASE("HEAD is answered on every route as GET is, without the body and witho
   CHECK(asked.contains("/openapi.json"));
   CHECK(request(f.server.port(), "HEAD", "/nothing").status == 404);
   CHECK(request(f.server.port(), "HEAD", "/nothing").body.empty());
+}
+
+TEST_CASE("a row that writes is found by its method, guarded by the token and given the body") {
+  const At at;
+  const auto said = [](const char* what) {
+    return
+        [what](const Context&, const Request& request, const Arguments& arguments, const Route&) {
+          return Response{.body = std::string{what} + arguments.name("asset") + request.body};
+        };
+  };
+  const std::vector<Route> table{
+      {.path = "/things", .operation = "listThings", .handler = said("list")},
+      {.method = Route::Method::kPost,
+       .path = "/things",
+       .operation = "addThing",
+       .needs_token = true,
+       .body_schema = "Venues",
+       .handler = said("add")},
+      {.method = Route::Method::kDelete,
+       .path = "/things/{asset}",
+       .operation = "removeThing",
+       .parameters = {{.name = "asset", .in = Parameter::In::kPath}},
+       .needs_token = true,
+       .handler = said("remove")}};
+  const Router router(test::sample_venues(), at.store, at.clock, {}, table);
+  CHECK(router.answer({.method = "GET", .path = "/things"}).body == "list");
+  Request add{.method = "POST", .path = "/things", .body = " it"};
+  CHECK(router.answer(add).status == 401);
+  Request remove{.method = "DELETE", .path = "/things/btc"};
+  CHECK(router.answer(remove).status == 401);
+  add.authorized = remove.authorized = true;
+  CHECK(router.answer(add).body == "add it");
+  CHECK(router.answer(remove).body == "removeBTC");
+  const Response refused = router.answer({.method = "PUT", .path = "/things"});
+  CHECK(refused.status == 405);
+  CHECK(refused.allow == "GET, HEAD, POST");
+  CHECK(router.answer({.method = "GET", .path = "/things/btc"}).allow == "DELETE");
+
+  const json paths = json::parse(openapi_document(table)).at("paths");
+  CHECK(paths.at("/things").at("get").at("operationId") == "listThings");
+  CHECK_FALSE(paths.at("/things").at("get").at("responses").contains("401"));
+  const json& post = paths.at("/things").at("post");
+  CHECK(post.at("responses").contains("401"));
+  CHECK(post.at("requestBody").at("content").at("application/json").at("schema").at("$ref") ==
+        "#/components/schemas/Venues");
+  CHECK(paths.at("/things/{asset}").at("delete").at("operationId") == "removeThing");
 }
 
 TEST_CASE("pipelined requests are answered") {
