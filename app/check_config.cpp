@@ -1,22 +1,7 @@
-#include <iostream>
-
 #include "app/commands.h"
 #include "app/load_config.h"
-#include "core/secrets.h"
 
 namespace spreadwatch::app {
-
-std::optional<config::Loaded> load_config(const std::filesystem::path& file) {
-  config::Loaded loaded = config::load(file);
-  for (const config::Finding& finding : loaded.errors) std::cerr << finding.text() << '\n';
-  for (const config::Finding& finding : loaded.warnings) {
-    std::cerr << finding.text() << " (warning)\n";
-  }
-  // From here on nothing that is said shows one.
-  keep_secrets(loaded.settings.secrets);
-  if (!loaded.ok()) return std::nullopt;
-  return loaded;
-}
 
 int check_config(const std::filesystem::path& file) {
   const std::optional<config::Loaded> loaded = load_config(file);

@@ -2,7 +2,6 @@
 // its own sees the same market, and each of its opportunities is priced at every size when it
 // opens.
 #include <algorithm>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <map>
@@ -12,6 +11,7 @@
 #include "app/capture_events.h"
 #include "app/capture_input.h"
 #include "app/commands.h"
+#include "app/lab_report.h"
 #include "app/load_config.h"
 #include "core/decimal.h"
 #include "core/text.h"
@@ -36,11 +36,9 @@ class Trial final : private spread::EventSink {
  public:
   Trial(const config::Loaded& loaded, double open_ratio, double close_ratio,
         const std::vector<double>& sizes)
-      : settings_(loaded.settings),
+      : settings_(with_thresholds(loaded.settings, open_ratio, close_ratio)),
         sizes_(sizes),
         engine_(settings_, loaded.registry, *this, loaded.wallets) {
-    settings_.spread.open_ratio = open_ratio;
-    settings_.spread.close_ratio = close_ratio;
     for (const double size : sizes) results_.push_back({size});
   }
   Trial(const Trial&) = delete;
@@ -65,6 +63,12 @@ class Trial final : private spread::EventSink {
   }
 
  private:
+  static config::Settings with_thresholds(config::Settings settings, double open_ratio,
+                                          double close_ratio) {
+    settings.spread.open_ratio = open_ratio;
+    settings.spread.close_ratio = close_ratio;
+    return settings;
+  }
   void on_fx(const FxEvent&) override {}
   void on_premium(const PremiumEvent&) override {}
   void on_spread(const SpreadEvent&) override {}
@@ -91,7 +95,7 @@ class Trial final : private spread::EventSink {
     }
   }
 
-  config::Settings settings_;
+  const config::Settings settings_;
   const std::vector<double> sizes_;
   spread::Engine engine_;
   std::size_t opened_ = 0;
@@ -156,14 +160,6 @@ class Lab final : private CaptureSink {
   std::uint64_t bad_payloads_ = 0;
 };
 
-/// A row of the result as text; "-" (nothing in the CSV) for what there is none of.
-struct LabRow {
-  std::vector<std::string> cells;
-};
-const std::vector<std::string> kLabColumns = {
-    "open_ratio", "close_ratio",    "size_usdt",   "opportunities", "opportunities_per_day",
-    "taken",      "median_life_ms", "profit_usdt", "stale_share"};
-
 std::string number(double value) {
   std::string text;
   append_number(text, value);
@@ -191,36 +187,6 @@ std::vector<LabRow> rows_of(const Lab& lab) {
     }
   }
   return rows;
-}
-
-void print_table(const std::vector<LabRow>& rows) {
-  std::vector<std::size_t> widths;
-  for (std::size_t c = 0; c < kLabColumns.size(); ++c) {
-    std::size_t width = kLabColumns[c].size();
-    for (const LabRow& row : rows) width = std::max(width, row.cells[c].size());
-    widths.push_back(width);
-  }
-  const auto print = [&widths](const std::vector<std::string>& cells) {
-    for (std::size_t c = 0; c < cells.size(); ++c) {
-      std::cout << (c == 0 ? "" : "  ") << std::setw(static_cast<int>(widths[c]))
-                << (cells[c].empty() ? "-" : cells[c]);
-    }
-    std::cout << '\n';
-  };
-  print(kLabColumns);
-  for (const LabRow& row : rows) print(row.cells);
-}
-
-bool write_csv(const std::filesystem::path& file, const std::vector<LabRow>& rows) {
-  std::ofstream out(file);
-  const auto line = [&out](const std::vector<std::string>& cells) {
-    for (std::size_t c = 0; c < cells.size(); ++c) out << (c == 0 ? "" : ",") << cells[c];
-    out << '\n';
-  };
-  line(kLabColumns);
-  for (const LabRow& row : rows) line(row.cells);
-  out.close();
-  return !out.fail();
 }
 
 }  // namespace
