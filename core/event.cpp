@@ -22,4 +22,22 @@ bool SpreadEvent::same_value(const SpreadEvent& o) const {
          expected_minutes == o.expected_minutes;
 }
 
+bool withdraw_if_stale(SpreadEvent& row, Timestamp now) {
+  if (is_fresh(row, now)) return false;
+  row.fresh_until.reset();
+  row.reasons.add(Reason::kStaleLeg);
+  row.verdict = verdict_of(row.reasons);
+  row.gross_ratio.reset();
+  row.net_ratio.reset();
+  row.buy_price_usdt.reset();
+  row.sell_price_usdt.reset();
+  row.optimal.reset();
+  row.break_even_quantity.reset();
+  for (SizeRow& size : row.sizes) {
+    size.insufficient_depth = false;
+    size.trade.reset();
+  }
+  return true;
+}
+
 }  // namespace spreadwatch

@@ -14,6 +14,7 @@
 #include "core/reason.h"
 #include "core/time.h"
 #include "core/venue.h"
+#include "core/verdict.h"
 
 namespace spreadwatch {
 
@@ -54,13 +55,6 @@ struct PremiumEvent {
   bool ok() const { return premium.has_value(); }
   std::string_view over_name() const { return over ? to_string(*over) : "bank"; }
 };
-
-enum class Verdict : std::uint8_t { kTradable, kNotTradable, kUnknown };
-inline constexpr std::array<std::string_view, 3> kVerdictNames = {"tradable", "not_tradable",
-                                                                  "unknown"};
-constexpr std::string_view to_string(Verdict v) {
-  return kVerdictNames[static_cast<std::size_t>(v)];
-}
 
 /// The result of trading one quantity of a pair. Quantity in the asset, VWAPs in each venue's own
 /// currency, everything else in USDT.
@@ -118,10 +112,43 @@ struct SpreadEvent {
   // Not part of the record:
   Instrument buy_market;  ///< the legs' markets, as their venues name them
   Instrument sell_market;
-  std::optional<Timestamp> received;  ///< of the data that caused it, for latency
+  /// When the event that caused it was received, for latency; nullopt = time alone caused it.
+  std::optional<Timestamp> received;
+  /// The first moment at which its legs are too old, as far as was known when it left: later word
+  /// of a connection can only put it off. nullopt = it rests on no usable pair of legs.
+  std::optional<Timestamp> fresh_until;
 
   /// Equal but for times and ages.
   bool same_value(const SpreadEvent& other) const;
+};
+
+/// Whether what a row says of its legs may still be believed at `now`. Threads: pure.
+inline bool is_fresh(const SpreadEvent& row, Timestamp now) {
+  return !row.fresh_until || now < *row.fresh_until;
+}
+
+/// Judges a row once more at the moment it leaves: when its legs became too old meanwhile, the
+/// numbers are taken away, `stale_leg` is added and the verdict follows from it; its time stays.
+/// Returns whether that was so. To be called by whoever let the row wait. Threads: pure.
+bool withdraw_if_stale(SpreadEvent& row, Timestamp now);
+
+/// A market is watched no more. What was told of it stands no longer: each row of `asset` with
+/// `venue` at either end, and the premiums listed. Its opportunities were closed before.
+struct MarketRemoved {
+  /// A premium that is gone; the key of PremiumEvent.
+  struct Premium {
+    Region region{};
+    std::optional<Region> over;
+    Basis basis{};
+
+    friend bool operator==(const Premium&, const Premium&) = default;
+  };
+  Timestamp time{};
+  VenueId venue{};
+  Instrument instrument;  ///< as the venue names it
+  std::string asset;
+  std::vector<Premium> premiums;
+  bool last_of_asset = false;  ///< no market of the asset is left
 };
 
 enum class CloseReason : std::uint8_t { kConverged, kStale, kNotTradable, kShutdown };

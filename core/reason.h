@@ -61,6 +61,7 @@ class Reasons {
   constexpr void add(Reason reason) { bits_ |= bit(reason); }
   constexpr void add(Reasons other) { bits_ |= other.bits_; }
   constexpr bool contains(Reason reason) const { return (bits_ & bit(reason)) != 0; }
+  constexpr bool intersects(Reasons other) const { return (bits_ & other.bits_) != 0; }
   constexpr bool empty() const { return bits_ == 0; }
   constexpr int size() const { return std::popcount(bits_); }
 

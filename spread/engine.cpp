@@ -1,8 +1,27 @@
 #include "spread/engine.h"
 
 #include <algorithm>
+#include <variant>
 
 namespace spreadwatch::spread {
+namespace {
+
+/// When an event was received; nullopt when it does not say.
+std::optional<Timestamp> received_at(const MarketEvent& event) {
+  return std::visit(
+      [](const auto& e) -> std::optional<Timestamp> {
+        if constexpr (requires { e.receive_time; }) {
+          return e.receive_time;
+        } else if constexpr (requires { e.time; }) {
+          return e.time;
+        } else {
+          return std::nullopt;
+        }
+      },
+      event);
+}
+
+}  // namespace
 
 Engine::Engine(const config::Settings& settings, const config::AssetRegistry& registry,
                EventSink& sink, const config::WalletTable& wallets)
@@ -27,11 +46,17 @@ void Engine::start(Timestamp now) {
   refresh_rates(std::nullopt, now);
 }
 
+/// Does what is due before an event that was received at `received`.
+void Engine::begin_event(std::optional<Timestamp> received, Timestamp now) {
+  advance(now);
+  if (!started_) start(now);
+  pairs_.set_cause(received);
+}
+
 void Engine::on(const MarketEvent& event, Timestamp now) {
   if (const auto* book = std::get_if<OrderBook>(&event)) return on_book(*book, now);
   now = std::max(now, last_);
-  advance(now);
-  if (!started_) start(now);
+  begin_event(received_at(event), now);
   std::optional<ConnectionStatus> status;
   if (const auto* s = std::get_if<ConnectionStatus>(&event)) {
     status = *s;
@@ -64,8 +89,7 @@ void Engine::on(const MarketEvent& event, Timestamp now) {
 
 void Engine::on_book(const OrderBook& book, Timestamp now) {
   now = std::max(now, last_);
-  advance(now);
-  if (!started_) start(now);
+  begin_event(book.receive_time.value_or(now), now);
   changed_.clear();
   const std::optional<std::size_t> market = view_.update(book, now, changed_);
   if (!market) return;
@@ -80,6 +104,7 @@ void Engine::on_book(const OrderBook& book, Timestamp now) {
 void Engine::on_wallet(VenueId venue, std::string_view asset, WalletInfo info, Timestamp now) {
   now = std::max(now, last_);
   advance(now);
+  pairs_.set_cause(now);
   wallets_.set_standing(venue, asset, std::move(info));
   wallet_changed(venue, asset, now);
   advance(now);
@@ -190,7 +215,7 @@ void Engine::flush() {
     sink_.on_fx({rates().evaluated(), rate});
   }
   premiums_.flush(sink_);
-  pairs_.flush(sink_);
+  pairs_.flush(sink_, last_);
 }
 
 std::optional<Timestamp> Engine::next_deadline() const {
@@ -211,6 +236,7 @@ std::optional<Timestamp> Engine::next_deadline() const {
 /// comes first: whatever else happens at this moment belongs to the next period.
 void Engine::do_due(Timestamp now) {
   if (flush_at_ && *flush_at_ <= now) flush();
+  pairs_.set_cause(std::nullopt);
   changed_.clear();
   view_.expire(now, changed_);
   for (const std::size_t market : changed_) market_changed(market, now);

@@ -34,6 +34,10 @@ namespace spreadwatch::spread {
 /// when a value other than an age changed; with a period of 0 every change leaves. An event's time
 /// is that of its last change, so it never lies in the next period.
 ///
+/// A leg's age is judged against the moment at which a row is computed, and again when the row
+/// leaves: what became too old in between leaves without numbers, as `stale_leg`. Whoever lets a
+/// row wait after that judges it once more with withdraw_if_stale().
+///
 /// Verdicts: a definite no (crossed, one-sided, quarantined, suspended, closed wallet, muted) is
 /// `not_tradable`; else anything open (no sync, stale, rate, identity or wallet not known) is
 /// `unknown`; else what the numbers say. Ratios, sizes and the optimum exist only for usable,
@@ -102,6 +106,7 @@ class Engine {
   void note_changes(Timestamp now);
   void flush();
   void do_due(Timestamp now);
+  void begin_event(std::optional<Timestamp> received, Timestamp now);
   void start(Timestamp now);
 
   const config::Settings& settings_;

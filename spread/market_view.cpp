@@ -76,7 +76,9 @@ bool MarketView::judge(std::size_t index, Timestamp now) {
     } else if (market.bids.top() >= market.asks.top()) {
       reasons.add(Reason::kCrossed);
     }
-    if (market.late || now >= fresh_until(market)) reasons.add(Reason::kStaleLeg);
+    if (market.time_left < microseconds{0} || now >= fresh_until(market)) {
+      reasons.add(Reason::kStaleLeg);
+    }
   }
   const bool changed = !(reasons == market.unusable);
   market.unusable = reasons;
@@ -118,9 +120,16 @@ std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp n
   market.asks.assign(book.asks);
   market.not_synced = {};
   market.updated = received;
-  // The time of a polled book is that of its last change, not of its sending.
-  const milliseconds limit = polled ? settings_.spread.max_quiet : settings_.spread.max_delay;
-  market.late = book.excess_delay && *book.excess_delay > limit;
+  // What waited to be taken shows the market as it was before the wait.
+  const microseconds waited = std::max(now - received, microseconds{0});
+  const microseconds sent_late = std::max(book.excess_delay.value_or(microseconds{0}), {});
+  market.time_left = settings_.spread.max_delay - waited;
+  if (polled) {
+    // The time of a polled book is that of its last change, not of its sending.
+    market.time_left = std::min(market.time_left, settings_.spread.max_quiet - waited - sent_late);
+  } else {
+    market.time_left -= sent_late;
+  }
   if (!polled) update(ConnectionStatus{book.venue, book.connection, true, received}, now, changed);
   judge(*index, now);
   if (market.usable()) schedule(*index);

@@ -42,7 +42,8 @@ struct Market {
   std::optional<Timestamp> updated;  ///< last update of the book, receive time
   Reasons not_synced{
       Reason::kBookNotSynced};  ///< why the book itself is not believed; empty = synced
-  bool late = false;            ///< the last update came too late
+  /// How much later the last update could still have been taken; below 0 = it came too late.
+  microseconds time_left{0};
 
   bool usable() const { return unusable.empty(); }
   /// REQUIRES: usable.
@@ -53,11 +54,12 @@ struct Market {
 ///
 /// A book is fresh while its connection is alive (a book, a ticker or a ConnectionStatus of it
 /// within the venue's liveness), its own last update is younger than `max_quiet`, and that update
-/// was not more than `max_delay` late (OrderBook::excess_delay). A book polled over REST
-/// (kPolledConnection) is fresh until the venue's liveness has passed since its last poll, and
-/// while its own last change is younger than `max_quiet`. Watched are each venue's FX market and
-/// the markets in the venue's quote of the configured assets and of those added by watch().
-/// Threads: one at a time; time is passed in.
+/// was not more than `max_delay` late when it was taken: on its way (OrderBook::excess_delay) and
+/// in queues since it was received, together. A book polled over REST (kPolledConnection) is fresh
+/// until the venue's liveness has passed since its last poll, and while its own last change is
+/// younger than `max_quiet`; in queues it may have been for `max_delay` as well. Watched are each
+/// venue's FX market and the markets in the venue's quote of the configured assets and of those
+/// added by watch(). Threads: one at a time; time is passed in.
 class MarketView {
  public:
   MarketView(const config::Settings& settings, const config::AssetRegistry& registry);
@@ -82,6 +84,8 @@ class MarketView {
   /// The reference stays valid as long as the view.
   const Market& market(std::size_t index) const { return markets_[index]; }
   std::size_t size() const { return markets_.size(); }
+  /// The first moment at which a usable market is stale when nothing more is heard of it.
+  Timestamp fresh_until(std::size_t index) const { return fresh_until(markets_[index]); }
   /// The venue's FX market; nullopt while none was seen.
   std::optional<std::size_t> fx_market(VenueId venue) const { return fx_[index_of(venue)]; }
 

@@ -1,44 +1,12 @@
 #include "spread/pair_table.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <tuple>
 
+#include "core/verdict.h"
 #include "spread/premium.h"
 
 namespace spreadwatch::spread {
-namespace {
-
-constexpr Reasons set_of(std::initializer_list<Reason> list) {
-  Reasons set;
-  for (const Reason reason : list) set.add(reason);
-  return set;
-}
-
-/// Reasons that answer with no, whatever else is not known.
-constexpr Reasons kDefiniteNo =
-    set_of({Reason::kCrossed, Reason::kOneSided, Reason::kPriceRatioQuarantine,
-            Reason::kMarketSuspended, Reason::kWalletClosed, Reason::kMuted});
-/// Reasons that leave the question open.
-constexpr Reasons kOpenQuestion = set_of(
-    {Reason::kBookNotSynced, Reason::kStaleLeg, Reason::kFxUnavailable, Reason::kFxQuorum,
-     Reason::kFxDisagree, Reason::kFxStale, Reason::kIdentityUnproven, Reason::kWalletUnknown});
-
-bool intersect(Reasons a, Reasons b) {
-  bool any = false;
-  a.for_each([&](Reason r) { any = any || b.contains(r); });
-  return any;
-}
-
-Verdict verdict_of(Reasons reasons) {
-  if (reasons.empty()) return Verdict::kTradable;
-  if (intersect(reasons, kDefiniteNo)) return Verdict::kNotTradable;
-  if (intersect(reasons, kOpenQuestion)) return Verdict::kUnknown;
-  return Verdict::kNotTradable;
-}
-
-}  // namespace
-
 PairTable::PairTable(const config::Settings& settings, const MarketView& view,
                      const Conversion& conversion, Opportunity::Emit emit)
     : settings_(settings), view_(view), conversion_(conversion), emit_(std::move(emit)) {
@@ -241,6 +209,7 @@ PairInput PairTable::input_of(const Pair& pair, const Row& row) const {
 void PairTable::compute_row(Row& row, const Pair& pair, Reasons reasons, bool numbers,
                             Timestamp now) {
   row.time = now;
+  row.received = cause_;
   row.numbers = numbers;
   row.net = numbers;
   row.optimal.reset();
@@ -345,7 +314,7 @@ void PairTable::fill(const Row& row, std::span<const double> sizes, Timestamp no
   out.sell_price_usdt = pair.sell_price;
   out.buy_age = age_of(buy.updated, now);
   out.sell_age = age_of(sell.updated, now);
-  out.received = std::max(buy.updated, sell.updated);
+  out.received = row.received;
   out.fx_venue_fallback = pair.fallback;
   out.optimal = row.optimal;
   out.break_even_quantity.reset();
@@ -371,9 +340,21 @@ void PairTable::fill(const Row& row, std::span<const double> sizes, Timestamp no
   }
 }
 
-void PairTable::emit_row(Row& row, EventSink& sink) {
+/// The first moment at which a row that leaves at `leaves` is too old: when either leg falls
+/// silent, or has been on its way for longer than a book may be.
+std::optional<Timestamp> PairTable::fresh_until(const Pair& pair, Timestamp leaves) const {
+  const Market& buy = view_.market(pair.buy);
+  const Market& sell = view_.market(pair.sell);
+  if (!buy.usable() || !sell.usable()) return std::nullopt;
+  const Timestamp silent = std::min(view_.fresh_until(pair.buy), view_.fresh_until(pair.sell));
+  return std::min(silent, leaves + std::min(buy.time_left, sell.time_left) + microseconds{1});
+}
+
+void PairTable::emit_row(Row& row, EventSink& sink, Timestamp now) {
   row.dirty = false;
   fill(row, settings_.spread.sizes_usdt, row.time, scratch_);
+  scratch_.fresh_until = fresh_until(pairs_[row.pair], now);
+  withdraw_if_stale(scratch_, now);
   if (!row.said || !scratch_.same_value(row.emitted)) {
     row.said = true;
     std::swap(scratch_, row.emitted);
@@ -382,9 +363,9 @@ void PairTable::emit_row(Row& row, EventSink& sink) {
   row.opportunity.flush(emit_);
 }
 
-void PairTable::flush(EventSink& sink) {
+void PairTable::flush(EventSink& sink, Timestamp now) {
   std::ranges::sort(dirty_);
-  for (const std::size_t index : dirty_) emit_row(rows_[index], sink);
+  for (const std::size_t index : dirty_) emit_row(rows_[index], sink, now);
   dirty_.clear();
 }
 
@@ -441,6 +422,8 @@ std::optional<SpreadEvent> PairTable::evaluate(std::size_t buy_market, VenueId s
       if (row.mode != mode) continue;
       SpreadEvent event;
       fill(row, sizes_usdt, now, event);
+      event.fresh_until = fresh_until(pairs_[pair], now);
+      withdraw_if_stale(event, now);
       return event;
     }
   }

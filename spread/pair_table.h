@@ -59,6 +59,8 @@ class PairTable {
   /// Makes the pairs of a new market with every other one of its asset. `take` is asked for each
   /// row.
   void join(std::size_t market, std::span<const std::size_t> others, const TakeRestored& take);
+  /// When the event was received that causes what is computed from now on; nullopt = time alone.
+  void set_cause(std::optional<Timestamp> received) { cause_ = received; }
   void market_changed(std::size_t market, Timestamp now);
   void rates_changed(const Conversion::Changed& changed, Timestamp now);
   /// `market` is the one that the wallet feeds; nullopt when there is none yet.
@@ -67,7 +69,8 @@ class PairTable {
 
   /// Something waits for the end of the period.
   bool dirty() const { return !dirty_.empty(); }
-  void flush(EventSink& sink);
+  /// Rows leave at `now`: what became too old since it was computed leaves as that.
+  void flush(EventSink& sink, Timestamp now);
   /// Does the holds that end by `now`.
   void expire(Timestamp now);
   std::optional<Timestamp> next_expiry() const;
@@ -95,6 +98,7 @@ class PairTable {
     std::size_t pair = 0;
     Mode mode{};
     Timestamp time{};
+    std::optional<Timestamp> received;  // of the event that caused it
     Verdict verdict = Verdict::kUnknown;
     Reasons reasons;
     bool counted = false;
@@ -129,7 +133,8 @@ class PairTable {
   PairInput input_of(const Pair& pair, const Row& row) const;
   PairState state_of(const Row& row, Timestamp now) const;
   void schedule_hold(std::size_t row);
-  void emit_row(Row& row, EventSink& sink);
+  void emit_row(Row& row, EventSink& sink, Timestamp now);
+  std::optional<Timestamp> fresh_until(const Pair& pair, Timestamp leaves) const;
   void fill(const Row& row, std::span<const double> sizes, Timestamp now, SpreadEvent& out) const;
   const WalletInfo* wallet(VenueId venue, const std::string& asset) const;
 
@@ -148,6 +153,7 @@ class PairTable {
   std::priority_queue<Hold, std::vector<Hold>, std::greater<>> holds_;
   std::vector<std::size_t> dirty_;
   Counts counts_;
+  std::optional<Timestamp> cause_;
   SpreadEvent scratch_;
 };
 
