@@ -146,8 +146,13 @@ void Engine::join(std::size_t market) {
   if (m.fx) return pairs_.join(market, {}, {});
   const auto [found, fresh] = asset_index_.try_emplace(m.asset, assets_.size());
   if (fresh) {
-    assets_.emplace_back();
-    assets_.back().name = m.asset;
+    if (free_assets_.empty()) {
+      assets_.emplace_back();
+    } else {
+      found->second = free_assets_.back();
+      free_assets_.pop_back();
+    }
+    assets_[found->second].name = m.asset;
   }
   Asset& asset = assets_[found->second];
   market_asset_[market] = found->second;
@@ -170,13 +175,80 @@ void Engine::market_changed(std::size_t market, Timestamp now) {
   note_changes(now);
 }
 
-void Engine::compute_premiums(std::size_t asset, Timestamp now) {
+std::vector<MarketRemoved::Premium> Engine::compute_premiums(std::size_t asset, Timestamp now) {
   std::array<const Market*, kVenueCount> markets{};
   std::size_t count = 0;
   for (const std::size_t market : assets_[asset].markets) {
     markets[count++] = &view_.market(market);
   }
-  premiums_.compute(asset, assets_[asset].name, {markets.data(), count}, rates(), now);
+  return premiums_.compute(asset, assets_[asset].name, {markets.data(), count}, rates(), now);
+}
+
+std::size_t Engine::unwatch(std::string_view asset, Timestamp now) {
+  now = std::max(now, last_);
+  begin_event(std::nullopt, now);
+  const std::vector<std::size_t> gone = view_.unwatch(asset);
+  for (const std::size_t market : gone) remove(market, now);
+  // Left open by the run before, and neither of its books came back yet.
+  std::erase_if(restored_, [&](const auto& entry) {
+    if (std::get<0>(entry.first) != asset) return false;
+    close_restored(entry.second.last, CloseReason::kNotTradable, {}, now);
+    return true;
+  });
+  advance(now);
+  return gone.size();
+}
+
+std::size_t Engine::unwatch(VenueId venue, const Instrument& instrument, Timestamp now) {
+  now = std::max(now, last_);
+  begin_event(std::nullopt, now);
+  const std::optional<std::size_t> gone = view_.unwatch(venue, instrument);
+  if (gone) remove(*gone, now);
+  advance(now);
+  return gone ? 1 : 0;
+}
+
+/// Takes a market out of everything, in the reverse of the order of join(), and tells it.
+void Engine::remove(std::size_t market, Timestamp now) {
+  const Market& m = view_.market(market);
+  MarketRemoved event{.time = now, .venue = m.venue, .instrument = m.instrument, .asset = m.asset};
+  if (market < market_asset_.size() && market_asset_[market]) {
+    const std::size_t index = *market_asset_[market];
+    Asset& asset = assets_[index];
+    pairs_.leave(market, now);
+    std::erase(asset.markets, market);
+    market_asset_[market].reset();
+    event.premiums = compute_premiums(index, now);
+    event.last_of_asset = asset.markets.empty();
+    std::erase_if(restored_, [&](const auto& entry) {
+      const auto& [name, buy, sell, mode] = entry.first;
+      if (name != m.asset || (buy != m.venue && sell != m.venue)) return false;
+      close_restored(entry.second.last, CloseReason::kNotTradable, {}, now);
+      return true;
+    });
+    if (event.last_of_asset) {
+      asset_index_.erase(asset.name);
+      asset = {};
+      free_assets_.push_back(index);
+    }
+  }
+  view_.remove(market);
+  sink_.on_removed(event);
+  note_changes(now);
+}
+
+/// Ends an opportunity that has no row.
+void Engine::close_restored(const OpportunityEvent& last, CloseReason reason, Reasons reasons,
+                            Timestamp now) {
+  OpportunityEvent close = last;
+  close.kind = OpportunityEvent::Kind::kClose;
+  close.time = now;
+  close.net_profit_usdt.reset();
+  close.net_ratio.reset();
+  close.quantity.reset();
+  close.reason = reason;
+  close.reasons = reasons;
+  sink_.on_opportunity(close);
 }
 
 /// Rates are judged again, since the FX book of `own` or a bank said something or time has passed;
@@ -189,7 +261,9 @@ void Engine::refresh_rates(std::optional<VenueId> own, Timestamp now) {
   pairs_.rates_changed(changed, now);
   if (changed.krw || changed.usd ||
       changed.rates[static_cast<std::size_t>(CurrencyPair::kUsdKrw)]) {
-    for (std::size_t i = 0; i < assets_.size(); ++i) compute_premiums(i, now);
+    for (std::size_t i = 0; i < assets_.size(); ++i) {
+      if (!assets_[i].markets.empty()) compute_premiums(i, now);
+    }
   }
   premiums_.compute_usdt(rates(), now);
   note_changes(now);
@@ -253,15 +327,7 @@ void Engine::do_due(Timestamp now) {
       continue;
     }
     // Neither of its books ever came.
-    OpportunityEvent close = it->second.last;
-    close.kind = OpportunityEvent::Kind::kClose;
-    close.time = now;
-    close.net_profit_usdt.reset();
-    close.net_ratio.reset();
-    close.quantity.reset();
-    close.reason = CloseReason::kStale;
-    close.reasons = Reason::kStaleLeg;
-    sink_.on_opportunity(close);
+    close_restored(it->second.last, CloseReason::kStale, Reason::kStaleLeg, now);
     it = restored_.erase(it);
   }
 }
@@ -284,6 +350,12 @@ void Engine::suspend(Timestamp now) {
 void Engine::finish(Timestamp now) {
   suspend(now);
   pairs_.shut_down(last_);
+}
+
+Engine::Places Engine::places() const {
+  return {.markets = view_.size(),
+          .rows = pairs_.row_places(),
+          .timers = view_.timers() + pairs_.timers()};
 }
 
 std::size_t Engine::open_opportunities() const {

@@ -58,8 +58,16 @@ class Engine {
   /// What stands about moving an asset (canonical name) in and out of a venue while the venue
   /// itself has said nothing, for mode transfer. What it says comes as a WalletStatus.
   void on_wallet(VenueId venue, std::string_view asset, WalletInfo info, Timestamp now);
-  /// Watches an asset that the configuration does not name.
+  /// Watches an asset that the configuration does not name, or one market; also again. It begins
+  /// with the next book.
   void watch(std::string_view asset) { view_.watch(asset); }
+  void watch(VenueId venue, const Instrument& instrument) { view_.watch(venue, instrument); }
+  /// The inverse: markets that are watched no more take their rows, premiums and opportunities with
+  /// them, the open ones closed as `not_tradable`; then EventSink::on_removed() is told. What the
+  /// period held back of them is not said any more. Returns how many markets went. An FX market
+  /// stays.
+  std::size_t unwatch(std::string_view asset, Timestamp now);
+  std::size_t unwatch(VenueId venue, const Instrument& instrument, Timestamp now);
   /// Takes up an opportunity that was open when the run before ended without closing it: `last` is
   /// its last event. It goes on once its pair is good again, or closes as `stale` if that has not
   /// happened max_quiet after `now`; without `goes_on` it closes with the next advance(), since
@@ -81,6 +89,14 @@ class Engine {
   /// How many pair rows have each verdict and each reason now.
   using Counts = PairTable::Counts;
   const Counts& counts() const { return pairs_.counts(); }
+  /// What is kept for rows and timers, in use or free: bounded by the most that was ever watched at
+  /// once, and by the holds that run.
+  struct Places {
+    std::size_t markets = 0;
+    std::size_t rows = 0;
+    std::size_t timers = 0;
+  };
+  Places places() const;
   /// The latest event of each pair row, in the order of asset, then buying and selling venue, then
   /// mode.
   void for_each_row(const std::function<void(const SpreadEvent&)>& visit) const;
@@ -101,7 +117,10 @@ class Engine {
   void join(std::size_t market);
   std::optional<PairTable::Restored> take_restored(const PairTable::Key& key);
   void market_changed(std::size_t market, Timestamp now);
-  void compute_premiums(std::size_t asset, Timestamp now);
+  std::vector<MarketRemoved::Premium> compute_premiums(std::size_t asset, Timestamp now);
+  void remove(std::size_t market, Timestamp now);
+  void close_restored(const OpportunityEvent& last, CloseReason reason, Reasons reasons,
+                      Timestamp now);
   void refresh_rates(std::optional<VenueId> own, Timestamp now);
   void note_changes(Timestamp now);
   void flush();
@@ -118,6 +137,7 @@ class Engine {
   PremiumTable premiums_;
   WalletTable wallets_;
   std::vector<Asset> assets_;
+  std::vector<std::size_t> free_assets_;  // places of assets that are gone
   std::map<std::string, std::size_t, std::less<>> asset_index_;
   std::vector<std::optional<std::size_t>> market_asset_;  // by market; none for an FX market
   std::map<RowKey, PairTable::Restored> restored_;  // opportunities whose row does not exist yet

@@ -1,15 +1,100 @@
 #include "spread/market_view.h"
 
 #include <algorithm>
+#include <cassert>
+#include <functional>
+#include <tuple>
+#include <utility>
 
 namespace spreadwatch::spread {
 
 MarketView::MarketView(const config::Settings& settings, const config::AssetRegistry& registry)
-    : settings_(settings), registry_(registry) {
+    : settings_(settings),
+      registry_(registry),
+      assets_(settings.assets.begin(), settings.assets.end()) {
   for (const config::VenueSettings& venue : settings.venues) venues_[index_of(venue.id)] = &venue;
 }
 
-void MarketView::watch(std::string_view asset) { extra_assets_.emplace_back(asset); }
+MarketView::Named MarketView::name_of(VenueId venue, const Instrument& instrument) const {
+  const auto asset = registry_.asset_of(venue, instrument.base);
+  return {asset ? std::string{*asset} : instrument.base, asset.has_value()};
+}
+
+bool MarketView::asset_watched(std::string_view asset) const {
+  return settings_.all_assets ? !unwatched_.contains(asset) : assets_.contains(asset);
+}
+
+bool MarketView::wanted(VenueId venue, const Instrument& instrument,
+                        const std::string& asset) const {
+  if (const auto of_asset = exceptions_.find(asset); of_asset != exceptions_.end()) {
+    if (const auto found = of_asset->second.find({venue, instrument});
+        found != of_asset->second.end()) {
+      return found->second;
+    }
+  }
+  return asset_watched(asset);
+}
+
+void MarketView::set_exception(VenueId venue, const Instrument& instrument, bool watched) {
+  const std::string asset = name_of(venue, instrument).asset;
+  if (watched != asset_watched(asset)) {
+    exceptions_[asset][{venue, instrument}] = watched;
+  } else if (const auto found = exceptions_.find(asset); found != exceptions_.end()) {
+    found->second.erase({venue, instrument});
+    if (found->second.empty()) exceptions_.erase(found);
+  }
+}
+
+void MarketView::watch(std::string_view asset) {
+  assets_.emplace(asset);
+  unwatched_.erase(std::string{asset});
+  exceptions_.erase(std::string{asset});
+}
+
+void MarketView::watch(VenueId venue, const Instrument& instrument) {
+  set_exception(venue, instrument, true);
+}
+
+std::vector<std::size_t> MarketView::unwatch(std::string_view asset) {
+  assets_.erase(std::string{asset});
+  if (settings_.all_assets) unwatched_.emplace(asset);
+  exceptions_.erase(std::string{asset});
+  std::vector<std::size_t> gone;
+  for (const auto& known : index_) {
+    for (const auto& [instrument, index] : known) {
+      if (!markets_[index].fx && markets_[index].asset == asset) gone.push_back(index);
+    }
+  }
+  // The order in which a hash map holds them must not show.
+  std::ranges::sort(gone, [this](std::size_t a, std::size_t b) {
+    const Market& x = markets_[a];
+    const Market& y = markets_[b];
+    return std::tie(x.venue, x.instrument.base, x.instrument.quote) <
+           std::tie(y.venue, y.instrument.base, y.instrument.quote);
+  });
+  return gone;
+}
+
+std::optional<std::size_t> MarketView::unwatch(VenueId venue, const Instrument& instrument) {
+  const auto& known = index_[index_of(venue)];
+  const auto found = known.find(instrument);
+  if (found != known.end() && markets_[found->second].fx) return std::nullopt;
+  set_exception(venue, instrument, false);
+  if (found == known.end()) return std::nullopt;
+  return found->second;
+}
+
+void MarketView::remove(std::size_t index) {
+  const Market& market = markets_[index];
+  assert(!market.fx);
+  index_[index_of(market.venue)].erase(market.instrument);
+  markets_[index] = {};
+  // Its entry must not stand for the next market in this place, which may be due earlier.
+  std::erase_if(due_, [index](const Due& due) { return due.second == index; });
+  std::ranges::make_heap(due_, std::greater<>{});
+  scheduled_[index] = false;
+  free_.push_back(index);
+}
 
 std::optional<std::size_t> MarketView::find(VenueId venue, const Instrument& instrument) {
   auto& known = index_[index_of(venue)];
@@ -29,22 +114,24 @@ std::optional<std::size_t> MarketView::find(VenueId venue, const Instrument& ins
     market.asset = "USDT";
   } else {
     if (instrument.quote != settings->quote) return std::nullopt;
-    const auto asset = registry_.asset_of(venue, instrument.base);
-    market.asset = asset ? std::string{*asset} : instrument.base;
-    market.proven = asset.has_value();
-    const bool wanted =
-        settings_.all_assets ||
-        std::ranges::find(settings_.assets, market.asset) != settings_.assets.end() ||
-        std::ranges::find(extra_assets_, market.asset) != extra_assets_.end();
-    if (!wanted) return std::nullopt;
+    Named named = name_of(venue, instrument);
+    market.asset = std::move(named.asset);
+    market.proven = named.proven;
+    if (!wanted(venue, instrument, market.asset)) return std::nullopt;
     // An unproven ticker that is spelled like an asset the venue lists under another ticker would
     // stand in that asset's place; it is certainly another coin.
     if (!market.proven && registry_.ticker_of(venue, market.asset)) return std::nullopt;
   }
-  const std::size_t index = markets_.size();
+  std::size_t index = markets_.size();
+  if (free_.empty()) {
+    markets_.emplace_back();
+    scheduled_.push_back(false);
+  } else {
+    index = free_.back();
+    free_.pop_back();
+  }
   if (market.fx) fx_[index_of(venue)] = index;
-  markets_.push_back(std::move(market));
-  scheduled_.push_back(false);
+  markets_[index] = std::move(market);
   known.emplace(instrument, index);
   return index;
 }
@@ -88,7 +175,8 @@ bool MarketView::judge(std::size_t index, Timestamp now) {
 void MarketView::schedule(std::size_t index) {
   if (scheduled_[index]) return;
   scheduled_[index] = true;
-  due_.emplace(fresh_until(markets_[index]), index);
+  due_.emplace_back(fresh_until(markets_[index]), index);
+  std::ranges::push_heap(due_, std::greater<>{});
 }
 
 std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp now,
@@ -149,6 +237,7 @@ void MarketView::update(const ConnectionStatus& status, Timestamp now,
   }
   // As long as the connection was alive and stays so, no book of it changes its state.
   if (status.alive && now < before) return;
+  // A free place never was updated: nothing of it changes.
   for (std::size_t i = 0; i < markets_.size(); ++i) {
     const Market& market = markets_[i];
     if (market.venue != status.venue || market.connection != status.connection) continue;
@@ -166,9 +255,10 @@ std::optional<std::size_t> MarketView::update(const MarketStatus& status) {
 }
 
 void MarketView::expire(Timestamp now, std::vector<std::size_t>& changed) {
-  while (!due_.empty() && due_.top().first <= now) {
-    const std::size_t index = due_.top().second;
-    due_.pop();
+  while (!due_.empty() && due_.front().first <= now) {
+    const std::size_t index = due_.front().second;
+    std::ranges::pop_heap(due_, std::greater<>{});
+    due_.pop_back();
     scheduled_[index] = false;
     if (judge(index, now)) changed.push_back(index);
     if (markets_[index].usable()) schedule(index);
@@ -177,7 +267,7 @@ void MarketView::expire(Timestamp now, std::vector<std::size_t>& changed) {
 
 std::optional<Timestamp> MarketView::next_expiry() const {
   if (due_.empty()) return std::nullopt;
-  return due_.top().first;
+  return due_.front().first;
 }
 
 }  // namespace spreadwatch::spread

@@ -5,7 +5,7 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <queue>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -58,14 +58,24 @@ struct Market {
 /// in queues since it was received, together. A book polled over REST (kPolledConnection) is fresh
 /// until the venue's liveness has passed since its last poll, and while its own last change is
 /// younger than `max_quiet`; in queues it may have been for `max_delay` as well. Watched are each
-/// venue's FX market and the markets in the venue's quote of the configured assets and of those
-/// added by watch(). Threads: one at a time; time is passed in.
+/// venue's FX market and the markets in the venue's quote of the configured assets, as changed
+/// by watch() and unwatch(). Threads: one at a time; time is passed in.
 class MarketView {
  public:
   MarketView(const config::Settings& settings, const config::AssetRegistry& registry);
 
-  /// Watches an asset that the configuration does not name.
+  /// Watches an asset that the configuration does not name, at every venue.
   void watch(std::string_view asset);
+  /// Watches one market, whatever is said of its asset.
+  void watch(VenueId venue, const Instrument& instrument);
+  /// The inverse of watch(), also for what the configuration names: no market of it is made any
+  /// more. Those that exist stay until remove(); returns them, by venue.
+  std::vector<std::size_t> unwatch(std::string_view asset);
+  /// The same for one market; nullopt when it does not exist. An FX market stays watched.
+  std::optional<std::size_t> unwatch(VenueId venue, const Instrument& instrument);
+  /// Forgets a market that is watched no more; its index goes to the next one that is made.
+  /// REQUIRES: not an FX market.
+  void remove(std::size_t index);
 
   /// The market of a book, made when it is the first; nullopt when nobody watches it.
   std::optional<std::size_t> find(VenueId venue, const Instrument& instrument);
@@ -81,9 +91,11 @@ class MarketView {
   void expire(Timestamp now, std::vector<std::size_t>& changed);
   std::optional<Timestamp> next_expiry() const;
 
-  /// The reference stays valid as long as the view.
+  /// The reference stays valid as long as the view, and shows an empty market after remove().
   const Market& market(std::size_t index) const { return markets_[index]; }
+  /// Places for markets, in use or free.
   std::size_t size() const { return markets_.size(); }
+  std::size_t timers() const { return due_.size(); }
   /// The first moment at which a usable market is stale when nothing more is heard of it.
   Timestamp fresh_until(std::size_t index) const { return fresh_until(markets_[index]); }
   /// The venue's FX market; nullopt while none was seen.
@@ -92,16 +104,29 @@ class MarketView {
  private:
   Timestamp alive_until(VenueId venue, std::uint32_t connection) const;
   Timestamp fresh_until(const Market& market) const;
+  struct Named {
+    std::string asset;  // canonical; the venue's own ticker when its identity is unproven
+    bool proven = false;
+  };
+  Named name_of(VenueId venue, const Instrument& instrument) const;
+  bool asset_watched(std::string_view asset) const;
+  bool wanted(VenueId venue, const Instrument& instrument, const std::string& asset) const;
+  void set_exception(VenueId venue, const Instrument& instrument, bool watched);
   /// True when `unusable` changed.
   bool judge(std::size_t index, Timestamp now);
   void schedule(std::size_t index);
 
   const config::Settings& settings_;
   const config::AssetRegistry& registry_;
-  std::vector<std::string> extra_assets_;
+  using Key = std::pair<VenueId, Instrument>;
+  std::set<std::string, std::less<>> assets_;     // watched
+  std::set<std::string, std::less<>> unwatched_;  // of all, when all are
+  // Markets for which the opposite is asked of what is asked of their asset.
+  std::map<std::string, std::map<Key, bool>, std::less<>> exceptions_;
   std::array<const config::VenueSettings*, kVenueCount> venues_{};
-  std::deque<Market> markets_;   // addresses stay: curves are pointed at
-  std::vector<bool> scheduled_;  // by market: stands in due_
+  std::deque<Market> markets_;     // addresses stay: curves are pointed at
+  std::vector<std::size_t> free_;  // places of markets that are gone
+  std::vector<bool> scheduled_;    // by market: stands in due_
   std::array<std::unordered_map<Instrument, std::size_t>, kVenueCount> index_;
   std::array<std::optional<std::size_t>, kVenueCount> fx_;
   // When a connection last said something, as long as it is there.
@@ -109,7 +134,7 @@ class MarketView {
   using Due = std::pair<Timestamp, std::size_t>;
   // A market has at most one entry, which may be too early: then it is put in again when it comes
   // up.
-  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  std::vector<Due> due_;  // a heap, the earliest first
 };
 
 }  // namespace spreadwatch::spread

@@ -165,6 +165,17 @@ void Opportunity::flush(const Emit& emit) {
   emit(*open_);
 }
 
+void Opportunity::remove(const PairState& row, Timestamp now, const Emit& emit) {
+  deadline_.reset();
+  if (!open_) return;
+  open_->net_profit_usdt.reset();
+  open_->net_ratio.reset();
+  open_->quantity.reset();
+  open_->buy_age = row.buy_age;
+  open_->sell_age = row.sell_age;
+  end(CloseReason::kNotTradable, row.reasons, now, emit);
+}
+
 void Opportunity::shut_down(Timestamp now, const Emit& emit) {
   if (open_) end(CloseReason::kShutdown, {}, now, emit);
 }

@@ -45,6 +45,8 @@ class Opportunity {
   void expire(const PairState& row, Timestamp now, const Emit& emit);
   /// Says what changed since the last event, if anything did.
   void flush(const Emit& emit);
+  /// Its pair is watched no more: ends it as `not_tradable` when it is open.
+  void remove(const PairState& row, Timestamp now, const Emit& emit);
   /// Ends it as `shutdown` when it is open.
   void shut_down(Timestamp now, const Emit& emit);
 

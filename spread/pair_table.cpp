@@ -43,24 +43,56 @@ void PairTable::join(std::size_t market, std::span<const std::size_t> others,
 }
 
 void PairTable::add(std::size_t buy, std::size_t sell, const TakeRestored& take) {
-  const std::size_t index = pairs_.size();
-  Pair& pair = pairs_.emplace_back();
+  std::size_t index = pairs_.size();
+  if (free_pairs_.empty()) {
+    pairs_.emplace_back().rows = rows_.size();
+    rows_.resize(rows_.size() + settings_.spread.modes.size());
+  } else {
+    index = free_pairs_.back();
+    free_pairs_.pop_back();
+    pairs_[index] = {.rows = pairs_[index].rows};
+  }
+  Pair& pair = pairs_[index];
   pair.buy = buy;
   pair.sell = sell;
-  pair.rows = rows_.size();
   market_pairs_[buy].push_back(index);
   market_pairs_[sell].push_back(index);
   const Market& bought = view_.market(buy);
+  std::size_t row_index = pair.rows;
   for (const Mode mode : settings_.spread.modes) {
-    const std::size_t row_index = rows_.size();
-    Row& row = rows_.emplace_back();
+    Row& row = rows_[row_index];
     row.pair = index;
     row.mode = mode;
     const auto restored = take({bought.asset, bought.venue, view_.market(sell).venue, mode});
-    if (!restored) continue;
-    row.opportunity.restore(restored->last, restored->wait_until);
-    schedule_hold(row_index);
+    if (restored) {
+      row.opportunity.restore(restored->last, restored->wait_until);
+      schedule_hold(row_index);
+    }
+    ++row_index;
   }
+}
+
+void PairTable::leave(std::size_t market, Timestamp now) {
+  const std::vector<std::size_t> gone = std::move(market_pairs_[market]);
+  market_pairs_[market].clear();
+  converted_[market] = {};
+  std::vector<bool> row_gone(rows_.size());
+  for (const std::size_t index : gone) {
+    Pair& pair = pairs_[index];
+    std::erase(market_pairs_[pair.buy == market ? pair.sell : pair.buy], index);
+    for (std::size_t i = 0; i < settings_.spread.modes.size(); ++i) {
+      Row& row = rows_[pair.rows + i];
+      row.opportunity.remove(state_of(row, now), now, emit_);
+      uncount(row);
+      row = {};
+      row_gone[pair.rows + i] = true;
+    }
+    pair.used = false;
+    free_pairs_.push_back(index);
+  }
+  std::erase_if(dirty_, [&](std::size_t row) { return row_gone[row]; });
+  std::erase_if(holds_, [&](const Hold& hold) { return row_gone[hold.second]; });
+  std::ranges::make_heap(holds_, std::greater<>{});
 }
 
 void PairTable::market_changed(std::size_t market, Timestamp now) {
@@ -75,6 +107,7 @@ void PairTable::rates_changed(const Conversion::Changed& changed, Timestamp now)
     if (touched(view_.market(i))) convert(i);
   }
   for (std::size_t i = 0; i < pairs_.size(); ++i) {
+    if (!pairs_[i].used) continue;
     const Market& buy = view_.market(pairs_[i].buy);
     const Market& sell = view_.market(pairs_[i].sell);
     const bool common = buy.instrument.quote == sell.instrument.quote;
@@ -256,15 +289,18 @@ void PairTable::compute_row(Row& row, const Pair& pair, Reasons reasons, bool nu
 
 void PairTable::count(Row& row, Verdict verdict, Reasons reasons) {
   if (row.counted && verdict == row.verdict && reasons == row.reasons) return;
-  if (row.counted) {
-    --counts_.by_verdict[static_cast<std::size_t>(row.verdict)];
-    row.reasons.for_each([this](Reason r) { --counts_.by_reason[static_cast<std::size_t>(r)]; });
-  }
+  uncount(row);
   row.counted = true;
   row.verdict = verdict;
   row.reasons = reasons;
   ++counts_.by_verdict[static_cast<std::size_t>(verdict)];
   reasons.for_each([this](Reason r) { ++counts_.by_reason[static_cast<std::size_t>(r)]; });
+}
+
+void PairTable::uncount(const Row& row) {
+  if (!row.counted) return;
+  --counts_.by_verdict[static_cast<std::size_t>(row.verdict)];
+  row.reasons.for_each([this](Reason r) { --counts_.by_reason[static_cast<std::size_t>(r)]; });
 }
 
 PairState PairTable::state_of(const Row& row, Timestamp now) const {
@@ -289,7 +325,9 @@ void PairTable::schedule_hold(std::size_t index) {
   const std::optional<Timestamp> deadline = row.opportunity.deadline();
   if (deadline == row.hold) return;
   row.hold = deadline;
-  if (deadline) holds_.emplace(*deadline, index);
+  if (!deadline) return;
+  holds_.emplace_back(*deadline, index);
+  std::ranges::push_heap(holds_, std::greater<>{});
 }
 
 /// A row as the outside sees it. The ladder and the break-even size are only computed here: they
@@ -370,13 +408,14 @@ void PairTable::flush(EventSink& sink, Timestamp now) {
 }
 
 std::optional<Timestamp> PairTable::next_expiry() const {
-  return holds_.empty() ? std::nullopt : std::optional{holds_.top().first};
+  return holds_.empty() ? std::nullopt : std::optional{holds_.front().first};
 }
 
 void PairTable::expire(Timestamp now) {
-  while (!holds_.empty() && holds_.top().first <= now) {
-    const auto [deadline, index] = holds_.top();
-    holds_.pop();
+  while (!holds_.empty() && holds_.front().first <= now) {
+    const auto [deadline, index] = holds_.front();
+    std::ranges::pop_heap(holds_, std::greater<>{});
+    holds_.pop_back();
     Row& row = rows_[index];
     if (row.hold != deadline) continue;
     row.hold.reset();

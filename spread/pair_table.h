@@ -5,7 +5,6 @@
 #include <functional>
 #include <map>
 #include <optional>
-#include <queue>
 #include <span>
 #include <string>
 #include <string_view>
@@ -59,6 +58,9 @@ class PairTable {
   /// Makes the pairs of a new market with every other one of its asset. `take` is asked for each
   /// row.
   void join(std::size_t market, std::span<const std::size_t> others, const TakeRestored& take);
+  /// Takes the market's pairs away, before the view removes it: their open opportunities end as
+  /// `not_tradable`, and nothing of them is said any more.
+  void leave(std::size_t market, Timestamp now);
   /// When the event was received that causes what is computed from now on; nullopt = time alone.
   void set_cause(std::optional<Timestamp> received) { cause_ = received; }
   void market_changed(std::size_t market, Timestamp now);
@@ -78,6 +80,9 @@ class PairTable {
   void shut_down(Timestamp now);
 
   std::size_t open_opportunities() const;
+  /// Places for rows, in use or free; holds that wait.
+  std::size_t row_places() const { return rows_.size(); }
+  std::size_t timers() const { return holds_.size(); }
   const Counts& counts() const { return counts_; }
   /// The latest event of each row of the pairs between these markets, by buying venue, selling
   /// venue and mode.
@@ -117,6 +122,7 @@ class PairTable {
     std::size_t buy = 0;  // market
     std::size_t sell = 0;
     std::size_t rows = 0;  // first of one row a mode
+    bool used = true;      // else a free place
     bool fallback = false;
     double gross_ratio = 0;
     double net_ratio = 0;
@@ -130,6 +136,7 @@ class PairTable {
   void compute_pair(std::size_t index, Timestamp now);
   void compute_row(Row& row, const Pair& pair, Reasons reasons, bool numbers, Timestamp now);
   void count(Row& row, Verdict verdict, Reasons reasons);
+  void uncount(const Row& row);
   PairInput input_of(const Pair& pair, const Row& row) const;
   PairState state_of(const Row& row, Timestamp now) const;
   void schedule_hold(std::size_t row);
@@ -146,11 +153,12 @@ class PairTable {
   std::vector<std::vector<std::size_t>> market_pairs_;  // by market
   std::vector<Converted> converted_;                    // by market
   std::vector<Pair> pairs_;
+  std::vector<std::size_t> free_pairs_;  // places of pairs that are gone, each with its rows
   std::vector<Row> rows_;
   std::map<std::pair<VenueId, std::string>, WalletInfo> wallets_;
   // Ends of holds, by row. An entry that is not the row's latest is passed over.
   using Hold = std::pair<Timestamp, std::size_t>;
-  std::priority_queue<Hold, std::vector<Hold>, std::greater<>> holds_;
+  std::vector<Hold> holds_;  // a heap, the earliest first
   std::vector<std::size_t> dirty_;
   Counts counts_;
   std::optional<Timestamp> cause_;

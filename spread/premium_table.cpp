@@ -36,9 +36,10 @@ void list_venues(const VenueSet& set, std::vector<VenueId>& out) {
 
 }  // namespace
 
-void PremiumTable::compute(std::size_t asset, std::string_view name,
-                           std::span<const Market* const> markets, const fx::RateTable& rates,
-                           Timestamp now) {
+std::vector<MarketRemoved::Premium> PremiumTable::compute(std::size_t asset, std::string_view name,
+                                                          std::span<const Market* const> markets,
+                                                          const fx::RateTable& rates,
+                                                          Timestamp now) {
   if (asset >= slots_.size()) slots_.resize(asset + 1);
   std::array<const Market*, kVenueCount> proven{};
   std::array<bool, 3> present{};
@@ -64,11 +65,25 @@ void PremiumTable::compute(std::size_t asset, std::string_view name,
     values[usdt]->bases_disagree = values[bank]->bases_disagree =
         disagree(values[usdt]->premium, values[bank]->premium);
   }
+  std::vector<MarketRemoved::Premium> gone;
   for (std::size_t i = 0; i < kPremiumKinds.size(); ++i) {
-    if (!values[i]) continue;
     const PremiumKind& kind = kPremiumKinds[i];
-    set(slots_[asset][i], name, kind.region, kind.over, kind.basis, *values[i], now);
+    std::optional<std::size_t>& slot = slots_[asset][i];
+    if (values[i]) {
+      set(slot, name, kind.region, kind.over, kind.basis, *values[i], now);
+    } else if (slot) {
+      if (premiums_[*slot].said) gone.push_back({kind.region, kind.over, kind.basis});
+      remove(*slot);
+      slot.reset();
+    }
   }
+  return gone;
+}
+
+void PremiumTable::remove(std::size_t index) {
+  premiums_[index] = {};
+  std::erase(dirty_, index);
+  free_.push_back(index);
 }
 
 void PremiumTable::compute_usdt(const fx::RateTable& rates, Timestamp now) {
@@ -82,8 +97,14 @@ void PremiumTable::set(std::optional<std::size_t>& slot, std::string_view asset,
                        Timestamp now) {
   const bool fresh = !slot;
   if (fresh) {
-    slot = premiums_.size();
-    Premium& added = premiums_.emplace_back();
+    if (free_.empty()) {
+      slot = premiums_.size();
+      premiums_.emplace_back();
+    } else {
+      slot = free_.back();
+      free_.pop_back();
+    }
+    Premium& added = premiums_[*slot];
     added.asset = asset;
     added.region = region;
     added.over = over;

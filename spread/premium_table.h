@@ -27,8 +27,10 @@ class PremiumTable {
   explicit PremiumTable(bool banks) : banks_(banks) {}
 
   /// Computes the premiums of an asset from its markets, those that are not proven left out.
-  void compute(std::size_t asset, std::string_view name, std::span<const Market* const> markets,
-               const fx::RateTable& rates, Timestamp now);
+  /// Returns those that are gone since a region of theirs has no market any more.
+  std::vector<MarketRemoved::Premium> compute(std::size_t asset, std::string_view name,
+                                              std::span<const Market* const> markets,
+                                              const fx::RateTable& rates, Timestamp now);
   void compute_usdt(const fx::RateTable& rates, Timestamp now);
 
   /// Something waits for the end of the period.
@@ -61,11 +63,13 @@ class PremiumTable {
 
   void set(std::optional<std::size_t>& slot, std::string_view asset, Region region,
            std::optional<Region> over, Basis basis, const PremiumValue& value, Timestamp now);
+  void remove(std::size_t index);
   static void emit(Premium& premium, EventSink& sink);
 
   const bool banks_;
   std::vector<Premium> premiums_;
-  std::vector<Slots> slots_;  // by asset
+  std::vector<std::size_t> free_;  // places of premiums that are gone
+  std::vector<Slots> slots_;       // by asset
   std::optional<std::size_t> usdt_;
   std::vector<std::size_t> dirty_;
 };

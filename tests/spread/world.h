@@ -49,6 +49,12 @@ class Journal final : public EventSink {
     add(e.net_profit_usdt);
   }
 
+  void on_removed(const MarketRemoved& e) override {
+    removed.push_back(e);
+    begin("removed", e.asset, e.time);
+    add(to_string(e.venue));
+  }
+
   const SpreadEvent* spread(VenueId buy, VenueId sell, Mode mode = Mode::kInventory) const {
     const SpreadEvent* last = nullptr;
     for (const SpreadEvent& e : spreads) {
@@ -61,6 +67,7 @@ class Journal final : public EventSink {
   std::vector<PremiumEvent> premiums;
   std::vector<SpreadEvent> spreads;
   std::vector<OpportunityEvent> opportunities;
+  std::vector<MarketRemoved> removed;
   std::vector<std::string> lines;
 
  private:
