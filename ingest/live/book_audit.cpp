@@ -79,9 +79,10 @@ std::string difference_of(const char* side, const std::vector<Level>& expected,
 
 }  // namespace
 
-BookAudit::BookAudit(SessionContext context, Settings settings, OnMismatch on_mismatch)
+BookAudit::BookAudit(VenueContext context, Settings settings, OnMismatch on_mismatch)
     : context_(context),
       settings_(std::move(settings)),
+      rest_(context_, settings_.venue, settings_.rest_url),
       on_mismatch_(std::move(on_mismatch)),
       match_(context_.normalizer.adapter().profile().match) {}
 
@@ -117,7 +118,7 @@ void BookAudit::tick(SteadyTime now) {
       if (now >= *next_at_) begin(now);
       break;
     case Phase::kRecording:
-      if (now >= deadline_) ask(now);
+      if (now >= deadline_) request(now);
       break;
     case Phase::kAsked:
       break;
@@ -191,14 +192,17 @@ void BookAudit::on_message(const BookMessage& message, const OrderBook& book) {
   kept_.push_back(message);
 }
 
-void BookAudit::ask(SteadyTime now) {
+void BookAudit::request(SteadyTime now) {
   if (broken_) return finish(AuditOutcome::kNotComparable, now);
   RestCall call =
       context_.normalizer.adapter().polled_call(std::span{&instrument_, 1}, settings_.depth);
   call.channel = kAuditChannel;
-  const microseconds wait =
-      context_.budget.take_rest(context_.clock.now(), call.weight, kSpareForAll);
-  if (wait.count() > 0) {
+  const auto wait =
+      rest_.get({.call = std::move(call), .timeout = settings_.timeout, .reserve = kSpareForAll},
+                now, [this, audit = audits_](const RestCall& asked, const RestResult& result) {
+                  on_answer(audit, asked, result);
+                });
+  if (wait) {
     // Not worth waiting for: the next turn comes.
     context_.normalizer.set_tap({}, nullptr);
     kept_.clear();
@@ -206,33 +210,18 @@ void BookAudit::ask(SteadyTime now) {
     return;
   }
   phase_ = Phase::kAsked;
-  RestRequest request;
-  request.url = settings_.rest_url + call.path;
-  request.timeout = settings_.timeout;
-  request.max_bytes = VenueAdapter::kMaxFrameBytes;
-  context_.rest.get(std::move(request), [this, audit = audits_, call](const RestResult& result) {
-    on_answer(audit, call, result);
-  });
 }
 
 void BookAudit::on_answer(std::uint64_t audit, const RestCall& call, const RestResult& result) {
   if (stopping_ || audit != audits_) return;
-  const Timestamp wall = context_.clock.now();
   const SteadyTime now = std::chrono::steady_clock::now();
-  settle(context_, result, wall);
   if (!result) {
     spdlog::debug("{} {}: no book to compare with: {}", to_string(settings_.venue),
                   instrument_.name(), result.error().error.detail);
     return finish(AuditOutcome::kFailed, now);
   }
-  context_.metrics.frame(Channel::kOrderBook, result->body.size());
-  const Frame frame{Origin::kRest, result->body, call.channel, call.symbol, wall, 0};
-  context_.sink.on_raw(settings_.venue, frame, false);
-  context_.normalizer.adapter().decode(frame, decoded_);
-  for (const DecodeError& error : decoded_.errors) {
-    context_.metrics.decode_error(error.error.code);
-    settle_body(context_, error.error.code, wall);
-  }
+  rest_.decode(rest_.record(call, *result, Channel::kOrderBook), decoded_);
+  for (const DecodeError& error : decoded_.errors) context_.metrics.decode_error(error.error.code);
   const auto book =
       std::find_if(decoded_.books.begin(), decoded_.books.end(), [this](const BookMessage& m) {
         return context_.normalizer.adapter().instrument(m.symbol) == instrument_;

@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "ingest/book/normalizer.h"
-#include "ingest/live/session.h"
+#include "ingest/live/venue_context.h"
+#include "ingest/live/venue_rest.h"
 #include "ingest/net/rest_client.h"
 #include "metrics/ingest_metrics.h"
 
@@ -50,7 +51,7 @@ class BookAudit final : private BookTap {
 
   /// What `context` refers to must outlive the object. Books that `context.fallback` polls are not
   /// audited.
-  BookAudit(SessionContext context, Settings settings, OnMismatch on_mismatch);
+  BookAudit(VenueContext context, Settings settings, OnMismatch on_mismatch);
   ~BookAudit() override;
 
   void watch(const Instrument& instrument);
@@ -66,7 +67,7 @@ class BookAudit final : private BookTap {
   void on_message(const BookMessage& message, const OrderBook& book) override;
 
   void begin(SteadyTime now);
-  void ask(SteadyTime now);
+  void request(SteadyTime now);
   void on_answer(std::uint64_t audit, const RestCall& call, const RestResult& result);
   /// Ends the audit if it can be decided.
   void compare(SteadyTime now);
@@ -76,8 +77,9 @@ class BookAudit final : private BookTap {
   void finish(metrics::AuditOutcome outcome, SteadyTime now);
   std::optional<std::int64_t> position(const BookMessage& message) const;
 
-  SessionContext context_;
+  VenueContext context_;
   const Settings settings_;
+  VenueRest rest_;
   const OnMismatch on_mismatch_;
   const VenueProfile::Match match_;
   std::map<Instrument, std::string> streams_;

@@ -9,7 +9,6 @@ namespace spreadwatch::ingest {
 namespace {
 
 constexpr milliseconds kTimeout{15'000};
-constexpr std::size_t kMaxBytes = VenueAdapter::kMaxFrameBytes;
 constexpr milliseconds kEvery{300'000};
 constexpr milliseconds kAgainAfter{10'000};
 constexpr std::size_t kMaxListed = 100'000;
@@ -18,10 +17,11 @@ constexpr Backoff::Limits kBackoff{milliseconds{2'000}, milliseconds{20'000}, mi
 
 }  // namespace
 
-MarketList::MarketList(SessionContext context, Settings settings,
+MarketList::MarketList(VenueContext context, Settings settings,
                        std::function<void(const MarketStatus&)> on_status)
     : context_(context),
       settings_(std::move(settings)),
+      rest_(context_, settings_.venue, settings_.rest_url),
       on_status_(std::move(on_status)),
       backoff_(kBackoff, settings_.seed) {}
 
@@ -31,44 +31,32 @@ const MarketStatus* MarketList::find(const Instrument& instrument) const {
 }
 
 void MarketList::tick(SteadyTime now) {
-  if (!stopping_ && due_ && now >= *due_) ask(now);
+  if (!stopping_ && due_ && now >= *due_) request(now);
 }
 
-void MarketList::doubt() {
+void MarketList::refresh_soon() {
   if (known_ && due_ && !failed_) due_ = std::min(*due_, listed_at_ + kAgainAfter);
 }
 
-void MarketList::ask(SteadyTime now) {
+void MarketList::request(SteadyTime now) {
   due_.reset();
-  const RestCall call = context_.normalizer.adapter().markets_call();
-  const microseconds wait = context_.budget.take_rest(context_.clock.now(), call.weight);
-  if (wait.count() > 0) {
-    due_ = now + std::min<microseconds>(wait, seconds{1});
-    return;
-  }
-  RestRequest request;
-  request.url = settings_.rest_url + call.path;
-  request.timeout = kTimeout;
-  request.max_bytes = kMaxBytes;
-  context_.rest.get(std::move(request),
-                    [this, call](RestResult result) { on_answer(call, std::move(result)); });
+  const auto wait = rest_.get(
+      {.call = context_.normalizer.adapter().markets_call(), .timeout = kTimeout}, now,
+      [this](const RestCall& call, const RestResult& result) { on_answer(call, result); });
+  if (wait) due_ = now + *wait;
 }
 
-void MarketList::on_answer(const RestCall& call, RestResult result) {
-  const Timestamp wall = context_.clock.now();
+void MarketList::on_answer(const RestCall& call, const RestResult& result) {
   const SteadyTime now = std::chrono::steady_clock::now();
   due_ = now + kEvery;  // whatever comes of this answer
-  settle(context_, result, wall);
   if (!result) {
     const Error& error = result.error().error;
-    emit({settings_.venue, {}, error, wall, {}});
+    emit({settings_.venue, {}, error, context_.clock.now(), {}});
     return failed(error.detail, now);
   }
-  context_.metrics.frame(std::nullopt, result->body.size());
-  const Frame frame{Origin::kRest, result->body, call.channel, call.symbol, wall, 0};
-  context_.sink.on_raw(settings_.venue, frame, false);
+  const Frame frame = rest_.record(call, *result, std::nullopt);
   listing_.clear();
-  context_.normalizer.feed(frame, *this);
+  rest_.read(frame, *this);
   if (listing_.empty()) return failed("no market in the answer", now);
   backoff_.reset();
   failed_ = false;
@@ -82,10 +70,7 @@ void MarketList::failed(const std::string& why, SteadyTime now) {
   due_ = now + backoff_.next();
 }
 
-void MarketList::on_error(const FeedError& error) {
-  settle_body(context_, error.error.code, context_.clock.now());
-  emit(error);
-}
+void MarketList::on_error(const FeedError& error) { emit(error); }
 
 void MarketList::learn(SteadyTime now) {
   listed_at_ = now;
@@ -131,7 +116,7 @@ void MarketList::update(const MarketInfo& market) {
 }
 
 void MarketList::emit(const FeedError& error) {
-  if (!stopping_) tell(context_.sink, error);
+  if (!stopping_) notify(context_.sink, error);
 }
 
 }  // namespace spreadwatch::ingest

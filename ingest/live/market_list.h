@@ -11,7 +11,8 @@
 #include "core/market_data.h"
 #include "core/time.h"
 #include "ingest/book/normalizer.h"
-#include "ingest/live/session.h"
+#include "ingest/live/venue_context.h"
+#include "ingest/live/venue_rest.h"
 #include "ingest/net/backoff.h"
 
 namespace spreadwatch::ingest {
@@ -30,7 +31,7 @@ class MarketList final : private MarketSink {
 
   /// `on_status` is told of every market of an answer, and of those that have gone. What `context`
   /// refers to must outlive the object; its `fallback` and `markets` are not used.
-  MarketList(SessionContext context, Settings settings,
+  MarketList(VenueContext context, Settings settings,
              std::function<void(const MarketStatus&)> on_status);
 
   /// Asks when it is due, for the first time at once.
@@ -40,7 +41,7 @@ class MarketList final : private MarketSink {
 
   /// Asks again sooner than it is due, at most every ten seconds, and not sooner after a failure
   /// than that allows.
-  void doubt();
+  void refresh_soon();
   /// What the venue says of one market outside of an answer.
   void update(const MarketInfo& market);
 
@@ -59,14 +60,15 @@ class MarketList final : private MarketSink {
   void on_error(const FeedError& error) override;
   void on_market(const MarketInfo& market) override { listing_.push_back(market); }
 
-  void ask(SteadyTime now);
-  void on_answer(const RestCall& call, RestResult result);
+  void request(SteadyTime now);
+  void on_answer(const RestCall& call, const RestResult& result);
   void failed(const std::string& why, SteadyTime now);
   void learn(SteadyTime now);
   void emit(const FeedError& error);
 
-  SessionContext context_;
+  VenueContext context_;
   const Settings settings_;
+  VenueRest rest_;
   const std::function<void(const MarketStatus&)> on_status_;
   Backoff backoff_;
   std::optional<SteadyTime> due_ = SteadyTime{};  // nullopt = an answer is awaited

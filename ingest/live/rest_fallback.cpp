@@ -25,7 +25,7 @@ bool may_be_one_of_several(const RestFailure& failure) {
 /// An error of a whole answer that one instrument in the call can be the cause of.
 bool names_one(ErrorCode code) { return code == ErrorCode::kUnknownSymbol; }
 
-constexpr std::size_t kMaxNameless = 4;  // errors of one answer that name no instrument
+constexpr std::size_t kMaxUnnamed = 4;  // errors of one answer that name no instrument
 
 void count_polled(metrics::VenueMetrics& metrics, ErrorCode code) { metrics.decode_error(code); }
 
@@ -45,8 +45,10 @@ Error error_of(const RestFailure& failure, const RestCall& call, VenueAdapter& a
   return failure.error;
 }
 
-RestFallback::RestFallback(SessionContext context, Settings settings)
-    : context_(context), settings_(std::move(settings)) {}
+RestFallback::RestFallback(VenueContext context, Settings settings)
+    : context_(context),
+      settings_(std::move(settings)),
+      rest_(context_, settings_.venue, settings_.rest_url) {}
 
 void RestFallback::watch(const Instrument& instrument, SteadyTime now) {
   const TickerState::Limits limits{std::max(settings_.after, settings_.quiet), settings_.liveness};
@@ -86,7 +88,7 @@ std::string RestFallback::stream_of(const Instrument& instrument) const {
 // --- what the socket does
 // --------------------------------------------------------------------------------
 
-void RestFallback::heard(Track& track, SteadyTime now) {
+void RestFallback::mark_received(Track& track, SteadyTime now) {
   if (track.live) {
     track.cadence.add(std::chrono::duration_cast<milliseconds>(now - track.since));
   }
@@ -104,7 +106,7 @@ bool RestFallback::on_socket_book(const OrderBook& book, SteadyTime now) {
     if (std::exchange(track->live, false)) track->since = now;
     return track->which.on_socket(book);
   }
-  heard(*track, now);
+  mark_received(*track, now);
   if (track->active) {
     end_book(book.instrument, *track);
     set_gauge();
@@ -117,7 +119,7 @@ void RestFallback::on_socket_ticker(const Ticker& ticker, SteadyTime now) {
   if (it == watched_.end()) return;
   it->second.ticker_state.on_socket(now);
   Track& track = it->second.ticker;
-  heard(track, now);
+  mark_received(track, now);
   if (!std::exchange(track.active, false)) return;
   set_gauge();
 }
@@ -183,8 +185,8 @@ void RestFallback::tick(SteadyTime now) {
     }
     if (!watched.ticker.active && due(watched.ticker, now)) {
       begin(watched.ticker, now);
-      tell(context_.sink, FeedNote{FeedNote::Kind::kTickerPolled, settings_.venue, instrument,
-                                   false, FeedState::kDown, std::nullopt, context_.clock.now()});
+      notify(context_.sink, FeedNote{FeedNote::Kind::kTickerPolled, settings_.venue, instrument,
+                                     false, FeedState::kDown, std::nullopt, context_.clock.now()});
       tickers_at_ = std::max(tickers_at_, now);
       changed = true;
     }
@@ -210,20 +212,19 @@ bool RestFallback::tickers_wait_longer(SteadyTime now) const {
   });
 }
 
-bool RestFallback::request(const RestCall& call, SteadyTime now, RestClient::Callback callback) {
-  const microseconds wait =
-      context_.budget.take_rest(context_.clock.now(), call.weight, kSpareForOthers);
-  if (wait.count() > 0) {
-    hold_until_ = now + std::min<microseconds>(wait, seconds{1});
-    return false;
+bool RestFallback::request(const RestCall& call, bool order_book, SteadyTime now,
+                           VenueRest::Callback callback) {
+  const auto wait = rest_.get({.call = call,
+                               .timeout = settings_.timeout,
+                               .reserve = kSpareForOthers,
+                               .order_book = order_book},
+                              now, std::move(callback));
+  if (wait) {
+    hold_until_ = now + *wait;
+  } else {
+    ++in_flight_;
   }
-  RestRequest request;
-  request.url = settings_.rest_url + call.path;
-  request.timeout = settings_.timeout;
-  request.max_bytes = VenueAdapter::kMaxFrameBytes;
-  ++in_flight_;
-  context_.rest.get(std::move(request), std::move(callback));
-  return true;
+  return !wait;
 }
 
 void RestFallback::poll_books(SteadyTime now) {
@@ -254,11 +255,11 @@ void RestFallback::poll_books(SteadyTime now) {
     }
     RestCall call = adapter.polled_call(instruments, std::min(settings_.depth, kPolledDepth));
     call.channel = kPolledChannel;
-    const bool sent = request(call, now, [this, asked, call](const RestResult& result) {
-      on_books(asked, call, result);
-    });
+    const bool sent = request(call, true, now,
+                              [this, asked](const RestCall& sent_call, const RestResult& result) {
+                                on_books(asked, sent_call, result);
+                              });
     if (!sent) return;
-    context_.budget.outage().asked(now);
     for (const Instrument& instrument : instruments) {
       Track& track = watched_.at(instrument).book;
       track.in_flight = true;
@@ -275,10 +276,10 @@ void RestFallback::poll_tickers(SteadyTime now) {
     if (!group.empty()) {
       const std::vector<RestCall> calls = context_.normalizer.adapter().ticker_calls(group);
       assert(calls.size() == 1);
-      const RestCall& call = calls.front();
-      const bool sent = request(call, now, [this, group, call](const RestResult& result) {
-        on_tickers(group, call, result);
-      });
+      const bool sent = request(calls.front(), false, now,
+                                [this, group](const RestCall& call, const RestResult& result) {
+                                  on_tickers(group, call, result);
+                                });
       if (!sent) return;
       ++tickers_in_flight_;
     }
@@ -310,36 +311,29 @@ void RestFallback::begin_round(SteadyTime now) {
   ticker_refusals_ = 0;
 }
 
-void RestFallback::settle(const RestResult& result) {
-  --in_flight_;
-  ingest::settle(context_, result, context_.clock.now());
-}
-
-void RestFallback::tell_failure(const RestCall& call, const RestFailure& failure) {
+void RestFallback::report_failure(const RestCall& call, const RestFailure& failure) {
   Error error = error_of(failure, call, context_.normalizer.adapter());
   if (error.code == ErrorCode::kUnknownSymbol) count_polled(context_.metrics, error.code);
   emit(FeedError{settings_.venue, call.symbol, std::move(error), context_.clock.now(), {}});
 }
 
-void RestFallback::tell_missing(const std::string& symbol, const Error& error) {
+void RestFallback::report_missing(const std::string& symbol, const Error& error) {
   count_polled(context_.metrics, error.code);
   emit(FeedError{settings_.venue, symbol, error, context_.clock.now(), {}});
 }
 
 void RestFallback::read(const RestCall& call, const RestAnswer& answer, const Wanted& wanted) {
-  const Frame frame{Origin::kRest, answer.body, call.channel, call.symbol, context_.clock.now(), 0};
-  context_.sink.on_raw(settings_.venue, frame, false);
-  context_.metrics.frame(call.channel == kPolledChannel ? Channel::kOrderBook : Channel::kTicker,
-                         answer.body.size());
+  const Frame frame = rest_.record(
+      call, answer, call.channel == kPolledChannel ? Channel::kOrderBook : Channel::kTicker);
   answer_error_.reset();
-  nameless_.clear();
+  unnamed_.clear();
   foreign_.reset();
   judged_ = {wanted.begin(), wanted.end()};
   for (const auto& [instrument, track] : wanted) {
     track->touched = false;
     track->bad.reset();
   }
-  context_.normalizer.feed(frame, *this);
+  rest_.read(frame, *this);
   judged_.clear();
   // A payload that fails as a whole may name whatever it got to; what else there is wrong with
   // others' rows is nothing to us.
@@ -347,14 +341,14 @@ void RestFallback::read(const RestCall& call, const RestAnswer& answer, const Wa
       std::ranges::any_of(wanted, [](const auto& entry) { return entry.second->touched; });
   if (!any && !answer_error_ && foreign_) {
     answer_error_ = foreign_->error.code;
-    nameless_.push_back(std::move(*foreign_));
+    unnamed_.push_back(std::move(*foreign_));
   }
   foreign_.reset();
 }
 
-void RestFallback::tell_nameless() {
-  for (FeedError& error : nameless_) emit(std::move(error));
-  nameless_.clear();
+void RestFallback::report_unnamed() {
+  for (FeedError& error : unnamed_) emit(std::move(error));
+  unnamed_.clear();
 }
 
 bool RestFallback::may_split(std::size_t asked, int& refusals) {
@@ -376,7 +370,7 @@ void RestFallback::set_aside(Track& track, SteadyTime now) const {
   ++track.refusals;
 }
 
-void RestFallback::tell_ticker_states(const Wanted& wanted) {
+void RestFallback::report_ticker_states(const Wanted& wanted) {
   for (const auto& [instrument, track] : wanted) {
     if (track->failure) watched_.at(instrument).ticker_state.on_poll_failed(*track->failure);
   }
@@ -386,8 +380,7 @@ void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& cal
                             const RestResult& result) {
   if (stopping_) return;
   const SteadyTime now = std::chrono::steady_clock::now();
-  settle(result);
-  settle_outage(context_, call, result, now);
+  --in_flight_;
   Wanted wanted;
   for (const Asked& one : asked) {
     Track* const track = find(Channel::kOrderBook, one.instrument);
@@ -401,7 +394,7 @@ void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& cal
     if (refused && may_split(asked.size(), book_refusals_)) {
       return split_books(asked.size(), wanted, now);
     }
-    tell_failure(call, failure);
+    report_failure(call, failure);
     const ErrorCode code = error_of(failure, call, context_.normalizer.adapter()).code;
     for (const auto& [instrument, track] : wanted) {
       if (code == ErrorCode::kUnknownSymbol) {
@@ -439,8 +432,8 @@ void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& cal
     } else if (context_.normalizer.find(stream_of(instrument)) != nullptr) {
       context_.metrics.duplicate();  // older than what is known
     } else {
-      tell_missing(context_.normalizer.adapter().venue_symbol(instrument),
-                   {ErrorCode::kSnapshotMissing, "no order book in the answer"});
+      report_missing(context_.normalizer.adapter().venue_symbol(instrument),
+                     {ErrorCode::kSnapshotMissing, "no order book in the answer"});
       failed(*track, ErrorCode::kSnapshotMissing, now);
     }
   }
@@ -448,7 +441,7 @@ void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& cal
   if (names_one(*answer_error_) && may_split(asked.size(), book_refusals_)) {
     return split_books(asked.size(), unclear, now);
   }
-  tell_nameless();
+  report_unnamed();
   for (const auto& [instrument, track] : unclear) {
     if (*answer_error_ == ErrorCode::kUnknownSymbol && asked.size() == 1) {
       set_aside(*track, now);
@@ -470,7 +463,7 @@ void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCa
   if (stopping_) return;
   const SteadyTime now = std::chrono::steady_clock::now();
   --tickers_in_flight_;
-  settle(result);
+  --in_flight_;
   Wanted wanted;
   for (const Instrument& instrument : asked) {
     Track* const track = find(Channel::kTicker, instrument);
@@ -479,7 +472,7 @@ void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCa
   if (!result) {
     const RestFailure& failure = result.error();
     if (may_be_one_of_several(failure) && may_split_tickers(asked)) return split_tickers(asked);
-    tell_failure(call, failure);
+    report_failure(call, failure);
     const ErrorCode code = error_of(failure, call, context_.normalizer.adapter()).code;
     for (const auto& [instrument, track] : wanted) {
       if (code == ErrorCode::kUnknownSymbol) {
@@ -488,7 +481,7 @@ void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCa
         failed(*track, code, now);
       }
     }
-    return tell_ticker_states(wanted);
+    return report_ticker_states(wanted);
   }
   if (wanted.empty()) return context_.metrics.late_rest_answer();
   read(call, *result, wanted);
@@ -498,7 +491,7 @@ void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCa
   if (came == static_cast<std::ptrdiff_t>(wanted.size())) return;
   const bool unknown = answer_error_ && names_one(*answer_error_);
   if (came == 0 && unknown && may_split_tickers(asked)) return split_tickers(asked);
-  tell_nameless();
+  report_unnamed();
   bool nothing = false;
   for (const auto& [instrument, track] : wanted) {
     if (track->touched) continue;
@@ -509,8 +502,8 @@ void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCa
     } else if (answer_error_) {
       failed(*track, *answer_error_, now);
     } else if (came > 0 || track->refusals > 0) {
-      tell_missing(context_.normalizer.adapter().venue_symbol(instrument),
-                   {ErrorCode::kUnknownSymbol, "no ticker in the answer"});
+      report_missing(context_.normalizer.adapter().venue_symbol(instrument),
+                     {ErrorCode::kUnknownSymbol, "no ticker in the answer"});
       set_aside(*track, now);
     } else {
       failed(*track, ErrorCode::kSnapshotMissing, now);  // nothing at all says nothing of one
@@ -518,9 +511,9 @@ void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCa
     }
   }
   if (nothing) {
-    tell_missing(call.symbol, {ErrorCode::kSnapshotMissing, "no ticker in the answer"});
+    report_missing(call.symbol, {ErrorCode::kSnapshotMissing, "no ticker in the answer"});
   }
-  tell_ticker_states(wanted);
+  report_ticker_states(wanted);
 }
 
 bool RestFallback::may_split_tickers(const std::vector<Instrument>& asked) {
@@ -581,10 +574,9 @@ void RestFallback::on_order_book(const std::string&, const OrderBook& book) {
 void RestFallback::on_error(const FeedError& error) {
   const ErrorCode code = error.error.code;
   count_polled(context_.metrics, code);
-  settle_body(context_, code, context_.clock.now());
   if (error.symbol.empty()) {
     answer_error_ = code;
-    if (nameless_.size() < kMaxNameless) nameless_.push_back(error);
+    if (unnamed_.size() < kMaxUnnamed) unnamed_.push_back(error);
     return;
   }
   const auto instrument = context_.normalizer.adapter().instrument(error.symbol);
@@ -618,7 +610,7 @@ void RestFallback::overlay(std::span<FeedStatus> statuses) const {
 
 void RestFallback::emit(MarketEvent event) {
   if (stopping_) return;
-  tell(context_.sink, std::move(event));
+  notify(context_.sink, std::move(event));
 }
 
 }  // namespace spreadwatch::ingest

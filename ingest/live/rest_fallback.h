@@ -14,8 +14,9 @@
 #include "ingest/book/shown_book.h"
 #include "ingest/live/cadence.h"
 #include "ingest/live/live_feeds.h"
-#include "ingest/live/session.h"
 #include "ingest/live/ticker_state.h"
+#include "ingest/live/venue_context.h"
+#include "ingest/live/venue_rest.h"
 #include "ingest/net/rest_client.h"
 
 namespace spreadwatch::ingest {
@@ -63,7 +64,7 @@ class RestFallback final : private MarketSink {
   };
 
   /// What `context` refers to must outlive the object; its `fallback` is not used.
-  RestFallback(SessionContext context, Settings settings);
+  RestFallback(VenueContext context, Settings settings);
 
   /// Looks after both channels of an instrument from now on.
   void watch(const Instrument& instrument, SteadyTime now);
@@ -129,7 +130,7 @@ class RestFallback final : private MarketSink {
   void on_order_book(const std::string& stream, const OrderBook& book) override;
   void on_error(const FeedError& error) override;
 
-  static void heard(Track& track, SteadyTime now);
+  static void mark_received(Track& track, SteadyTime now);
   Track* find(Channel channel, const Instrument& instrument);
   bool due(const Track& track, SteadyTime now) const;
   void begin(Track& track, SteadyTime now);
@@ -143,7 +144,7 @@ class RestFallback final : private MarketSink {
   /// Whose tickers to ask for now, in calls of as many as the venue takes.
   void begin_round(SteadyTime now);
   bool tickers_wait_longer(SteadyTime now) const;
-  bool request(const RestCall& call, SteadyTime now, RestClient::Callback callback);
+  bool request(const RestCall& call, bool order_book, SteadyTime now, VenueRest::Callback callback);
   void on_books(const std::vector<Asked>& asked, const RestCall& call, const RestResult& result);
   void split_books(std::size_t asked, const Wanted& wanted, SteadyTime now);
   void on_tickers(const std::vector<Instrument>& asked, const RestCall& call,
@@ -152,21 +153,21 @@ class RestFallback final : private MarketSink {
   static bool may_split(std::size_t asked, int& refusals);
   bool may_split_tickers(const std::vector<Instrument>& asked);
   void split_tickers(const std::vector<Instrument>& asked);
-  void settle(const RestResult& result);
   void read(const RestCall& call, const RestAnswer& answer, const Wanted& wanted);
   /// Errors of the answer just read that name no instrument.
-  void tell_nameless();
-  void tell_failure(const RestCall& call, const RestFailure& failure);
-  void tell_missing(const std::string& symbol, const Error& error);
+  void report_unnamed();
+  void report_failure(const RestCall& call, const RestFailure& failure);
+  void report_missing(const std::string& symbol, const Error& error);
   void failed(Track& track, ErrorCode code, SteadyTime now) const;
   /// The venue does not know it.
   void set_aside(Track& track, SteadyTime now) const;
   /// What was wrong with the polls of these tickers.
-  void tell_ticker_states(const Wanted& wanted);
+  void report_ticker_states(const Wanted& wanted);
   void emit(MarketEvent event);
 
-  SessionContext context_;
+  VenueContext context_;
   const Settings settings_;
+  VenueRest rest_;
   std::map<Instrument, Watched> watched_;
   int in_flight_ = 0;
   SteadyTime hold_until_{};   // the budget has nothing to give before
@@ -180,7 +181,7 @@ class RestFallback final : private MarketSink {
   // Of the answer being read:
   std::map<Instrument, Track*> judged_;
   std::optional<ErrorCode> answer_error_;  // that names no instrument
-  std::vector<FeedError> nameless_;        // told when something that was asked for is missing
+  std::vector<FeedError> unnamed_;         // told when something that was asked for is missing
   std::optional<FeedError> foreign_;       // the first of what was not asked for
   bool stopping_ = false;
 };

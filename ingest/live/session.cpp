@@ -38,17 +38,6 @@ milliseconds doubled(milliseconds first, int times, milliseconds cap) {
   return std::min(cap, first * (1 << std::clamp(times, 0, 20)));
 }
 
-template <class F>
-void guarded(F&& f) noexcept {
-  try {
-    f();
-  } catch (const std::exception& e) {
-    spdlog::error("a feeds' handler threw: {}", e.what());
-  } catch (...) {
-    spdlog::error("a feeds' handler threw something unknown");
-  }
-}
-
 void count(metrics::VenueMetrics& metrics, ErrorCode code) {
   switch (code) {
     case ErrorCode::kSequenceGap:
@@ -64,46 +53,10 @@ void count(metrics::VenueMetrics& metrics, ErrorCode code) {
 
 }  // namespace
 
-void settle(const SessionContext& context, const RestResult& result, Timestamp now) {
-  if (result) {
-    context.metrics.rest_request(std::nullopt);
-    context.budget.accepted_rest(result->retry_after);
-    if (result->used_weight) context.budget.used_weight(now, *result->used_weight);
-    return;
-  }
-  const RestFailure& failure = result.error();
-  context.metrics.rest_request(failure.error.code);
-  if (failure.used_weight) context.budget.used_weight(now, *failure.used_weight);
-  context.budget.refused_rest(now, failure.status, failure.retry_after);
-}
-
-void settle_body(const SessionContext& context, ErrorCode code, Timestamp now) {
-  if (code != ErrorCode::kRateLimited && code != ErrorCode::kBanned) return;
-  context.budget.refused_in_body(now, code == ErrorCode::kBanned);
-}
-
-void settle_outage(const SessionContext& context, const RestCall& call, const RestResult& result,
-                   SteadyTime now) {
-  if (result || (result.error().status > 0 && result.error().status < 500)) {
-    context.budget.outage().answered();
-  } else if (result.error().error.code != ErrorCode::kRateLimited) {  // else it was never sent
-    context.budget.outage().failed(call.symbol.empty() ? call.path : call.symbol, now);
-  }
-}
-
-void tell(LiveSink& sink, MarketEvent event) noexcept {
-  guarded([&] { sink.on_event(std::move(event)); });
-}
-void tell(LiveSink& sink, const FeedNote& note) noexcept {
-  guarded([&] { sink.on_note(note); });
-}
-void tell(LiveSink& sink, VenueId venue, const Frame& frame, bool sent) noexcept {
-  guarded([&] { sink.on_raw(venue, frame, sent); });
-}
-
-Session::Session(SessionContext context, SessionSettings settings)
+Session::Session(VenueContext context, SessionSettings settings)
     : context_(context),
       settings_(std::move(settings)),
+      rest_(context_, settings_.venue, settings_.rest_url),
       profile_(context_.normalizer.adapter().profile()),
       liveness_(std::min(settings_.liveness, profile_.silence)),
       backoff_(settings_.backoff, settings_.seed),
@@ -132,7 +85,7 @@ void Session::add(std::span<const Subscription> subscriptions) {
     }
     fresh.push_back(&stream);
   }
-  if (!fresh.empty() && up()) ask(fresh, now);
+  if (!fresh.empty() && up()) subscribe(fresh, now);
 }
 
 void Session::remove(std::span<const Subscription> subscriptions, std::optional<ErrorCode> reason) {
@@ -151,12 +104,12 @@ void Session::remove(std::span<const Subscription> subscriptions, std::optional<
     streams_.erase(it);
   }
   if (asked.empty() || !up()) return;
-  if (profile_.subscribe_replaces) return ask_again({}, steady_now());
+  if (profile_.subscribe_replaces) return resubscribe({}, steady_now());
   const VenueAdapter& adapter = context_.normalizer.adapter();
   queue(adapter.unsubscribe(asked, context_.clock.now()));
 }
 
-bool Session::distrust(const Instrument& instrument, const std::string& detail) {
+bool Session::fault_book(const Instrument& instrument, const std::string& detail) {
   for (const auto& [name, stream] : books_) {
     if (stream->subscription.instrument != instrument) continue;
     const MaintainedBook* const book = context_.normalizer.find(name);
@@ -180,7 +133,7 @@ bool Session::distrust(const Instrument& instrument, const std::string& detail) 
   return false;
 }
 
-void Session::mark_asked(Stream& stream, SteadyTime now) {
+void Session::mark_subscribed(Stream& stream, SteadyTime now) {
   stream.asked = true;
   stream.asked_at = now;
   stream.data = false;
@@ -188,14 +141,14 @@ void Session::mark_asked(Stream& stream, SteadyTime now) {
   stream.rejected_until.reset();
 }
 
-void Session::ask(const Streams& streams, SteadyTime now) {
+void Session::subscribe(const Streams& streams, SteadyTime now) {
   std::vector<Subscription> list;
-  for (Stream* stream : streams) mark_asked(*stream, now);
+  for (Stream* stream : streams) mark_subscribed(*stream, now);
   if (profile_.subscribe_replaces) {
     // A later list replaces all earlier ones: every list is the whole list.
     for (auto& [subscription, stream] : streams_) {
       if (stream.rejected_until) continue;
-      if (!stream.asked) mark_asked(stream, now);
+      if (!stream.asked) mark_subscribed(stream, now);
       list.push_back(subscription);
     }
   } else {
@@ -206,7 +159,7 @@ void Session::ask(const Streams& streams, SteadyTime now) {
   send_queued(now);
 }
 
-void Session::ask_again(const Streams& streams, SteadyTime now) {
+void Session::resubscribe(const Streams& streams, SteadyTime now) {
   if (!profile_.subscribe_replaces) {
     std::vector<Subscription> list;
     for (const Stream* stream : streams) list.push_back(stream->subscription);
@@ -215,7 +168,7 @@ void Session::ask_again(const Streams& streams, SteadyTime now) {
       if (outbox_.size() < kMaxOutbox) outbox_.push_back(std::move(text));
     }
   }
-  ask(streams, now);
+  subscribe(streams, now);
 }
 
 Session::Stream* Session::book_stream(const std::string& name) {
@@ -271,7 +224,7 @@ void Session::on_open() {
   outbox_.clear();
   outbox_empty_at_ = now;
   hold_until_ = {};
-  heard_at_ = now;
+  alive_at_ = now;
   ping_sent_at_ = now;
   pong_due_.reset();
   streams_watched_at_ = now;
@@ -285,12 +238,12 @@ void Session::on_open() {
     const auto age = static_cast<double>(max_age.count()) * share(random_);
     renew_at_ = now + milliseconds{static_cast<milliseconds::rep>(age)};
   }
-  tell_status(true);
+  report_status(true);
   Streams all;
   for (auto& [subscription, stream] : streams_) {
     if (!stream.rejected_until) all.push_back(&stream);
   }
-  ask(all, now);
+  subscribe(all, now);
   // Once a venue, not once a connection.
   if (context_.markets != nullptr && settings_.connection % kPlaces == 0) {
     queue(context_.normalizer.adapter().watch_markets(context_.clock.now()));
@@ -327,7 +280,7 @@ void Session::on_closed(const CloseInfo& info) {
   if (info.was_open) context_.metrics.disconnected(info.code);
   if (stopping_) return;
 
-  if (info.was_open) tell_status(false);
+  if (info.was_open) report_status(false);
   if (info.code) {
     spdlog::warn("{} connection {}: {} ({})", to_string(settings_.venue), settings_.connection,
                  info.detail, to_string(*info.code));
@@ -378,7 +331,7 @@ void Session::retire(Session& successor) {
       context_.fallback->on_socket_lost(subscription.channel, subscription.instrument, now);
     }
   }
-  tell_status(false);
+  report_status(false);
   stop();
 }
 
@@ -387,20 +340,20 @@ void Session::stop() {
   if (link_ != nullptr) link_->close();
 }
 
-void Session::heard(SteadyTime now) {
-  heard_at_ = now;
-  if (now - status_told_at_ >= kStatusEvery) tell_status(true);
+void Session::mark_alive(SteadyTime now) {
+  alive_at_ = now;
+  if (now - status_told_at_ >= kStatusEvery) report_status(true);
 }
 
 void Session::on_pong() {
   pong_due_.reset();
-  heard(steady_now());
+  mark_alive(steady_now());
 }
 
-void Session::on_ping() { heard(steady_now()); }
+void Session::on_ping() { mark_alive(steady_now()); }
 
 void Session::keep_alive(SteadyTime now) {
-  const auto silent = now - heard_at_;
+  const auto silent = now - alive_at_;
   if (silent >= liveness_) {
     link_->fail(ErrorCode::kTimeout,
                 "nothing received for " + std::to_string(liveness_.count()) + " ms");
@@ -410,7 +363,7 @@ void Session::keep_alive(SteadyTime now) {
     pong_due_.reset();
     context_.metrics.pong_missed();
     // Data without a pong is a slow answer; neither is a dead line.
-    if (heard_at_ < ping_sent_at_) {
+    if (alive_at_ < ping_sent_at_) {
       link_->fail(ErrorCode::kTimeout, "a ping was not answered");
       return;
     }
@@ -465,7 +418,7 @@ void Session::on_frame(std::string_view payload, bool) {
   if (frame_has_ticker_) channel = Channel::kTicker;
   if (frame_has_book_) channel = Channel::kOrderBook;
   context_.metrics.frame(channel, payload.size());
-  heard(frame_at_);
+  mark_alive(frame_at_);
   if (std::exchange(snapshot_wanted_, false)) fetch_snapshots(frame_at_);
 }
 
@@ -550,10 +503,8 @@ void Session::on_error(const FeedError& error) {
                 to_string(error.error.code));
   if (error.error.code == ErrorCode::kUnknownSymbol && !error.symbol.empty()) {
     reject(error.symbol, now);
-  } else if (reading_rest_) {
-    settle_body(context_, error.error.code, context_.clock.now());
-  } else if (error.error.code == ErrorCode::kRateLimited ||
-             error.error.code == ErrorCode::kBanned) {
+  } else if (!reading_rest_ && (error.error.code == ErrorCode::kRateLimited ||
+                                error.error.code == ErrorCode::kBanned)) {
     hold_until_ = now + kRateLimitHold;
   }
   emit(error);
@@ -683,8 +634,8 @@ void Session::watch_streams(SteadyTime now) {
       again.push_back(stream);
     }
   }
-  if (!anew.empty()) ask(anew, now);
-  if (!again.empty()) ask_again(again, now);
+  if (!anew.empty()) subscribe(anew, now);
+  if (!again.empty()) resubscribe(again, now);
 }
 
 bool Session::delivers(const Stream& stream) {
@@ -760,42 +711,36 @@ void Session::fetch_snapshots(SteadyTime now) {
         context_.budget.rest_left(context_.clock.now()) / static_cast<int>(books_.size());
     const RestCall call = context_.normalizer.adapter().seed_call(
         stream->subscription.instrument, stream->subscription.depth, weight);
-    const microseconds wait = context_.budget.take_rest(context_.clock.now(), call.weight);
-    if (wait.count() > 0) {
-      stream->snapshot_at = now + std::min<microseconds>(wait, seconds{1});
+    const std::optional<microseconds> wait =
+        rest_.get({.call = call, .timeout = settings_.rest_timeout, .order_book = true}, now,
+                  [self = std::weak_ptr(self_), name = stream->name, generation = generation_](
+                      const RestCall& asked, const RestResult& result) {
+                    if (const auto session = self.lock()) {
+                      (*session)->on_snapshot(name, generation, asked, result);
+                    }
+                  });
+    if (wait) {
+      stream->snapshot_at = now + *wait;
       return;
     }
-    outage.asked(now);
     ++snapshots_in_flight_;
     stream->snapshot_at.reset();
     stream->snapshot_in_flight = true;
-    RestRequest request;
-    request.url = settings_.rest_url + call.path;
-    request.timeout = settings_.rest_timeout;
-    request.max_bytes = VenueAdapter::kMaxFrameBytes;
-    context_.rest.get(std::move(request), [self = std::weak_ptr(self_), name = stream->name, call,
-                                           generation = generation_](RestResult result) {
-      if (const auto session = self.lock()) {
-        (*session)->on_snapshot(name, generation, call, std::move(result));
-      }
-    });
   }
 }
 
 void Session::on_snapshot(const std::string& name, std::uint64_t generation, const RestCall& call,
-                          RestResult result) {
+                          const RestResult& result) {
   --snapshots_in_flight_;
   if (stopping_) return;
   const SteadyTime now = steady_now();
-  settle(context_, result, context_.clock.now());
-  settle_outage(context_, call, result, now);
   Stream* const stream = book_stream(name);
   // The deltas that waited for this snapshot are gone with their connection.
   if (stream != nullptr && generation == generation_ && up()) {
     stream->snapshot_in_flight = false;
     ++stream->snapshot_failures;  // until the book is synced
     if (result) {
-      read_snapshot(*stream, call, result->body, now);
+      read_snapshot(*stream, call, *result, now);
     } else {
       snapshot_failed(*stream, call, result.error(), now);
     }
@@ -803,16 +748,13 @@ void Session::on_snapshot(const std::string& name, std::uint64_t generation, con
   fetch_snapshots(now);
 }
 
-void Session::read_snapshot(Stream& stream, const RestCall& call, const std::string& body,
+void Session::read_snapshot(Stream& stream, const RestCall& call, const RestAnswer& answer,
                             SteadyTime now) {
   frame_at_ = now;
-  const Frame frame{Origin::kRest,       body, call.channel, call.symbol, context_.clock.now(),
-                    settings_.connection};
-  context_.sink.on_raw(settings_.venue, frame, false);
+  const Frame frame = rest_.record(call, answer, Channel::kOrderBook, settings_.connection);
   reading_rest_ = true;
-  context_.normalizer.feed(frame, *this);
+  rest_.read(frame, *this);
   reading_rest_ = false;
-  context_.metrics.frame(Channel::kOrderBook, body.size());
   if (stream.synced) return;
   // The pause holds from here, whatever the book has said meanwhile.
   stream.snapshot_at = now + snapshot_pause(stream.snapshot_failures);
@@ -841,7 +783,7 @@ void Session::snapshot_failed(Stream& stream, const RestCall& call, const RestFa
 // --- what is told
 // ----------------------------------------------------------------------------------------
 
-void Session::tell_status(bool alive) {
+void Session::report_status(bool alive) {
   status_told_at_ = steady_now();
   emit(ConnectionStatus{settings_.venue, settings_.connection, alive, context_.clock.now(),
                         alive ? std::nullopt : last_close_});
@@ -849,7 +791,7 @@ void Session::tell_status(bool alive) {
 
 void Session::emit(MarketEvent event) {
   if (stopping_) return;
-  tell(context_.sink, std::move(event));
+  notify(context_.sink, std::move(event));
 }
 
 void Session::count_duplicates() {

@@ -19,6 +19,8 @@
 #include "ingest/decode/venue_adapter.h"
 #include "ingest/live/cadence.h"
 #include "ingest/live/live_feeds.h"
+#include "ingest/live/venue_context.h"
+#include "ingest/live/venue_rest.h"
 #include "ingest/net/backoff.h"
 #include "ingest/net/rate_budget.h"
 #include "ingest/net/rest_client.h"
@@ -26,42 +28,6 @@
 #include "metrics/ingest_metrics.h"
 
 namespace spreadwatch::ingest {
-
-/// Monotonic time, for everything that is a duration and must not follow the wall clock.
-using SteadyTime = std::chrono::steady_clock::time_point;
-
-class MarketList;
-class RestFallback;
-
-/// What the connections of one venue share. All of it must outlive them.
-struct SessionContext {
-  boost::asio::io_context& io;
-  const TlsClient& tls;
-  const Clock& clock;
-  Normalizer& normalizer;
-  VenueBudget& budget;
-  RestClient& rest;
-  metrics::VenueMetrics& metrics;
-  LiveSink& sink;
-  RestFallback* fallback = nullptr;  ///< told what the socket delivers; nullptr = nobody
-  MarketList* markets = nullptr;     ///< told what the socket says of markets; nullptr = nobody
-};
-
-/// Counts how a REST request ended and tells the venue's budget.
-void settle(const SessionContext& context, const RestResult& result, Timestamp now);
-
-/// What the body of an answer turned out to say, after settle(): a refusal or a ban there counts as
-/// one that the status told. Other codes change nothing.
-void settle_body(const SessionContext& context, ErrorCode code, Timestamp now);
-
-/// Tells the venue's RestOutage how a request for order books ended.
-void settle_outage(const SessionContext& context, const RestCall& call, const RestResult& result,
-                   SteadyTime now);
-
-/// Says it; an exception that leaves the sink is logged and goes no further.
-void tell(LiveSink& sink, MarketEvent event) noexcept;
-void tell(LiveSink& sink, const FeedNote& note) noexcept;
-void tell(LiveSink& sink, VenueId venue, const Frame& frame, bool sent) noexcept;
 
 struct SessionSettings {
   VenueId venue{};
@@ -99,7 +65,7 @@ class Session final : private WebsocketEvents, private MarketSink {
   /// How often tick() wants to be called.
   static constexpr milliseconds kTick{50};
 
-  Session(SessionContext context, SessionSettings settings);
+  Session(VenueContext context, SessionSettings settings);
   ~Session() override;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -123,7 +89,7 @@ class Session final : private WebsocketEvents, private MarketSink {
   void remove(std::span<const Subscription> subscriptions, std::optional<ErrorCode> reason);
   /// The order book was found to differ from the venue's: it is faulted and asked for again. False
   /// when this connection does not carry a synced one.
-  bool distrust(const Instrument& instrument, const std::string& detail);
+  bool fault_book(const Instrument& instrument, const std::string& detail);
 
   /// Does what is due: connects, sends, pings, gives up, asks again.
   void tick(SteadyTime now);
@@ -191,8 +157,9 @@ class Session final : private WebsocketEvents, private MarketSink {
   void watch_streams(SteadyTime now);
   void fetch_snapshots(SteadyTime now);
   void on_snapshot(const std::string& stream, std::uint64_t generation, const RestCall& call,
-                   RestResult result);
-  void read_snapshot(Stream& stream, const RestCall& call, const std::string& body, SteadyTime now);
+                   const RestResult& result);
+  void read_snapshot(Stream& stream, const RestCall& call, const RestAnswer& answer,
+                     SteadyTime now);
   void snapshot_failed(Stream& stream, const RestCall& call, const RestFailure& failure,
                        SteadyTime now);
   /// Has a snapshot fetched, unless one is on its way or has a time already.
@@ -203,12 +170,12 @@ class Session final : private WebsocketEvents, private MarketSink {
   void set_aside(Stream& stream, SteadyTime now) const;
   void queue(std::vector<std::string> texts);
   void send_queued(SteadyTime now);
-  void ask(const Streams& streams, SteadyTime now);
-  void ask_again(const Streams& streams, SteadyTime now);
-  void mark_asked(Stream& stream, SteadyTime now);
-  void heard(SteadyTime now);
+  void subscribe(const Streams& streams, SteadyTime now);
+  void resubscribe(const Streams& streams, SteadyTime now);
+  void mark_subscribed(Stream& stream, SteadyTime now);
+  void mark_alive(SteadyTime now);
   void reject(const std::string& symbol, SteadyTime now);
-  void tell_status(bool alive);
+  void report_status(bool alive);
   void emit(MarketEvent event);
   void count_data();
   Stream* book_stream(const std::string& name);
@@ -225,8 +192,9 @@ class Session final : private WebsocketEvents, private MarketSink {
   /// Every stream of the connection was asked for again and again in vain.
   bool nothing_answers() const;
 
-  SessionContext context_;
+  VenueContext context_;
   const SessionSettings settings_;
+  VenueRest rest_;
   const VenueProfile& profile_;
   const milliseconds liveness_;
   Backoff backoff_;
@@ -255,7 +223,7 @@ class Session final : private WebsocketEvents, private MarketSink {
   std::deque<std::string> outbox_;
   SteadyTime outbox_empty_at_{};
   SteadyTime hold_until_{};  // the venue said we send too much
-  SteadyTime heard_at_{};
+  SteadyTime alive_at_{};
   SteadyTime ping_sent_at_{};
   std::optional<SteadyTime> pong_due_;
   std::optional<SteadyTime> renew_at_;

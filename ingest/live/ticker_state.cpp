@@ -4,11 +4,11 @@ namespace spreadwatch::ingest {
 
 void TickerState::on_socket(Time now) {
   // A pause in which the connection was lost says nothing of the stream's habit.
-  if (connected_ && heard_at_) {
-    cadence_.add(std::chrono::duration_cast<milliseconds>(now - *heard_at_));
+  if (connected_ && alive_at_) {
+    cadence_.add(std::chrono::duration_cast<milliseconds>(now - *alive_at_));
   }
   connected_ = true;
-  heard_at_ = now;
+  alive_at_ = now;
   polled_at_.reset();
   failure_.reset();
 }
@@ -34,12 +34,12 @@ void TickerState::judge(FeedStatus& status, Time now) const {
   switch (status.state) {
     case FeedState::kSynced:
     case FeedState::kSyncing: {
-      if (!polled_at_ && !heard_at_) {  // it never came
+      if (!polled_at_ && !alive_at_) {  // it never came
         status.reason = failure_;
         return;
       }
       const Time doubted_at =
-          polled_at_ ? *polled_at_ : *heard_at_ + cadence_.patience(milliseconds{0}, limits_.quiet);
+          polled_at_ ? *polled_at_ : *alive_at_ + cadence_.patience(milliseconds{0}, limits_.quiet);
       if (now - doubted_at < limits_.liveness) return;
       status.state = FeedState::kStale;
       status.reason = failure_.value_or(ErrorCode::kTimeout);

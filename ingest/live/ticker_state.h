@@ -44,7 +44,7 @@ class TickerState {
  private:
   const Limits limits_;
   bool connected_ = false;
-  std::optional<Time> heard_at_;  // over the socket
+  std::optional<Time> alive_at_;  // over the socket
   Cadence cadence_;
   std::optional<Time> polled_at_;  // since it was last heard
   std::optional<Timestamp> received_;

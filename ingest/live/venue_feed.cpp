@@ -63,7 +63,7 @@ VenueFeed::VenueFeed(boost::asio::io_context& io, const TlsClient& tls,
       fallback_(context_, fallback_settings()),
       audit_(context_, audit_settings(),
              [this](const Instrument& instrument, const std::string& why) {
-               distrust(instrument, why);
+               fault_book(instrument, why);
              }),
       wallets_(context_, {settings_.id, rest_url_, wallets}) {
   normalizer_.set_observer(this);
@@ -119,7 +119,7 @@ void VenueFeed::add(const Instrument& instrument) {
   }
   want({instrument});
   // It may be newer than the list.
-  if (!markets_.active().contains(instrument)) markets_.doubt();
+  if (!markets_.active().contains(instrument)) markets_.refresh_soon();
 }
 
 void VenueFeed::remove(const Instrument& instrument) {
@@ -221,7 +221,7 @@ void VenueFeed::on_event(MarketEvent event) {
   if (doubted.empty()) return;
   // It may have been delisted since the last list.
   const auto instrument = normalizer_.adapter().instrument(doubted);
-  if (instrument && carried_.contains(*instrument)) markets_.doubt();
+  if (instrument && carried_.contains(*instrument)) markets_.refresh_soon();
 }
 
 void VenueFeed::on_invalidated(const OrderBook& book) {
@@ -248,12 +248,12 @@ void VenueFeed::note(FeedNote::Kind kind, const Instrument& instrument) {
 }
 
 void VenueFeed::note(const FeedNote& note) {
-  if (!stopping_) tell(context_.sink, note);
+  if (!stopping_) notify(context_.sink, note);
 }
 
 void VenueFeed::emit(MarketEvent event) {
   if (stopping_) return;
-  tell(context_.sink, std::move(event));
+  notify(context_.sink, std::move(event));
 }
 
 void VenueFeed::apply() {
@@ -331,12 +331,12 @@ void VenueFeed::report_unlisted(const Instrument& instrument) {
                  {}});
 }
 
-void VenueFeed::distrust(const Instrument& instrument, const std::string& why) {
+void VenueFeed::fault_book(const Instrument& instrument, const std::string& why) {
   const auto carried = carried_.find(instrument);
   if (carried == carried_.end()) return;
   const auto handover = handovers_.find(carried->second);
-  if (sessions_[carried->second]->distrust(instrument, why)) return;
-  if (handover != handovers_.end()) handover->second.old->distrust(instrument, why);
+  if (sessions_[carried->second]->fault_book(instrument, why)) return;
+  if (handover != handovers_.end()) handover->second.old->fault_book(instrument, why);
 }
 
 void VenueFeed::renew(SteadyTime now) {

@@ -78,7 +78,7 @@ class VenueFeed final : private LiveSink, private BookObserver {
   // LiveSink: what the venue says is passed on, and tells when an instrument is no longer known.
   void on_event(MarketEvent event) override;
   void on_raw(VenueId venue, const Frame& frame, bool sent) override {
-    tell(sink_, venue, frame, sent);
+    notify(sink_, venue, frame, sent);
   }
   void on_note(const FeedNote& note) override { sink_.on_note(note); }
 
@@ -105,7 +105,7 @@ class VenueFeed final : private LiveSink, private BookObserver {
   void unsubscribe(Carried::iterator carried, std::optional<ErrorCode> reason);
   void keep_status(const Instrument& instrument, ErrorCode reason);
   void report_unlisted(const Instrument& instrument);
-  void distrust(const Instrument& instrument, const std::string& why);
+  void fault_book(const Instrument& instrument, const std::string& why);
 
   /// Opens a successor for each connection that the venue will close, and lets the old one go when
   /// the new one delivers what it delivered, or has had its time. Until then the old one goes on,
@@ -124,7 +124,7 @@ class VenueFeed final : private LiveSink, private BookObserver {
   Normalizer normalizer_;
   VenueBudget budget_;
   RestClient rest_;
-  SessionContext context_;
+  VenueContext context_;
   const std::string rest_url_;
   const int depth_;
 

@@ -12,8 +12,10 @@ constexpr double kSpareForUrgent = 0.25;  // of the REST budget
 
 }  // namespace
 
-WalletFeed::WalletFeed(SessionContext context, Settings settings)
-    : context_(context), settings_(std::move(settings)) {
+WalletFeed::WalletFeed(VenueContext context, Settings settings)
+    : context_(context),
+      settings_(std::move(settings)),
+      rest_(context_, settings_.venue, settings_.rest_url) {
   if (settings_.interval.count() == 0) return;
   for (const WalletRoute& route : wallet_routes(settings_.venue)) {
     routes_.push_back({route, std::nullopt, 0});
@@ -25,31 +27,29 @@ void WalletFeed::tick(SteadyTime now) {
   // nullopt is the smallest.
   Route& next = *std::ranges::min_element(routes_, {}, &Route::due);
   if (next.due && now < *next.due) return;
-  const microseconds wait =
-      context_.budget.take_rest(context_.clock.now(), next.route.weight, kSpareForUrgent);
-  if (wait.count() > 0) {
-    // Asked again at least once a second: a pause may be lifted, and the wall clock may jump.
-    hold_until_ = now + std::min<microseconds>(wait, seconds{1});
-    return;
+  const std::string path{next.route.path};
+  const auto wait = rest_.get({.call = {path, std::string{kWalletChannel}, path, next.route.weight},
+                               .timeout = settings_.timeout,
+                               .max_bytes = kMaxBodyBytes,
+                               .reserve = kSpareForUrgent},
+                              now, [this, &next](const RestCall& call, const RestResult& result) {
+                                on_answer(next, call, result);
+                              });
+  if (wait) {
+    hold_until_ = now + *wait;
+  } else {
+    in_flight_ = true;
   }
-  in_flight_ = true;
-  RestRequest request;
-  request.url = settings_.rest_url + std::string{next.route.path};
-  request.timeout = settings_.timeout;
-  request.max_bytes = kMaxBodyBytes;
-  context_.rest.get(std::move(request),
-                    [this, &next](const RestResult& result) { on_answer(next, result); });
 }
 
-void WalletFeed::on_answer(Route& route, const RestResult& result) {
+void WalletFeed::on_answer(Route& route, const RestCall& call, const RestResult& result) {
   if (stopping_) return;
   in_flight_ = false;
   const Timestamp wall = context_.clock.now();
   const SteadyTime now = std::chrono::steady_clock::now();
-  settle(context_, result, wall);
   if (!result) return failed(route, result.error().error, {}, wall, now);
-  context_.metrics.frame(std::nullopt, result->body.size());
-  if (const std::optional<Error> error = read(route, result->body, wall)) {
+  const Frame frame = rest_.record(call, *result, std::nullopt);
+  if (const std::optional<Error> error = read(route, frame)) {
     context_.metrics.decode_error(error->code);
     return failed(route, *error, result->body, wall, now);
   }
@@ -57,9 +57,9 @@ void WalletFeed::on_answer(Route& route, const RestResult& result) {
   route.due = now + settings_.interval;
 }
 
-std::optional<Error> WalletFeed::read(const Route& route, const std::string& body, Timestamp wall) {
-  const Frame frame{Origin::kRest, body, kWalletChannel, route.route.path, wall, 0};
-  context_.sink.on_raw(settings_.venue, frame, false);
+std::optional<Error> WalletFeed::read(const Route& route, const Frame& frame) {
+  const std::string_view body = frame.payload;
+  const Timestamp wall = *frame.receive_time;
   std::vector<Error> refused;
   Result<std::vector<WalletStatus>> wallets = parse_wallets(settings_.venue, body, wall, &refused);
   if (wallets) {
@@ -69,7 +69,7 @@ std::optional<Error> WalletFeed::read(const Route& route, const std::string& bod
                      {},
                      {row.code, std::string{route.route.path} + ": " + row.detail},
                      wall,
-                     body.substr(0, Normalizer::kMaxErrorPayload),
+                     std::string{body.substr(0, Normalizer::kMaxErrorPayload)},
                      true});
     }
     for (WalletStatus& status : *wallets) emit(std::move(status));
@@ -77,10 +77,7 @@ std::optional<Error> WalletFeed::read(const Route& route, const std::string& bod
   }
   if (wallets.error().code == ErrorCode::kVenueError) {
     // Some venues say in the body of a 200 that they are asked too often; the adapter knows how.
-    context_.normalizer.adapter().decode(frame, decoded_);
-    for (const DecodeError& error : decoded_.errors) {
-      settle_body(context_, error.error.code, wall);
-    }
+    rest_.decode(frame, decoded_);
   }
   return wallets.error();
 }
@@ -101,7 +98,7 @@ void WalletFeed::failed(Route& route, const Error& error, std::string_view paylo
 
 void WalletFeed::emit(MarketEvent event) {
   if (stopping_) return;
-  tell(context_.sink, std::move(event));
+  notify(context_.sink, std::move(event));
 }
 
 }  // namespace spreadwatch::ingest

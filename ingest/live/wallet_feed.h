@@ -9,7 +9,8 @@
 
 #include "ingest/decode/decoded.h"
 #include "ingest/decode/wallet_routes.h"
-#include "ingest/live/session.h"
+#include "ingest/live/venue_context.h"
+#include "ingest/live/venue_rest.h"
 #include "ingest/net/rest_client.h"
 
 namespace spreadwatch::ingest {
@@ -34,7 +35,7 @@ class WalletFeed {
   };
 
   /// What `context` refers to must outlive the object; its `fallback` is not used.
-  WalletFeed(SessionContext context, Settings settings);
+  WalletFeed(VenueContext context, Settings settings);
 
   /// Asks what is due.
   void tick(SteadyTime now);
@@ -48,15 +49,16 @@ class WalletFeed {
     int failures = 0;
   };
 
-  void on_answer(Route& route, const RestResult& result);
+  void on_answer(Route& route, const RestCall& call, const RestResult& result);
   /// nullopt when the answer was told.
-  std::optional<Error> read(const Route& route, const std::string& body, Timestamp wall);
+  std::optional<Error> read(const Route& route, const Frame& frame);
   void failed(Route& route, const Error& error, std::string_view payload, Timestamp wall,
               SteadyTime now);
   void emit(MarketEvent event);
 
-  SessionContext context_;
+  VenueContext context_;
   const Settings settings_;
+  VenueRest rest_;
   std::vector<Route> routes_;
   Decoded decoded_;          // of an error answer
   SteadyTime hold_until_{};  // the budget has nothing to give before

@@ -74,7 +74,7 @@ class Rig {
     s.venue = venue;
     s.backoff = {20ms, 200ms, 5ms};
     session = std::make_unique<Session>(
-        SessionContext{io_, tls_, clock_, normalizer_, budget_, rest_, metrics_.venue(venue), sink},
+        VenueContext{io_, tls_, clock_, normalizer_, budget_, rest_, metrics_.venue(venue), sink},
         std::move(s));
   }
 
@@ -497,7 +497,7 @@ TEST_CASE("a market that says nothing more has its book back once REST answers")
   venue.heal();
   REQUIRE(rig.until([&] { return rig.sink.synced(kBtc) > 0; }));
   // And where it is found to be wrong, no change is waited for.
-  CHECK(rig.session->distrust(kBtc, "on purpose"));
+  CHECK(rig.session->fault_book(kBtc, "on purpose"));
   const long before = rig.sink.synced(kBtc);
   CHECK(rig.until([&] { return rig.sink.synced(kBtc) > before; }));
 }

@@ -318,7 +318,7 @@ struct AloneWallets {
         normalizer(id),
         budget(normalizer.adapter().profile()),
         feed(std::make_unique<WalletFeed>(
-            SessionContext{io, tls, clock, normalizer, budget, rest, metrics.venue(id), sink},
+            VenueContext{io, tls, clock, normalizer, budget, rest, metrics.venue(id), sink},
             WalletFeed::Settings{id, desk.url(), interval, 5s})) {}
 
   /// Turns the loop at `start + later` until nothing is under way.
