@@ -115,11 +115,20 @@ void Store::update(const OpportunityEvent& event) {
   opportunity_by_id_.emplace(event.id, opportunities_.begin());
 }
 
-void Store::forget(VenueId venue, const Instrument& instrument) {
+void Store::update(const MarketRemoved& event) {
   const std::lock_guard lock(mutex_);
-  tickers_.erase({venue, instrument});
-  order_books_.erase({venue, instrument});
-  book_times_.erase({venue, instrument});
+  const Market market{event.venue, event.instrument};
+  tickers_.erase(market);
+  order_books_.erase(market);
+  book_times_.erase(market);
+  for (auto it = spreads_.lower_bound({.asset = event.asset});
+       it != spreads_.end() && it->first.asset == event.asset;) {
+    const bool gone = it->first.buy == event.venue || it->first.sell == event.venue;
+    it = gone ? spreads_.erase(it) : std::next(it);
+  }
+  for (const MarketRemoved::Premium& premium : event.premiums) {
+    premiums_.erase({event.asset, premium.region, premium.over, premium.basis});
+  }
 }
 
 std::vector<std::shared_ptr<const Ticker>> Store::tickers() const {

@@ -85,8 +85,8 @@ class Store {
   void update(const OpportunityEvent& event);
   /// The rates were judged again: what their ages are counted from may have moved on.
   void update_ages(const fx::RateTable& rates);
-  /// Nothing is known of this market any more (it is no longer watched).
-  void forget(VenueId venue, const Instrument& instrument);
+  /// The market is no longer watched: it goes, with the pairs and premiums that went with it.
+  void update(const MarketRemoved& event);
 
   /// Ordered by venue and instrument.
   std::vector<std::shared_ptr<const Ticker>> tickers() const;

@@ -81,6 +81,7 @@ class EngineLoop final : private spread::EventSink {
   void on_premium(const PremiumEvent& event) override { options_.out(event); }
   void on_spread(const SpreadEvent& event) override { options_.out(event); }
   void on_opportunity(const OpportunityEvent& event) override { options_.out(event); }
+  void on_removed(const MarketRemoved& event) override { options_.out(event); }
 
   void run();
   void take(MarketEvent& event);

@@ -90,6 +90,21 @@ void EventMetrics::on(const OpportunityEvent& event, Timestamp) {
   spread_.set_open_opportunities(event.asset, open);
 }
 
+void EventMetrics::on(const MarketRemoved& event, Timestamp now) {
+  if (event.last_of_asset) return forget(event.asset);
+  for (auto it = rows_.lower_bound(event.asset + "|");
+       it != rows_.end() && it->second.asset == event.asset;) {
+    const bool gone = it->second.buy == event.venue || it->second.sell == event.venue;
+    it = gone ? rows_.erase(it) : std::next(it);
+  }
+  set_best(event.asset, now);
+  for (const MarketRemoved::Premium& premium : event.premiums) {
+    spread_.set_premium(event.asset, to_string(premium.region),
+                        premium.over ? to_string(*premium.over) : "bank", to_string(premium.basis),
+                        std::nullopt, now);
+  }
+}
+
 /// What is not tradable is no best: its numbers may be another coin's, or nobody's to earn.
 void EventMetrics::update_best(const SpreadEvent& event, Timestamp now) {
   const std::string key = event.asset + "|" + std::string{to_string(event.buy)} + "|" +
@@ -97,19 +112,25 @@ void EventMetrics::update_best(const SpreadEvent& event, Timestamp now) {
                           std::string{to_string(event.mode)};
   Row& row = rows_[key];
   row.asset = event.asset;
+  row.buy = event.buy;
+  row.sell = event.sell;
   row.best.reset();
   if (event.verdict == Verdict::kTradable && event.net_ratio && event.optimal) {
     row.best = {*event.net_ratio, event.optimal->net_profit_usdt};
   }
+  set_best(event.asset, now);
+}
+
+void EventMetrics::set_best(const std::string& asset, Timestamp now) {
   std::optional<Best> best;
-  for (auto it = rows_.lower_bound(event.asset + "|");
-       it != rows_.end() && it->second.asset == event.asset; ++it) {
+  for (auto it = rows_.lower_bound(asset + "|"); it != rows_.end() && it->second.asset == asset;
+       ++it) {
     if (!it->second.best) continue;
     if (!best) best = it->second.best;
     best->net_ratio = std::max(best->net_ratio, it->second.best->net_ratio);
     best->net_profit_usdt = std::max(best->net_profit_usdt, it->second.best->net_profit_usdt);
   }
-  spread_.set_best(event.asset, best, now);
+  spread_.set_best(asset, best, now);
 }
 
 }  // namespace spreadwatch::app

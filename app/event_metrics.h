@@ -43,6 +43,8 @@ class EventMetrics {
   using Best = metrics::SpreadMetrics::Best;
   struct Row {
     std::string asset;
+    VenueId buy{};
+    VenueId sell{};
     std::optional<Best> best;  // while it is tradable
   };
 
@@ -53,8 +55,10 @@ class EventMetrics {
   void on(const PremiumEvent& event, Timestamp now);
   void on(const SpreadEvent& event, Timestamp now);
   void on(const OpportunityEvent& event, Timestamp now);
+  void on(const MarketRemoved& event, Timestamp now);
   void delivered_late_by(std::optional<Timestamp> received, Timestamp now);
   void update_best(const SpreadEvent& event, Timestamp now);
+  void set_best(const std::string& asset, Timestamp now);
 
   metrics::FxMetrics& fx_;
   metrics::SpreadMetrics& spread_;

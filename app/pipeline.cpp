@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <utility>
+#include <variant>
 
 #include "app/what_if.h"
 #include "ingest/decode/venue_adapter.h"
@@ -15,6 +16,11 @@ constexpr milliseconds kDrainBy{1500};  // after the stop began: market data tha
 constexpr milliseconds kFlushBy{2500};  // after the stop began; what follows takes about a second
 constexpr milliseconds kFlushAtLeast{300};
 
+/// A row that waited until its legs were too old leaves without numbers.
+void judge(Event& event, Timestamp now) {
+  if (auto* const row = std::get_if<SpreadEvent>(&event)) withdraw_if_stale(*row, now);
+}
+
 }  // namespace
 
 Pipeline::Pipeline(const config::Loaded& loaded)
@@ -24,8 +30,8 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       kafka_(settings_, series_.publish),
       topics_(settings_),
       history_(settings_, clock_, kafka_, series_.history, drain_),
-      events_({.orderbook_levels = settings_.publish.orderbook_levels}, clock_, series_.queues,
-              kPublishStage, drain_),
+      events_({.orderbook_levels = settings_.publish.orderbook_levels, .judge = judge}, clock_,
+              series_.queues, kPublishStage, drain_),
       engine_(loaded, engine_options(), clock_, series_.queues, kSpreadStage, drain_),
       stage_gauges_(series_.registry, stages_, series_.service),
       feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry),

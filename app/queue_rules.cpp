@@ -25,6 +25,7 @@ std::string market_key(std::string_view kind, VenueId venue, const Instrument& i
 std::string key_of(const Ticker& t) { return market_key("ticker", t.venue, t.instrument); }
 std::string key_of(const OrderBook& b) { return market_key("book", b.venue, b.instrument); }
 std::string key_of(const MarketStatus& s) { return market_key("book", s.venue, s.instrument); }
+std::string key_of(const MarketRemoved& e) { return market_key("book", e.venue, e.instrument); }
 std::string key_of(const PremiumEvent& e) {
   std::string key;
   append_part(key, "premium");

@@ -188,6 +188,6 @@ constexpr std::string_view to_string(OpportunityEvent::Kind k) {
 
 /// The second seam: what flows to publish, alerts, history and the API.
 using Event = std::variant<Ticker, OrderBook, FeedError, FxEvent, PremiumEvent, SpreadEvent,
-                           OpportunityEvent>;
+                           OpportunityEvent, MarketRemoved>;
 
 }  // namespace spreadwatch

@@ -1,5 +1,6 @@
 #include "publish/records.h"
 
+#include <cassert>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -78,6 +79,9 @@ EncodedRecord encode_dead_letter(const FeedError& error, int attempt) {
 
 EncodedRecord encode(const FeedError& error, int /*depth*/) { return encode_dead_letter(error, 1); }
 
+/// Whoever reads records sees that a market is gone by its not being told of any more.
+EncodedRecord encode(const MarketRemoved& /*event*/, int /*depth*/) { return {}; }
+
 TopicId topic_of(const Ticker& ticker) { return ticker_topic(region_of(ticker.venue)); }
 TopicId topic_of(const OrderBook& book) { return orderbook_topic(region_of(book.venue)); }
 TopicId topic_of(const FxEvent& /*event*/) { return TopicId::kFx; }
@@ -130,8 +134,11 @@ EncodedRecord encode_record(const Event& event, int depth) {
 
 KafkaRecord addressed(const Topics& topics, const Event& event, EncodedRecord record) {
   return std::visit(
-      [&]<class T>(const T& value) {
-        if constexpr (std::is_same_v<T, OrderBook> || std::is_same_v<T, Ticker>) {
+      [&]<class T>(const T& value) -> KafkaRecord {
+        if constexpr (std::is_same_v<T, MarketRemoved>) {
+          assert(false && "it has no record");
+          return {};
+        } else if constexpr (std::is_same_v<T, OrderBook> || std::is_same_v<T, Ticker>) {
           return in_topic(topic_of(value), std::move(record), topics.venue_partition(value.venue));
         } else {
           return in_topic(topic_of(value), std::move(record));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <variant>
+
 #include "app/clock_watch.h"
 #include "app/event_metrics.h"
 #include "core/event_consumer.h"
@@ -15,7 +17,9 @@ class MetricsConsumer final : public EventConsumer {
       : metrics_(metrics), clock_watch_(clock_watch) {}
 
   void on(const Event& event, const EncodedRecord& record, Timestamp now) override {
-    if (!record.empty()) metrics_.on_event(event, now);
+    if (!record.empty() || std::holds_alternative<MarketRemoved>(event)) {
+      metrics_.on_event(event, now);
+    }
   }
   void tick(Timestamp /*now*/) override { clock_watch_.look(); }
 

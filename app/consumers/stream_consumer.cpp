@@ -11,6 +11,7 @@ std::optional<api::Topic> stream_topic(const Event& event) {
     std::optional<api::Topic> operator()(const Ticker&) { return api::Topic::kTicker; }
     std::optional<api::Topic> operator()(const OrderBook&) { return api::Topic::kOrderBook; }
     std::optional<api::Topic> operator()(const FeedError&) { return std::nullopt; }
+    std::optional<api::Topic> operator()(const MarketRemoved&) { return std::nullopt; }
     std::optional<api::Topic> operator()(const FxEvent&) { return api::Topic::kFx; }
     std::optional<api::Topic> operator()(const PremiumEvent&) { return api::Topic::kPremium; }
     std::optional<api::Topic> operator()(const SpreadEvent&) { return api::Topic::kSpread; }

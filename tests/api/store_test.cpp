@@ -46,7 +46,11 @@ TEST_CASE("the latest value of a key replaces the one before") {
   REQUIRE(tickers.size() == 2);
   CHECK(tickers[0]->trade_price == 2.0);
   CHECK(tickers[1]->venue == VenueId::kOkx);
-  store.forget(VenueId::kUpbit, {"BTC", "KRW"});
+  MarketRemoved removed;
+  removed.venue = VenueId::kUpbit;
+  removed.instrument = {"BTC", "KRW"};
+  removed.asset = "BTC";
+  store.update(removed);
   CHECK(store.tickers().size() == 1);
 }
 
@@ -55,6 +59,37 @@ SpreadEvent pair_of(const std::string& asset, VenueId buy, VenueId sell, Mode mo
   SpreadEvent event = test::pair(asset, buy, sell, verdict, {}, kNow);
   event.mode = mode;
   return event;
+}
+
+TEST_CASE(
+    "a market that is removed takes its pairs and the premiums that went with it, and no others") {
+  Store store;
+  const VenueId upbit = VenueId::kUpbit;
+  const VenueId okx = VenueId::kOkx;
+  const VenueId binance = VenueId::kBinance;
+  for (const auto& [buy, sell] : {std::pair{okx, upbit}, {upbit, okx}, {okx, binance}}) {
+    store.update(pair_of("BTC", buy, sell, Mode::kInventory, Verdict::kTradable));
+    store.update(pair_of("ETH", buy, sell, Mode::kInventory, Verdict::kTradable));
+  }
+  PremiumEvent premium;
+  premium.asset = "BTC";
+  for (const Region over : {Region::kAsia, Region::kEurope}) {
+    premium.over = over;
+    store.update(premium);
+  }
+  MarketRemoved removed;
+  removed.venue = upbit;
+  removed.instrument = {"BTC", "KRW"};
+  removed.asset = "BTC";
+  removed.premiums = {{Region::kKorea, Region::kAsia, Basis::kUsdt}};
+  store.update(removed);
+  const auto left = store.spreads({.asset = "BTC"});
+  REQUIRE(left.size() == 1);
+  CHECK(left[0].event().sell == binance);
+  CHECK(store.spreads({.asset = "ETH"}).size() == 3);
+  const auto premiums = store.premiums("BTC", kNow);
+  REQUIRE(premiums.size() == 1);
+  CHECK(premiums[0].over == Region::kEurope);
 }
 
 TEST_CASE("spreads are filtered by every part of their key and by verdict") {

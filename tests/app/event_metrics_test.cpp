@@ -88,6 +88,21 @@ TEST_CASE("an asset that is no longer watched leaves no series and comes back an
   CHECK(w.value(kProfit) == "3");
 }
 
+TEST_CASE("a market that is removed takes its pairs out of what is best") {
+  World w;
+  w.pair(VenueId::kBinance, Verdict::kTradable, 0.002, 12.5);
+  w.pair(VenueId::kGateio, Verdict::kTradable, 0.001, 3);
+  MarketRemoved removed;
+  removed.venue = VenueId::kBinance;
+  removed.asset = "BTC";
+  w.events.on_event(removed, {});
+  CHECK(w.value(kRatio) == "0.001");
+  removed.venue = VenueId::kGateio;
+  removed.last_of_asset = true;
+  w.events.on_event(removed, {});
+  CHECK(w.registry.text().find("asset=\"BTC\"") == std::string::npos);
+}
+
 const std::string kAge = R"(spreadwatch_fx_age_seconds{pair="USD/KRW"})";
 const std::string kRate = R"(spreadwatch_fx_rate{pair="USD/KRW",side="mid"})";
 const std::string kTime = R"(spreadwatch_fx_last_update_timestamp_seconds{pair="USD/KRW"})";
