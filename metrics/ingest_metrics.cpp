@@ -252,6 +252,14 @@ void VenueMetrics::ticker(const Instrument& instrument) {
   found->second->Increment();
 }
 
+void VenueMetrics::remove_symbol(const Instrument& instrument) {
+  const std::lock_guard lock(series_->symbols_mutex);
+  const auto found = series_->symbols.find(instrument);
+  if (found == series_->symbols.end()) return;
+  series_->tickers.Remove(found->second);
+  series_->symbols.erase(found);
+}
+
 void VenueMetrics::decode_error(ErrorCode code) { series_->decode_errors.increment(code); }
 
 void VenueMetrics::gap() { series_->gaps.Increment(); }

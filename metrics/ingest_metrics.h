@@ -63,6 +63,9 @@ class VenueMetrics {
   /// nullopt = neither: acknowledgements, pongs, market lists; the label `other`.
   void frame(std::optional<Channel> channel, std::size_t bytes);
   void ticker(const Instrument& instrument);
+  /// The instrument is no longer watched: its series goes, and its place among the kMaxSymbols is
+  /// free.
+  void remove_symbol(const Instrument& instrument);
   void decode_error(ErrorCode code);
   void gap();
   void checksum_mismatch();

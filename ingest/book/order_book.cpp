@@ -166,9 +166,13 @@ MaintainedBook::Outcome MaintainedBook::apply(const BookMessage& message, Origin
     case BookRule::kOkxSequence:
       return apply_okx(message, origin);
     case BookRule::kBybitSequence:
-      return apply_bybit(message, origin);
+      // `u` rises by one; the venue begins anew with 1.
+      return apply_numbered(message, origin,
+                            {.restarts_at_one = true, .missing = "a change without u"});
     case BookRule::kGateSequence:
-      return apply_gate(message, origin);
+      // `U` to `u` follows the last `u`.
+      return apply_numbered(message, origin,
+                            {.ranges = true, .missing = "a change without U and u"});
     case BookRule::kKrakenChecksum:
       return apply_kraken(message, origin);
   }
@@ -210,7 +214,7 @@ MaintainedBook::Outcome MaintainedBook::apply_replace(const BookMessage& message
     return duplicate();
   }
   load(message);
-  return settle(message, origin);
+  return follow(message, origin);
 }
 
 bool MaintainedBook::counts_anew(std::int64_t sequence, Origin origin) {
@@ -227,7 +231,7 @@ MaintainedBook::Outcome MaintainedBook::apply_buffered(const BookMessage& messag
       buffered_.clear();
       load(message);
       truncate(message.depth);
-      return settle(message, origin);
+      return follow(message, origin);
     }
     return join(message, origin);
   }
@@ -246,7 +250,7 @@ MaintainedBook::Outcome MaintainedBook::apply_buffered(const BookMessage& messag
   }
   change(message);
   truncate(message.depth);
-  return settle(message, origin);
+  return follow(message, origin);
 }
 
 MaintainedBook::Outcome MaintainedBook::wait(const BookMessage& delta) {
@@ -296,7 +300,7 @@ MaintainedBook::Outcome MaintainedBook::join(const BookMessage& snapshot, Origin
   }
   // Kept until it is read: a book that turns out crossed forgets what waits.
   const std::deque<BookMessage> joined = std::exchange(buffered_, {});
-  Outcome outcome = settle(*newest, newest == &snapshot ? origin : Origin::kWs);
+  Outcome outcome = follow(*newest, newest == &snapshot ? origin : Origin::kWs);
   if (outcome.show) book_.origin = origin;
   return outcome;
 }
@@ -326,44 +330,28 @@ MaintainedBook::Outcome MaintainedBook::apply_okx(const BookMessage& message, Or
     ++checksum_mismatches_;
     return fault(ErrorCode::kChecksumMismatch, "CRC32 of the best 25 levels differs");
   }
-  return settle(message, origin);
+  return follow(message, origin);
 }
 
-// `u` rises by one. A snapshot, which `u` = 1 always is, replaces the book at any time.
-MaintainedBook::Outcome MaintainedBook::apply_bybit(const BookMessage& message, Origin origin) {
-  if (message.snapshot || message.sequence == 1) {
+// A change carries on where the last one ended, by the venue's numbers. Sizes are absolute, so a
+// range that overlaps what is known is as good.
+MaintainedBook::Outcome MaintainedBook::apply_numbered(const BookMessage& message, Origin origin,
+                                                       const Numbering& numbering) {
+  if (message.snapshot || (numbering.restarts_at_one && message.sequence == 1)) {
     load(message);
   } else {
     if (!book_.synced()) return missing_snapshot();
-    if (!message.sequence || !last_) return gap("a change without u");
+    const auto& first = numbering.ranges ? message.first_sequence : message.sequence;
+    if (!message.sequence || !first || !last_) return gap(numbering.missing);
     if (*message.sequence <= *last_) return duplicate();
-    if (*message.sequence != *last_ + 1) {
-      return gap("u " + std::to_string(*message.sequence) + ", expected " +
+    if (*first > *last_ + 1) {
+      return gap((numbering.ranges ? "U " : "u ") + std::to_string(*first) + ", expected " +
                  std::to_string(*last_ + 1));
     }
     change(message);
   }
   truncate(message.depth);
-  return settle(message, origin);
-}
-
-// `U` follows the last `u`. Sizes are absolute, so a range that overlaps what is known is as good.
-MaintainedBook::Outcome MaintainedBook::apply_gate(const BookMessage& message, Origin origin) {
-  if (message.snapshot) {
-    load(message);
-  } else {
-    if (!book_.synced()) return missing_snapshot();
-    if (!message.sequence || !message.first_sequence || !last_)
-      return gap("a change without U and u");
-    if (*message.sequence <= *last_) return duplicate();
-    if (*message.first_sequence > *last_ + 1) {
-      return gap("U " + std::to_string(*message.first_sequence) + ", expected " +
-                 std::to_string(*last_ + 1));
-    }
-    change(message);
-  }
-  truncate(message.depth);
-  return settle(message, origin);
+  return follow(message, origin);
 }
 
 // No numbers: levels beyond the depth are cut unannounced, and a CRC32 over the best ten proves the
@@ -384,7 +372,7 @@ MaintainedBook::Outcome MaintainedBook::apply_kraken(const BookMessage& message,
     ++checksum_mismatches_;
     return fault(ErrorCode::kChecksumMismatch, "CRC32 of the best 10 levels differs");
   }
-  return settle(message, origin);
+  return follow(message, origin);
 }
 
 MaintainedBook::Outcome MaintainedBook::reject(const Error& error) {
@@ -421,7 +409,7 @@ void MaintainedBook::truncate(int depth) {
   if (book_.asks.size() > levels) book_.asks.resize(levels);
 }
 
-MaintainedBook::Outcome MaintainedBook::settle(const BookMessage& message, Origin origin) {
+MaintainedBook::Outcome MaintainedBook::follow(const BookMessage& message, Origin origin) {
   truncate(static_cast<int>(kMaxLevels));
   last_ = message.sequence;
   if (!book_.bids.empty() && !book_.asks.empty() &&

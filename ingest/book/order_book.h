@@ -94,8 +94,13 @@ class MaintainedBook {
   bool counts_anew(std::int64_t sequence, Origin origin);
   Outcome apply_buffered(const BookMessage& message, Origin origin);
   Outcome apply_okx(const BookMessage& message, Origin origin);
-  Outcome apply_bybit(const BookMessage& message, Origin origin);
-  Outcome apply_gate(const BookMessage& message, Origin origin);
+  /// How the numbers of a venue's changes follow one another.
+  struct Numbering {
+    bool restarts_at_one = false;  ///< a message with number 1 is a whole book
+    bool ranges = false;           ///< a change covers the numbers from its first to its last
+    const char* missing = "";      ///< what to say of a change that lacks its numbers
+  };
+  Outcome apply_numbered(const BookMessage& message, Origin origin, const Numbering& numbering);
   Outcome apply_kraken(const BookMessage& message, Origin origin);
 
   /// Joins a REST snapshot to the deltas waiting for it.
@@ -107,7 +112,7 @@ class MaintainedBook {
   void change(const BookMessage& message);
   void truncate(int depth);
   /// The book follows `message` now; synced unless crossed.
-  Outcome settle(const BookMessage& message, Origin origin);
+  Outcome follow(const BookMessage& message, Origin origin);
   Outcome gap(const std::string& detail);
   Outcome missing_snapshot();
   Outcome duplicate();

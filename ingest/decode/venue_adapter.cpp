@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, 33> kQuotes = {
 
 /// A price that a ticker may lack: zero is a venue's way to say "none".
 /// Returns false when it is not a price at all.
-bool settle_price(std::optional<double>& price) {
+bool check_price(std::optional<double>& price) {
   if (!price) return true;
   if (*price == 0) price.reset();
   return !price || (std::isfinite(*price) && *price > 0);
@@ -30,12 +30,12 @@ bool settle_price(std::optional<double>& price) {
 
 /// Null, or what is wrong with the ticker's numbers. A coin before its first trade has a ticker
 /// like any other, only without a price: venues send zero, null or an empty text for it.
-const char* settle_numbers(Ticker& t) {
-  if (!settle_price(t.trade_price)) return "trade_price is negative or not finite";
-  if (!settle_price(t.opening_price)) return "opening_price is negative or not finite";
-  if (!settle_price(t.high_price)) return "high_price is negative or not finite";
-  if (!settle_price(t.low_price)) return "low_price is negative or not finite";
-  if (!settle_price(t.prev_closing_price)) return "prev_closing_price is negative or not finite";
+const char* check_numbers(Ticker& t) {
+  if (!check_price(t.trade_price)) return "trade_price is negative or not finite";
+  if (!check_price(t.opening_price)) return "opening_price is negative or not finite";
+  if (!check_price(t.high_price)) return "high_price is negative or not finite";
+  if (!check_price(t.low_price)) return "low_price is negative or not finite";
+  if (!check_price(t.prev_closing_price)) return "prev_closing_price is negative or not finite";
   if (t.acc_trade_volume_24h &&
       !(std::isfinite(*t.acc_trade_volume_24h) && *t.acc_trade_volume_24h >= 0)) {
     return "acc_trade_volume_24h is negative or not finite";
@@ -149,7 +149,7 @@ void VenueAdapter::finish_tickers(const Frame& frame, Decoded& out) const {
       out.add_row_error({ErrorCode::kUnknownSymbol, "not a spot instrument"}, message.symbol);
       continue;
     }
-    if (const char* const wrong = settle_numbers(ticker)) {
+    if (const char* const wrong = check_numbers(ticker)) {
       out.add_row_error({ErrorCode::kValueOutOfRange, wrong}, message.symbol);
       continue;
     }
@@ -189,31 +189,6 @@ const VenueProfile& venue_profile(VenueId id) {
     return all;
   }();
   return profiles[index_of(id)];
-}
-
-std::unique_ptr<VenueAdapter> make_adapter(VenueId id) {
-  switch (id) {
-    case VenueId::kUpbit:
-      return make_upbit();
-    case VenueId::kBithumb:
-      return make_bithumb();
-    case VenueId::kKorbit:
-      return make_korbit();
-    case VenueId::kCoinone:
-      return make_coinone();
-    case VenueId::kOkx:
-      return make_okx();
-    case VenueId::kBybit:
-      return make_bybit();
-    case VenueId::kGateio:
-      return make_gateio();
-    case VenueId::kBinance:
-      return make_binance();
-    case VenueId::kKraken:
-      return make_kraken();
-  }
-  assert(false);
-  return nullptr;
 }
 
 std::optional<Instrument> split_at_quote(std::string_view symbol) {

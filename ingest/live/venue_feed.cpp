@@ -129,6 +129,7 @@ void VenueFeed::remove(const Instrument& instrument) {
   gone_.erase(instrument);
   const auto carried = carried_.find(instrument);
   if (carried != carried_.end()) unsubscribe(carried, std::nullopt);
+  context_.metrics.remove_symbol(instrument);
 }
 
 void VenueFeed::restore_budget(const KeptBudget& kept, Timestamp now) {

@@ -404,5 +404,22 @@ TEST_CASE("conflation, bytes and failed consumers stand at zero until they happe
   CHECK(value_of(registry, failures) == "1");
 }
 
+TEST_CASE("the ticker series of an instrument that is removed goes, and makes room for another") {
+  Registry registry;
+  const std::vector<VenueId> venues{VenueId::kUpbit};
+  IngestMetrics ingest(registry, venues);
+  VenueMetrics& upbit = ingest.venue(VenueId::kUpbit);
+  for (std::size_t i = 0; i < VenueMetrics::kMaxSymbols; ++i) {
+    upbit.ticker({"C" + std::to_string(i), "KRW"});
+  }
+  upbit.ticker({"NEW", "KRW"});
+  CHECK(registry.text().find("symbol=\"NEW-KRW\"") == std::string::npos);
+  upbit.remove_symbol({"C7", "KRW"});
+  upbit.remove_symbol({"NEVER", "KRW"});
+  CHECK(registry.text().find("symbol=\"C7-KRW\"") == std::string::npos);
+  upbit.ticker({"NEW", "KRW"});
+  CHECK(registry.text().find("symbol=\"NEW-KRW\"") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace spreadwatch::metrics

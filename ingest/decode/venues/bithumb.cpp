@@ -19,6 +19,7 @@
 
 #include "ingest/decode/venues/registry.h"
 #include "ingest/decode/venues/upbit_family.h"
+#include "ingest/decode/wallet_reader.h"
 
 namespace spreadwatch::ingest {
 namespace {
@@ -117,5 +118,54 @@ constexpr UpbitDialect kBithumb = {
 }  // namespace
 
 std::unique_ptr<VenueAdapter> make_bithumb() { return make_upbit_like(kBithumb); }
+
+namespace {
+
+// Its wallets. A request each, as it counts all public ones: 150 a second of a category.
+constexpr std::array kWalletRoutes = {WalletRoute{"/public/assetsstatus/multichain/ALL", 1},
+                                      WalletRoute{"/v2/fee/inout/ALL", 1}};
+
+void read_wallets(const dom::element& body, WalletRows& out) {
+  if (body.is_array()) {  // fees
+    for_each_wallet(body.get_array(), [&](const dom::element& row, std::size_t index) {
+      const auto ticker = wallet_name(row, "currency");
+      const auto networks = list_of(row, "networks");
+      if (!ticker || !networks) return out.refuse(index, "no currency or networks");
+      for (const dom::element item : *networks) {
+        auto name = wallet_name(item, "net_type");
+        if (!name) name = wallet_name(item, "net_name");
+        if (!name) {
+          out.refuse(index, "a network without name", *ticker);
+          continue;
+        }
+        WalletNetwork network;
+        network.name = *name;
+        network.withdrawal_fee = wallet_amount(item, "withdraw_fee_quantity");
+        network.minimum_withdrawal = wallet_amount(item, "withdraw_minimum_quantity");
+        out.add(*ticker, std::move(network));
+      }
+    });
+    return;
+  }
+  for_each_wallet(body["data"].get_array(), [&](const dom::element& row, std::size_t index) {
+    const auto ticker = wallet_name(row, "currency");
+    const auto name = wallet_name(row, "net_type");
+    if (!ticker || !name) return out.refuse(index, "no currency or net_type");
+    WalletNetwork network;
+    network.name = *name;
+    network.deposit = wallet_state(row, "deposit_status", 1);
+    network.withdraw = wallet_state(row, "withdrawal_status", 1);
+    out.add(*ticker, std::move(network));
+  });
+}
+
+/// An answer with status 200 can be a refusal.
+bool wallets_accepted(const dom::element& body) {
+  const auto found = member(body, "status");
+  return found && equals(*found, std::string_view{"0000"});
+}
+}  // namespace
+
+const WalletSource kBithumbWallets{kWalletRoutes, wallets_accepted, read_wallets};
 
 }  // namespace spreadwatch::ingest

@@ -374,7 +374,7 @@ struct TickerFields {
     }
   }
 
-  void settle(Ticker& t) {
+  void fill_in(Ticker& t) {
     if (previous && previous->is_zero()) previous.reset();
     t.trade_price = to_double(last);
     t.opening_price = to_double(previous);
@@ -413,7 +413,7 @@ void BybitAdapter::read_data(od::value& data, const Envelope& envelope, Decoded&
     for_each_field(
         data, [&](std::string_view key, od::value value) { fields.read(key, value, message); });
     if (!fields.has_last) fail(ErrorCode::kSchemaMismatch, "a ticker without lastPrice");
-    fields.settle(message.ticker);
+    fields.fill_in(message.ticker);
     if (message.symbol.empty()) message.symbol = symbol;
     return;
   }
@@ -463,7 +463,7 @@ void read_rest_row(od::value& row, std::size_t index, Decoded& out) {
     });
     if (message.symbol.empty()) fail(ErrorCode::kSchemaMismatch, "a row without symbol");
     if (fields.has_last) {
-      fields.settle(message.ticker);
+      fields.fill_in(message.ticker);
       return;
     }
     market.symbol = message.symbol;

@@ -15,6 +15,7 @@
 #include "ingest/decode/json_reader.h"
 #include "ingest/decode/venue_adapter.h"
 #include "ingest/decode/venues/registry.h"
+#include "ingest/decode/wallet_reader.h"
 
 namespace spreadwatch::ingest {
 namespace {
@@ -422,7 +423,7 @@ struct TickerFields {
   }
 
   /// Only the rate is sent: the price it counts from, and with it the change, follow from the rate.
-  void settle(Ticker& t) const {
+  void fill_in(Ticker& t) const {
     if (!t.trade_price || !percentage || 1 + *percentage / 100 <= 0) return;
     t.opening_price = *t.trade_price / (1 + *percentage / 100);
     t.prev_closing_price = t.opening_price;
@@ -441,7 +442,7 @@ void GateioAdapter::read_result(od::value& result, const Envelope& envelope, Dec
     if (!fields.has_last || message.symbol.empty()) {
       fail(ErrorCode::kSchemaMismatch, "a ticker without currency_pair or last");
     }
-    fields.settle(message.ticker);
+    fields.fill_in(message.ticker);
   } else if (envelope.channel == "spot.obu" || envelope.channel == kUpdateChannel ||
              envelope.channel == "spot.order_book") {
     read_book(result, envelope, out);
@@ -548,7 +549,7 @@ void GateioAdapter::read_rest_row(od::value& row, std::size_t index, Decoded& ou
       }
     });
     if (fields.has_last && !message.symbol.empty()) {
-      fields.settle(message.ticker);
+      fields.fill_in(message.ticker);
       return;
     }
     market.symbol = message.symbol;
@@ -564,5 +565,45 @@ void GateioAdapter::read_rest_row(od::value& row, std::size_t index, Decoded& ou
 }  // namespace
 
 std::unique_ptr<VenueAdapter> make_gateio() { return std::make_unique<GateioAdapter>(); }
+
+namespace {
+
+// Its wallets. One request, as it counts all public ones: 200 in 10 s of an endpoint.
+constexpr std::array kWalletRoutes = {WalletRoute{"/api/v4/spot/currencies", 1}};
+
+void read_wallets(const dom::element& body, WalletRows& out) {
+  for_each_wallet(body.get_array(), [&](const dom::element& row, std::size_t index) {
+    const auto ticker = wallet_name(row, "currency");
+    if (!ticker) return out.refuse(index, "no currency");
+    const auto add = [&](const dom::element& from, std::string name) {
+      WalletNetwork network;
+      network.name = std::move(name);
+      network.deposit = wallet_state(from, "deposit_disabled", false);
+      network.withdraw = wallet_state(from, "withdraw_disabled", false);
+      // It leaves, but nobody says when.
+      if (wallet_state(from, "withdraw_delayed", false) == WalletState::kClosed &&
+          network.withdraw == WalletState::kOpen) {
+        network.withdraw = WalletState::kUnknown;
+      }
+      out.add(*ticker, std::move(network));
+    };
+    const auto chains = list_of(row, "chains");
+    if (chains && chains->size() > 0) {
+      for (const dom::element chain : *chains) {
+        if (const auto name = wallet_name(chain, "name")) {
+          add(chain, *name);
+        } else {
+          out.refuse(index, "a chain without name", *ticker);
+        }
+      }
+    } else if (const auto chain = wallet_name(row, "chain")) {
+      add(row, *chain);
+    }
+  });
+}
+
+}  // namespace
+
+const WalletSource kGateioWallets{kWalletRoutes, nullptr, read_wallets};
 
 }  // namespace spreadwatch::ingest

@@ -9,11 +9,13 @@
 // time but that of the last trade, which is taken. An unknown symbol gives an empty REST ticker
 // list. v1 ("korbit:push-ticker") ended in 2025 and is refused here.
 
+#include <array>
 #include <utility>
 
 #include "ingest/decode/json_reader.h"
 #include "ingest/decode/venue_adapter.h"
 #include "ingest/decode/venues/registry.h"
+#include "ingest/decode/wallet_reader.h"
 
 namespace spreadwatch::ingest {
 namespace {
@@ -443,5 +445,44 @@ void KorbitAdapter::read_rest_book(od::value& data, const Frame& frame, Decoded&
 }  // namespace
 
 std::unique_ptr<VenueAdapter> make_korbit() { return std::make_unique<KorbitAdapter>(); }
+
+namespace {
+
+// Its wallets. One request, as it counts all public ones: 50 a second.
+constexpr std::array kWalletRoutes = {WalletRoute{"/v2/currencies", 1}};
+
+constexpr std::string_view kWalletOpen = "launched";
+
+void read_wallets(const dom::element& body, WalletRows& out) {
+  for_each_wallet(body["data"].get_array(), [&](const dom::element& row, std::size_t index) {
+    const auto ticker = wallet_name(row, "name");
+    if (!ticker) return out.refuse(index, "no name");
+    const auto networks = list_of(row, "networkList");
+    if (!networks) return;  // KRW has none
+    for (const dom::element item : *networks) {
+      const auto name = wallet_name(item, "name");
+      if (!name) {
+        out.refuse(index, "a network without name", *ticker);
+        continue;
+      }
+      WalletNetwork network;
+      network.name = *name;
+      network.deposit = wallet_state(item, "depositStatus", kWalletOpen);
+      network.withdraw = wallet_state(item, "withdrawalStatus", kWalletOpen);
+      network.withdrawal_fee = wallet_amount(item, "withdrawalTxFee");
+      network.minimum_withdrawal = wallet_amount(item, "withdrawalMinAmount");
+      out.add(*ticker, std::move(network));
+    }
+  });
+}
+
+/// An answer with status 200 can be a refusal.
+bool wallets_accepted(const dom::element& body) {
+  const auto found = member(body, "success");
+  return found && equals(*found, true);
+}
+}  // namespace
+
+const WalletSource kKorbitWallets{kWalletRoutes, wallets_accepted, read_wallets};
 
 }  // namespace spreadwatch::ingest

@@ -13,9 +13,10 @@
 #include "core/text.h"
 #include "ingest/decode/decoded.h"
 #include "ingest/decode/venue_adapter.h"
+#include "ingest/decode/wallet_reader.h"
 
 /// The venue files, each behind one function, and what they share. A tenth venue is a line here, a
-/// case in make_adapter() and a file.
+/// row in registry.cpp and a file.
 namespace spreadwatch::ingest {
 
 std::unique_ptr<VenueAdapter> make_upbit();
@@ -27,6 +28,22 @@ std::unique_ptr<VenueAdapter> make_bybit();
 std::unique_ptr<VenueAdapter> make_gateio();
 std::unique_ptr<VenueAdapter> make_binance();
 std::unique_ptr<VenueAdapter> make_kraken();
+
+extern const WalletSource kBithumbWallets;
+extern const WalletSource kKorbitWallets;
+extern const WalletSource kCoinoneWallets;
+extern const WalletSource kGateioWallets;
+/// Of venues that only tell account holders.
+inline constexpr WalletSource kNoWallets{};
+
+/// What a venue's file has for the rest of the program.
+struct RegisteredVenue {
+  VenueId id;
+  std::unique_ptr<VenueAdapter> (*make)();
+  const WalletSource& wallets;
+};
+/// Every VenueId has one. Threads: any.
+const RegisteredVenue& registered(VenueId id);
 
 /// Splits "BTCUSDT" at the longest known quote currency; nullopt when there is none or the base is
 /// no asset.
