@@ -29,7 +29,7 @@
 namespace spreadwatch::app {
 namespace {
 
-constexpr std::array<std::string_view, 1> kServers = {"metrics"};
+constexpr std::array<std::string_view, 1> kMetricsServers = {"metrics"};
 
 std::uint16_t record_metrics_port(const config::Settings& settings) {
   if (settings.record.metrics_port) return *settings.record.metrics_port;
@@ -86,7 +86,7 @@ int record(const RecordOptions& options) {
     ClockWatch clock_watch(clock, service_metrics);
     metrics::IngestMetrics ingest_metrics(registry, venues);
     metrics::CaptureMetrics capture_metrics(registry);
-    metrics::HttpMetrics http_metrics(registry, kServers);
+    metrics::HttpMetrics http_metrics(registry, kMetricsServers);
     const std::size_t connections = http::descriptor_budget(http::descriptor_limit()).metrics;
     http_metrics.set_limits(0, connections, 0);
     metrics::LogMetrics log_metrics(registry);
