@@ -5,7 +5,6 @@
 #include <cstring>
 #include <fstream>
 
-#include "config/venue_defaults.h"
 #include "config/wallet_table.h"
 #include "config/yaml_reader.h"
 #include "core/address.h"
@@ -168,7 +167,7 @@ void read_assets(Mapping& root, Settings& settings, const Report& report) {
 VenueSettings read_venue(VenueId id, const YAML::Node& node, const Report& report) {
   VenueSettings venue{.id = id,
                       .quote = std::string{identity(id).default_quote},
-                      .taker_fee = default_taker_fee(id),
+                      .taker_fee = identity(id).taker_fee,
                       .fx_taker_fee = {},
                       .ws_url = {},
                       .rest_url = {}};

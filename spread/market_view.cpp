@@ -105,11 +105,9 @@ std::optional<std::size_t> MarketView::find(VenueId venue, const Instrument& ins
   Market market;
   market.venue = venue;
   market.instrument = instrument;
-  const bool korean = region_of(venue) == Region::kKorea;
   if (instrument.base == "USDT") {
-    const bool is_fx =
-        korean ? instrument.quote == "KRW" : venue == VenueId::kKraken && instrument.quote == "USD";
-    if (!is_fx) return std::nullopt;
+    const std::string_view fx_quote = identity(venue).fx_quote;
+    if (fx_quote.empty() || instrument.quote != fx_quote) return std::nullopt;
     market.fx = true;
     market.asset = "USDT";
   } else {

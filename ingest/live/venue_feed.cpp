@@ -35,9 +35,9 @@ std::string websocket_url(const std::string& set, std::string_view venue_default
 }  // namespace
 
 std::optional<Instrument> fx_market(VenueId venue) {
-  if (region_of(venue) == Region::kKorea) return Instrument{"USDT", "KRW"};
-  if (venue == VenueId::kKraken) return Instrument{"USDT", "USD"};
-  return std::nullopt;
+  const std::string_view quote = identity(venue).fx_quote;
+  if (quote.empty()) return std::nullopt;
+  return Instrument{"USDT", std::string{quote}};
 }
 
 VenueFeed::VenueFeed(boost::asio::io_context& io, const TlsClient& tls,

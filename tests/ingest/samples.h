@@ -17,7 +17,7 @@ struct Sample {
   std::string_view book_symbol;  ///< what a REST book was asked for
 };
 
-inline constexpr std::array<Sample, 9> kSamples = {{
+inline constexpr auto kSamples = std::to_array<Sample>({
     {VenueId::kUpbit,
      R"({"type":"ticker","code":"KRW-ETH","opening_price":37249,"high_price":37645,)"
      R"("low_price":36732,"trade_price":36929,"prev_closing_price":37235,)"
@@ -150,6 +150,7 @@ inline constexpr std::array<Sample, 9> kSamples = {{
      R"({"price":0.025,"qty":32960.86333331},{"price":0.026,"qty":86326.77204454}],)"
      R"("checksum":1931231958}]})",
      Origin::kWs, ""},
-}};
+});
+static_assert(covers_every_venue(kSamples), "a venue of core/venue.h has no row in kSamples");
 
 }  // namespace spreadwatch::ingest::test

@@ -19,7 +19,7 @@ struct Template {
   std::string_view payload;
 };
 
-constexpr std::array<Template, 9> kTemplates = {{
+constexpr auto kTemplates = std::to_array<Template>({
     {VenueId::kUpbit, Origin::kWs,
      R"({"type":"orderbook","code":"KRW-BTT","timestamp":1764000000000,"total_ask_size":1,)"
      R"("total_bid_size":1,"orderbook_units":[{"ask_price":$ap,"bid_price":$bp,"ask_size":$as,)"
@@ -52,7 +52,8 @@ constexpr std::array<Template, 9> kTemplates = {{
     {VenueId::kKraken, Origin::kWs,
      R"({"channel":"book","type":"snapshot","data":[{"symbol":"BTT/USD",)"
      R"("bids":[{"price":$bp,"qty":$bs}],"asks":[{"price":$ap,"qty":$as}],"checksum":$crc}]})"},
-}};
+});
+static_assert(covers_every_venue(kTemplates), "a venue of core/venue.h has no row in kTemplates");
 
 std::string replaced(std::string text, std::string_view what, const std::string& with) {
   for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size()) {

@@ -22,9 +22,11 @@
 
 namespace spreadwatch::metrics {
 
-inline constexpr std::array<VenueId, 9> kAllVenues = {
-    VenueId::kUpbit, VenueId::kBithumb, VenueId::kKorbit,  VenueId::kCoinone, VenueId::kOkx,
-    VenueId::kBybit, VenueId::kGateio,  VenueId::kBinance, VenueId::kKraken};
+inline constexpr std::array<VenueId, kVenueCount> kAllVenues = [] {
+  std::array<VenueId, kVenueCount> all{};
+  for (const VenueIdentity& venue : kVenues) all[index_of(venue.id)] = venue.id;
+  return all;
+}();
 inline constexpr std::array<std::string_view, 3> kPairs = {"USDT/KRW", "USDT/USD", "USD/KRW"};
 inline constexpr std::array<std::string_view, 2> kExclusions = {"stale", "outlier"};
 inline constexpr std::array<std::string_view, 2> kTopics = {"ticker.korea", "opportunity"};
