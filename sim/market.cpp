@@ -91,7 +91,7 @@ struct VenueModel {
 };
 
 // In VenueId order. Periods follow the rhythm each venue shows on the wire.
-constexpr std::array<VenueModel, kVenueCount> kModels = {{
+constexpr auto kModels = std::to_array<VenueModel>({
     {5, 0, 0.45, 27, 30, 0.008, 2e-4, 8'000, 3e-4, 0.50},    // upbit
     {5, 1, 0.45, 13, 15, 0.004, 3e-4, 5'000, 3e-4, 0.25},    // bithumb
     {15, 2, 0.85, 27, 30, 0.015, 6e-4, 1'500, 4e-4, 0.02},   // korbit
@@ -101,7 +101,9 @@ constexpr std::array<VenueModel, kVenueCount> kModels = {{
     {5, 1, 0.45, 55, 70, 0.008, 1e-4, 4'000, 1.5e-4, 0.30},  // gateio
     {5, 2, 0.50, 60, 80, 0.006, 2e-5, 15'000, 1e-4, 1.50},   // binance
     {5, 3, 0.40, 55, 70, 0.010, 8e-5, 6'000, 1.5e-4, 0.20},  // kraken
-}};
+});
+static_assert(kModels.size() == kVenueCount,
+              "a venue of core/venue.h has no row in kModels, or two");
 
 struct KnownAsset {
   std::string_view name;
