@@ -17,13 +17,9 @@ EngineLoop::EngineLoop(const config::Loaded& loaded, Options options, const Cloc
                        const DrainDeadline& drain)
     : options_(std::move(options)),
       clock_(clock),
-      metrics_(metrics),
-      stage_(stage),
       drain_(drain),
-      queue_(options_.bounds),
-      engine_(loaded.settings, loaded.registry, *this, loaded.wallets) {
-  metrics_.set_capacity(stage_, options_.bounds.replaceable.values + options_.bounds.kept.values);
-}
+      queue_(options_.bounds, metrics, stage),
+      engine_(loaded.settings, loaded.registry, *this, loaded.wallets) {}
 
 EngineLoop::~EngineLoop() { stop(); }
 
@@ -34,16 +30,6 @@ void EngineLoop::start() {
 void EngineLoop::stop() {
   queue_.close();
   if (thread_.joinable()) thread_.join();
-}
-
-void EngineLoop::push(MarketEvent event) {
-  const MarketQueue::Pushed pushed = queue_.push(std::move(event));
-  metrics_.set_depth(stage_, pushed.waiting);
-  if (pushed.shed > 0) metrics_.dropped(stage_, pushed.shed);
-  if (pushed.conflated) metrics_.conflated(stage_);
-  if (pushed.taken || pushed.closed) return;
-  metrics_.dropped(stage_, 1);
-  ++refused_;
 }
 
 bool EngineLoop::post(Command command) {
@@ -61,7 +47,7 @@ void EngineLoop::run_commands() {
 
 void EngineLoop::take(MarketEvent& event) {
   if (drain_.passed() && !MarketRules::keep(event)) {
-    metrics_.dropped(stage_, 1);
+    queue_.dropped(1);
     return;
   }
   engine_.on(event, clock_.now());
@@ -79,7 +65,7 @@ void EngineLoop::run() {
   name_thread("engine");
   std::vector<MarketEvent> batch;
   std::optional<Timestamp> rates_judged;
-  while (queue_.pop(batch, kBatch, kEngineTick)) {
+  while (queue_.pop(batch, kEngineTick)) {
     alive_.beat(Heartbeat::Steady::now());
     for (MarketEvent& event : batch) {
       alive_.beat(Heartbeat::Steady::now());
@@ -91,8 +77,7 @@ void EngineLoop::run() {
         std::exchange(rates_judged, engine_.rates().evaluated());
     options_.after_batch(engine_, before != rates_judged);
     queue_.done(batch.size());
-    metrics_.set_depth(stage_, queue_.waiting());
-    metrics_.set_bytes(stage_, queue_.bytes());
+    queue_.report();
   }
   // What was promised to run runs; whoever comes later is told.
   commands_.close();

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,6 +12,7 @@
 
 #include "app/drain_deadline.h"
 #include "app/queue_rules.h"
+#include "app/stage_queue.h"
 #include "config/loader.h"
 #include "core/bounded_queue.h"
 #include "core/heartbeat.h"
@@ -61,7 +61,7 @@ class EngineLoop final : private spread::EventSink {
   void stop();
 
   /// Never waits.
-  void push(MarketEvent event);
+  void push(MarketEvent event) { queue_.push(std::move(event)); }
   /// Never waits. False when as many as may wait do, or it has ended: the command will not run.
   bool post(Command command);
   /// What `question` answers, on the engine's thread; nullopt when there is no answer within
@@ -73,7 +73,7 @@ class EngineLoop final : private spread::EventSink {
   /// REQUIRES: not started.
   spread::Engine& engine() { return engine_; }
   /// State changes that found no room.
-  std::uint64_t refused() const { return refused_; }
+  std::uint64_t refused() const { return queue_.refused(); }
   const Heartbeat& heartbeat() const { return alive_; }
 
  private:
@@ -89,12 +89,9 @@ class EngineLoop final : private spread::EventSink {
 
   const Options options_;
   const Clock& clock_;
-  metrics::QueueMetrics& metrics_;
-  const std::size_t stage_;
   const DrainDeadline& drain_;
-  MarketQueue queue_;
+  StageQueue<MarketQueue, MarketEvent> queue_;
   BoundedQueue<Command> commands_{kCommands};
-  std::atomic<std::uint64_t> refused_{0};
   spread::Engine engine_;  // its own thread's, once started
   Heartbeat alive_;
   std::jthread thread_;

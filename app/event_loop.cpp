@@ -18,11 +18,8 @@ EventLoop::EventLoop(Options options, const Clock& clock, metrics::QueueMetrics&
     : options_(std::move(options)),
       clock_(clock),
       metrics_(metrics),
-      stage_(stage),
       drain_(drain),
-      queue_(options_.bounds) {
-  metrics_.set_capacity(stage_, options_.bounds.replaceable.values + options_.bounds.kept.values);
-}
+      queue_(options_.bounds, metrics, stage) {}
 
 EventLoop::~EventLoop() { stop(); }
 
@@ -38,16 +35,6 @@ void EventLoop::start() {
 void EventLoop::stop() {
   queue_.close();
   if (thread_.joinable()) thread_.join();
-}
-
-void EventLoop::push(Event event) {
-  const EventQueue::Pushed pushed = queue_.push(std::move(event));
-  metrics_.set_depth(stage_, pushed.waiting);
-  if (pushed.shed > 0) metrics_.dropped(stage_, pushed.shed);
-  if (pushed.conflated) metrics_.conflated(stage_);
-  if (pushed.taken) return;
-  metrics_.dropped(stage_, 1);
-  ++refused_;
 }
 
 template <class What>
@@ -66,7 +53,7 @@ void EventLoop::tell(Member& member, What what) {
 void EventLoop::run() {
   name_thread("publish");
   std::vector<Event> batch;
-  while (queue_.pop(batch, kBatch, options_.tick)) {
+  while (queue_.pop(batch, options_.tick)) {
     const Timestamp now = clock_.now();
     for (Member& member : members_) {
       tell(member, [now](EventConsumer& consumer) { consumer.tick(now); });
@@ -81,8 +68,7 @@ void EventLoop::run() {
       queue_.done(1);
     }
     alive_.beat(Heartbeat::Steady::now());
-    metrics_.set_depth(stage_, queue_.waiting());
-    metrics_.set_bytes(stage_, queue_.bytes());
+    queue_.report();
   }
   alive_.rest();
 }
@@ -108,7 +94,7 @@ void EventLoop::deliver(Event& event) {
 void EventLoop::deliver_late(const Event& event) {
   if (!std::holds_alternative<OpportunityEvent>(event) &&
       !std::holds_alternative<FeedError>(event)) {
-    metrics_.dropped(stage_, 1);
+    queue_.dropped(1);
     return;
   }
   const Timestamp now = clock_.now();

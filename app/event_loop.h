@@ -1,16 +1,17 @@
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "app/drain_deadline.h"
 #include "app/queue_rules.h"
+#include "app/stage_queue.h"
 #include "core/event.h"
 #include "core/event_consumer.h"
 #include "core/heartbeat.h"
@@ -52,10 +53,10 @@ class EventLoop {
   void stop();
 
   /// Never waits.
-  void push(Event event);
+  void push(Event event) { queue_.push(std::move(event)); }
 
   /// Events that no later one makes up for and that found no room.
-  std::uint64_t refused() const { return refused_; }
+  std::uint64_t refused() const { return queue_.refused(); }
   const Heartbeat& heartbeat() const { return alive_; }
 
  private:
@@ -77,10 +78,8 @@ class EventLoop {
   const Options options_;
   const Clock& clock_;
   metrics::QueueMetrics& metrics_;
-  const std::size_t stage_;
   const DrainDeadline& drain_;
-  EventQueue queue_;
-  std::atomic<std::uint64_t> refused_{0};
+  StageQueue<EventQueue, Event> queue_;
   std::vector<Member> members_;  // its own thread's, once started
   Heartbeat alive_;
   std::jthread thread_;

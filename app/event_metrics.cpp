@@ -45,6 +45,7 @@ void EventMetrics::on(const Ticker& ticker, Timestamp now) {
 }
 
 void EventMetrics::on(const OrderBook& book, Timestamp now) {
+  if (!book.synced()) return;  // nothing of it is delivered
   delivered_late_by(book.receive_time, now);
 }
 

@@ -24,15 +24,7 @@ constexpr std::array kSimulated = std::to_array<SimulatedVenue>({
     {VenueId::kKraken, make_kraken},
 });
 
-static_assert(kSimulated.size() == kVenueCount, "a venue of core/venue.h has no row, or two");
-static_assert(
-    [] {
-      for (std::size_t i = 0; i < kSimulated.size(); ++i) {
-        if (index_of(kSimulated[i].id) != i) return false;
-      }
-      return true;
-    }(),
-    "the rows are in the order of core/venue.h");
+static_assert(covers_every_venue(kSimulated), "a venue of core/venue.h has no row in kSimulated");
 
 }  // namespace
 

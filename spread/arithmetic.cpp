@@ -49,8 +49,8 @@ class Segments {
   }
 
  private:
-  static DepthCurve::Step before_of(const DepthCurve& ladder, std::size_t step) {
-    return step == 0 ? DepthCurve::Step{} : ladder[step - 1];
+  static DepthCurve::Step before_of(const DepthCurve& curve, std::size_t step) {
+    return step == 0 ? DepthCurve::Step{} : curve[step - 1];
   }
 
   void load() {

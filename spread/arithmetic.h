@@ -65,7 +65,7 @@ struct Leg {
   Real fx_fee = 0;  ///< 0 when nothing is converted
 };
 
-/// Everything a pair's numbers depend on. REQUIRES: no ladder is empty, fees are below 1.
+/// Everything a pair's numbers depend on. REQUIRES: no curve is empty, fees are below 1.
 struct PairInput {
   Leg buy;
   Leg sell;

@@ -49,11 +49,11 @@ void Conversion::assign(Currency& currency, const Rate& rate) {
   currency.bid = rate.bid;
   currency.ask = rate.ask;
   currency.mid = rate.mid;
-  const auto fill = [](DepthCurve& ladder, const std::optional<double>& price) {
+  const auto fill = [](DepthCurve& curve, const std::optional<double>& price) {
     if (price) {
-      ladder.assign_unlimited(static_cast<Real>(*price));
+      curve.assign_unlimited(static_cast<Real>(*price));
     } else {
-      ladder.clear();
+      curve.clear();
     }
   };
   fill(currency.bid_curve, rate.bid);

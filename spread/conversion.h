@@ -29,7 +29,7 @@ class Conversion {
     DepthCurve ask_curve;
     DepthCurve mid_curve;
   };
-  /// A venue's way. The ladders live as long as the conversion and the view.
+  /// A venue's way. The curves live as long as the conversion and the view.
   struct VenueFx {
     bool ok = false;
     bool fallback = false;

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <variant>
-
 #include "app/clock_watch.h"
 #include "app/event_metrics.h"
 #include "core/event_consumer.h"
@@ -16,10 +14,8 @@ class MetricsConsumer final : public EventConsumer {
   MetricsConsumer(EventMetrics& metrics, ClockWatch& clock_watch)
       : metrics_(metrics), clock_watch_(clock_watch) {}
 
-  void on(const Event& event, const EncodedRecord& record, Timestamp now) override {
-    if (!record.empty() || std::holds_alternative<MarketRemoved>(event)) {
-      metrics_.on_event(event, now);
-    }
+  void on(const Event& event, const EncodedRecord& /*record*/, Timestamp now) override {
+    metrics_.on_event(event, now);
   }
   void tick(Timestamp /*now*/) override { clock_watch_.look(); }
 

@@ -440,13 +440,13 @@ void Session::count_message(Stream& stream, SteadyTime now) {
 void Session::on_ticker(const Ticker& ticker) {
   frame_has_ticker_ = true;
   context_.metrics.decode_latency(steady_now() - frame_at_);
-  context_.metrics.ticker(ticker.instrument);
   if (ticker.exchange_time && ticker.receive_time && ticker.origin == Origin::kWs) {
     context_.metrics.exchange_delay(*ticker.receive_time - *ticker.exchange_time);
   }
   count_data();
   const auto it = tickers_.find(ticker.instrument);
   if (it == tickers_.end()) return;  // still under way when it was unsubscribed
+  context_.metrics.ticker(ticker.instrument);
   Stream& stream = *it->second;
   count_message(stream, frame_at_);
   stream.data = true;

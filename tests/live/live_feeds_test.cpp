@@ -230,6 +230,10 @@ TEST_CASE(
   CHECK(feeds->add(VenueId::kBybit, xrp));
   REQUIRE(setup.sink.until_synced(xrp));
   REQUIRE(eventually(*feeds, [](const auto& all) { return all.size() == 6; }));
+  const auto has_series = [&] {
+    return setup.registry.text().find("symbol=\"XRP-USDT\"") != std::string::npos;
+  };
+  REQUIRE(eventually(*feeds, [&](const auto&) { return has_series(); }));
   CHECK(feeds->remove(VenueId::kBybit, xrp));
   REQUIRE(setup.sink.until([&](const auto& events) {
     return std::any_of(events.begin(), events.end(), [&](const MarketEvent& e) {
@@ -239,6 +243,7 @@ TEST_CASE(
     });
   }));
   REQUIRE(eventually(*feeds, [](const auto& all) { return all.size() == 4; }));
+  CHECK_FALSE(has_series());
   CHECK(setup.venue.unsubscribed("orderbook.50.XRPUSDT") == 1);
   CHECK(setup.venue.subscribed("orderbook.50.BTCUSDT") == 1);
   CHECK(setup.venue.upgrades() == 1);

@@ -18,15 +18,7 @@ constexpr std::array kRegistry = std::to_array<RegisteredVenue>({
     {VenueId::kKraken, make_kraken, kNoWallets},
 });
 
-static_assert(kRegistry.size() == kVenueCount, "a venue of core/venue.h has no row, or two");
-static_assert(
-    [] {
-      for (std::size_t i = 0; i < kRegistry.size(); ++i) {
-        if (index_of(kRegistry[i].id) != i) return false;
-      }
-      return true;
-    }(),
-    "the rows are in the order of core/venue.h");
+static_assert(covers_every_venue(kRegistry), "a venue of core/venue.h has no row in kRegistry");
 
 }  // namespace
 
