@@ -408,7 +408,7 @@ class Market::Impl {
       return 0;
     }
     // Half a second in, half a second out.
-    const double ramp = static_cast<double>(seconds(0.5));
+    const auto ramp = static_cast<double>(seconds(0.5));
     const double in = static_cast<double>(slot_ - reference.begin_slot + 1) / ramp;
     const double out = static_cast<double>(reference.end_slot - slot_) / ramp;
     return reference.dislocation * std::min({1.0, in, out});
@@ -524,7 +524,7 @@ class Market::Impl {
     const Instrument& instrument = m.listing->instrument;
     const double half =
         m.source == PriceSource::kAsset ? kModels[index_of(instrument.venue)].half_spread : 5e-6;
-    const double tick = static_cast<double>(instrument.tick);
+    const auto tick = static_cast<double>(instrument.tick);
     const double points = price * m.scale;
     const auto bid_ticks = std::max<std::int64_t>(
         2, static_cast<std::int64_t>(std::floor(points * (1 - half) / tick)));
