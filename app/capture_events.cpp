@@ -13,9 +13,10 @@ std::optional<LastFrames> find_last_frames(const std::vector<std::filesystem::pa
   LastFrames last{};
   while (const ingest::CaptureLine* line = input->next()) {
     if (line->error || line->sent || !line->receive_time) continue;
-    // Polled because the connection said nothing: no sign of its life.
-    if (line->channel == ingest::kPolledChannel || line->channel == ingest::kAuditChannel) continue;
-    if (line->channel == ingest::kWalletChannel) continue;  // another connection's
+    // Of the rest nothing is a sign of a connection's life, nor is what was polled because it said
+    // nothing.
+    if (line->content() != ingest::CaptureContent::kMarketData) continue;
+    if (line->channel == ingest::kPolledChannel) continue;
     const std::optional<VenueId> venue = venue_from_name(line->exchange);
     if (venue)
       last[index_of(*venue)] =
@@ -27,11 +28,12 @@ std::optional<LastFrames> find_last_frames(const std::vector<std::filesystem::pa
 void CaptureEvents::feed(const ingest::CaptureLine& line) {
   line_ = line.line;
   if (line.error) return sink_.on_line_error(line.exchange, *line.error, line.line);
-  if (line.sent && !line.about_books()) return;
+  const ingest::CaptureContent content = line.content();
+  if (content == ingest::CaptureContent::kRequest) return;
   if (line.receive_time) now_ = std::max(now_, *line.receive_time);
   sink_.on_time(now_);
-  if (line.channel == "fx") return feed_bank(line);
-  if (line.channel == ingest::kAuditChannel) return;  // was compared with, never shown
+  if (content == ingest::CaptureContent::kBankRate) return feed_bank(line);
+  if (content == ingest::CaptureContent::kAudit) return;
   const std::optional<VenueId> venue = venue_from_name(line.exchange);
   if (!venue) {
     if (line.sent) return;
@@ -39,7 +41,7 @@ void CaptureEvents::feed(const ingest::CaptureLine& line) {
                                line.line);
   }
   if (settings_.venue(*venue) == nullptr) return;  // a venue left out is off
-  if (line.channel == ingest::kWalletChannel) return feed_wallet(line, *venue);
+  if (content == ingest::CaptureContent::kWallets) return feed_wallet(line, *venue);
 
   venue_ = *venue;
   auto& captured = venues_[index_of(*venue)];

@@ -79,11 +79,7 @@ int decode(const DecodeOptions& options) {
       printer.on_capture_error(*line, *line->error);
       continue;
     }
-    // What the client sent, bank rates, wallets and what a book was only compared with are part of
-    // a capture, but no market data.
-    if ((line->sent && !line->about_books()) || line->channel == "fx" ||
-        line->channel == ingest::kWalletChannel || line->channel == ingest::kAuditChannel)
-      continue;
+    if (line->content() != ingest::CaptureContent::kMarketData) continue;
     const std::optional<VenueId> venue = venue_from_name(line->exchange);
     if (!venue) {
       if (line->sent) continue;

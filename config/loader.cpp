@@ -5,7 +5,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "config/wallet_table.h"
+#include "config/wallet_settings.h"
 #include "config/yaml_reader.h"
 #include "core/address.h"
 #include "core/secrets.h"
@@ -575,7 +575,7 @@ Loaded load_from(std::string_view text, const std::string& file,
   read_table(loaded, folder, "asset_registry", settings.asset_registry, builtin_registry_text(),
              root.node("asset_registry"), report, load_registry_text, loaded.registry);
   read_table(loaded, folder, "wallets.table", settings.wallets.table, builtin_wallets_text(),
-             port_node(root, "wallets", "table"), report, load_wallet_table_text, loaded.wallets);
+             port_node(root, "wallets", "table"), report, load_wallets_text, loaded.wallets);
   for (const std::string& asset : settings.assets) {
     if (loaded.registry.contains(asset)) continue;
     int line = 1;

@@ -24,7 +24,7 @@ struct Finding {
 };
 
 /// What is known of moving assets without asking the venues; see config/wallets.yaml.
-struct WalletTable {
+struct WalletSettings {
   struct Entry {
     VenueId venue{};
     std::string asset;  ///< canonical
@@ -40,7 +40,7 @@ struct WalletTable {
 struct Loaded {
   Settings settings;
   AssetRegistry registry;
-  WalletTable wallets;
+  WalletSettings wallets;
   std::vector<Finding> errors;
   std::vector<Finding> warnings;
 

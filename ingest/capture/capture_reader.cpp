@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "core/decimal.h"
+#include "ingest/decode/decoded.h"
 
 namespace spreadwatch::ingest {
 namespace {
@@ -232,7 +233,7 @@ class LineReader final : public CaptureReader {
     if (out.exchange.empty()) return fail(out, "exchange is missing");
     if (!has_kind) return fail(out, "kind is missing");
     if (!has_payload) return fail(out, "raw is missing");
-    if (out.channel == "request") out.sent = true;
+    if (out.channel == kRequestChannel) out.sent = true;
   }
 
   /// The value whose name it is; foreign captures may mean something else by the key.
@@ -282,6 +283,14 @@ Error cannot_open(const std::filesystem::path& file) {
 bool CaptureLine::about_books() const {
   return sent && !event.empty() &&
          std::ranges::find(capture_event::kAll, event) != capture_event::kAll.end();
+}
+
+CaptureContent CaptureLine::content() const {
+  if (sent && !about_books()) return CaptureContent::kRequest;
+  if (channel == kBankChannel) return CaptureContent::kBankRate;
+  if (channel == kWalletChannel) return CaptureContent::kWallets;
+  if (channel == kAuditChannel) return CaptureContent::kAudit;
+  return CaptureContent::kMarketData;
 }
 
 Result<std::unique_ptr<CaptureReader>> CaptureReader::open(const std::filesystem::path& file) {

@@ -15,9 +15,18 @@
 
 namespace spreadwatch::ingest {
 
+/// What a capture's line holds.
+enum class CaptureContent : std::uint8_t {
+  kMarketData,  ///< what a venue said of tickers and books, or an event about books
+  kRequest,     ///< what the client sent, and events that are not about books
+  kBankRate,    ///< a bank-rate source's answer; `exchange` names the source
+  kWallets,     ///< a venue's answer about moving assets, on no market connection
+  kAudit,       ///< a book that the kept one was compared with, never shown
+};
+
 /// One line of a capture file, or why it is none.
 struct CaptureLine {
-  std::string exchange;  ///< venue, or the bank-rate source when `channel` is "fx"
+  std::string exchange;  ///< venue, or the bank-rate source of a kBankRate
   Origin origin = Origin::kWs;
   std::string channel;  ///< empty when absent
   std::string symbol;   ///< empty when absent
@@ -35,6 +44,7 @@ struct CaptureLine {
   bool connection_lost() const { return event == "down"; }
   /// An event that says what became of order books, to be heeded like a payload.
   bool about_books() const;
+  CaptureContent content() const;
 };
 
 /// CaptureLine::event and CaptureEntry::event. Such a line counts as sent, so that readers which

@@ -14,7 +14,7 @@ namespace spreadwatch::ingest {
 
 /// One line of a capture to be written; CaptureLine is what comes out of it again.
 struct CaptureEntry {
-  std::string exchange;  ///< venue, or the bank-rate source when `channel` is "fx"
+  std::string exchange;  ///< venue, or the bank-rate source when `channel` is kBankChannel
   Origin origin = Origin::kWs;
   std::string channel;  ///< empty = left out
   std::string symbol;   ///< empty = left out

@@ -26,7 +26,7 @@ void Recorder::on_raw(VenueId venue, const Frame& frame, bool sent) {
 CaptureEntry Recorder::happened(VenueId venue, std::string_view event, Timestamp time) {
   CaptureEntry entry;
   entry.exchange = to_string(venue);
-  entry.channel = "request";
+  entry.channel = kRequestChannel;
   entry.receive_time = time;
   entry.sent = true;
   entry.event = event;
@@ -78,7 +78,7 @@ void Recorder::on_bank_body(const std::string& source, std::string_view body, Ti
   CaptureEntry entry;
   entry.exchange = source;
   entry.origin = Origin::kRest;
-  entry.channel = "fx";
+  entry.channel = kBankChannel;
   entry.symbol = "USD/KRW";
   entry.receive_time = received;
   entry.payload = body;

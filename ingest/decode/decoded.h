@@ -25,6 +25,10 @@ inline constexpr std::string_view kAuditChannel = "audit";
 /// Frame::channel of an answer of a wallet route (Frame::symbol): parse_wallets() reads it, no
 /// adapter.
 inline constexpr std::string_view kWalletChannel = "wallet";
+/// Frame::channel of what the client sent.
+inline constexpr std::string_view kRequestChannel = "request";
+/// Channel of a bank-rate source's answer in a capture.
+inline constexpr std::string_view kBankChannel = "fx";
 
 /// A venue's connections have places, counted from 0; one that is opened to succeed another keeps
 /// its place. Frame::connection is the place plus kPlaces for every time the place was renewed.

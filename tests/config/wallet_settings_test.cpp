@@ -1,4 +1,4 @@
-#include "config/wallet_table.h"
+#include "config/wallet_settings.h"
 
 #include <doctest/doctest.h>
 
@@ -6,10 +6,10 @@ namespace spreadwatch::config {
 namespace {
 
 TEST_CASE("the built-in wallet table is valid and makes no number up") {
-  WalletTable table;
-  CHECK(load_wallet_table_text(builtin_wallets_text(), "wallets.yaml", table).empty());
+  WalletSettings table;
+  CHECK(load_wallets_text(builtin_wallets_text(), "wallets.yaml", table).empty());
   CHECK(table.aliases.at({VenueId::kBithumb, "ARB_ETH"}) == "ARB");
-  for (const WalletTable::Entry& entry : table.entries) {
+  for (const WalletSettings::Entry& entry : table.entries) {
     for (const WalletNetwork& network : entry.info.networks) {
       CHECK(network.deposit == WalletState::kUnknown);
       CHECK(network.withdraw == WalletState::kUnknown);
@@ -18,8 +18,8 @@ TEST_CASE("the built-in wallet table is valid and makes no number up") {
 }
 
 TEST_CASE("a wallet table's entries have a date, a source and networks") {
-  WalletTable table;
-  const auto errors = load_wallet_table_text(
+  WalletSettings table;
+  const auto errors = load_wallets_text(
       "wallets:\n  okx:\n    BTC:\n      as_of: 2026-11-01\n      source: fee page\n      "
       "networks:\n"
       "        BTC: {withdrawal_fee: 0.0001, minimum: 0.001, expected_minutes: 30, withdraw: "
@@ -35,8 +35,8 @@ TEST_CASE("a wallet table's entries have a date, a source and networks") {
 }
 
 TEST_CASE("every error of a wallet table is told with its line") {
-  WalletTable table;
-  const auto errors = load_wallet_table_text(
+  WalletSettings table;
+  const auto errors = load_wallets_text(
       "networks:\n"
       "  ARB: {bithumb: ARB_ETH}\n"
       "  ARC: {bithumb: ARB_ETH}\n"
