@@ -38,7 +38,7 @@ void EventLoop::stop() {
 }
 
 template <class What>
-void EventLoop::tell(Member& member, What what) {
+void EventLoop::notify(Member& member, What what) {
   try {
     what(*member.consumer);
   } catch (const std::exception& error) {
@@ -56,7 +56,7 @@ void EventLoop::run() {
   while (queue_.pop(batch, options_.tick)) {
     const Timestamp now = clock_.now();
     for (Member& member : members_) {
-      tell(member, [now](EventConsumer& consumer) { consumer.tick(now); });
+      notify(member, [now](EventConsumer& consumer) { consumer.tick(now); });
     }
     for (Event& event : batch) {
       alive_.beat(Heartbeat::Steady::now());
@@ -86,7 +86,7 @@ void EventLoop::deliver(Event& event) {
   if (options_.judge) options_.judge(event, now);
   const EncodedRecord record = encode(event);
   for (Member& member : members_) {
-    tell(member, [&](EventConsumer& consumer) { consumer.on(event, record, now); });
+    notify(member, [&](EventConsumer& consumer) { consumer.on(event, record, now); });
   }
 }
 
@@ -101,7 +101,7 @@ void EventLoop::deliver_late(const Event& event) {
   const EncodedRecord record = encode(event);
   for (Member& member : members_) {
     if (!member.lasting) continue;
-    tell(member, [&](EventConsumer& consumer) { consumer.on(event, record, now); });
+    notify(member, [&](EventConsumer& consumer) { consumer.on(event, record, now); });
   }
 }
 

@@ -73,7 +73,7 @@ class EventLoop {
   void deliver_late(const Event& event);
   EncodedRecord encode(const Event& event) const;
   template <class What>
-  void tell(Member& member, What what);
+  void notify(Member& member, What what);
 
   const Options options_;
   const Clock& clock_;

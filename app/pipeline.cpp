@@ -69,7 +69,7 @@ api::Server Pipeline::make_server() {
       settings_.venues,
       store_,
       clock_,
-      {.readiness = [this] { return readiness_.ask(); },
+      {.readiness = [this] { return readiness_.evaluate(); },
        .feeds = [this] { return feeds_.feeds(); },
        .profile = ingest::venue_profile,
        .profit =

@@ -7,7 +7,7 @@
 
 namespace spreadwatch::app {
 
-api::Readiness ReadinessParts::ask() const {
+api::Readiness ReadinessParts::evaluate() const {
   api::Readiness readiness;
   for (const Part& part : parts_) part(readiness);
   return readiness;

@@ -20,14 +20,14 @@ namespace spreadwatch::app {
 
 /// What `/readyz` says: every part adds its own reasons and notices, so that each is asked about
 /// itself.
-/// Threads: add() before ask(); ask() any.
+/// Threads: add() before evaluate(); evaluate() any.
 class ReadinessParts {
  public:
   /// Thread-safe, must not wait, and must not outlive what it uses.
   using Part = std::function<void(api::Readiness&)>;
 
   void add(Part part) { parts_.push_back(std::move(part)); }
-  api::Readiness ask() const;
+  api::Readiness evaluate() const;
 
  private:
   std::vector<Part> parts_;

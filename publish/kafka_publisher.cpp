@@ -392,7 +392,7 @@ class KafkaPublisher::Impl {
     ++producer.made_again;
     producer.make_at = steady_clock::now() + wait_after(producer.made_again);
     look_at_ = Time{};
-    doubtful_ = true;  // the new handles know no partitions yet
+    topics_suspect_ = true;  // the new handles know no partitions yet
   }
 
   milliseconds wait_after(int failures) const {
@@ -408,7 +408,8 @@ class KafkaPublisher::Impl {
     const TopicId id = RecordLanes::topic_of(lane);
     const TopicKeeper::Topic& topic = keeper_[id];
     Producer& producer = producer_of(id);
-    if (!contact_ || doubtful_ || !topic.ready || !producer.usable || !producer.fatal.empty()) {
+    if (!contact_ || topics_suspect_ || !topic.ready || !producer.usable ||
+        !producer.fatal.empty()) {
       return;
     }
     const Delivery& delivery = delivery_[lane];
@@ -450,7 +451,7 @@ class KafkaPublisher::Impl {
     if (code != RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
       // Nothing about the record: what librdkafka knows of the topic is out of date (it has gone,
       // or was refused a moment ago), or the producer ends.
-      if (no_such_place(code) || failure_of(code) == Failure::kRefused) doubt();
+      if (no_such_place(code) || failure_of(code) == Failure::kRefused) suspect_topics();
       return false;
     }
     // librdkafka itself will not have it, today or later: no broker was asked.
@@ -566,7 +567,7 @@ class KafkaPublisher::Impl {
   void not_delivered(rd_kafka_resp_err_t code, bool producer_ended, Item& item) {
     const TopicId topic = item.record.topic;
     const bool must = identity(topic).must_deliver;
-    if (no_such_place(code)) doubt();
+    if (no_such_place(code)) suspect_topics();
     if (failure_of(code) == Failure::kGivenBack || (producer_ended && !must)) {
       lanes_.came_back(item);
       return;
@@ -595,9 +596,9 @@ class KafkaPublisher::Impl {
 
   /// The topics may not be what they were: nothing more goes out before they were looked at. Needs
   /// mutex_.
-  void doubt() {
-    if (doubtful_) return;
-    doubtful_ = true;
+  void suspect_topics() {
+    if (topics_suspect_) return;
+    topics_suspect_ = true;
     look_at_ = looked_at_ + kLookSoon;
     wake_.up();
   }
@@ -621,7 +622,7 @@ class KafkaPublisher::Impl {
       spdlog::warn("kafka: {}; records wait", reason);
       self.answers_ = false;
       self.down_reason_ = reason;
-      self.doubt();
+      self.suspect_topics();
     }
   }
 
@@ -671,12 +672,12 @@ class KafkaPublisher::Impl {
       contact_ = true;
       answers_ = true;
       down_reason_.clear();
-      doubtful_ = false;
+      topics_suspect_ = false;
       keeper_ = std::move(looked);
     } else {
       if (contact_ && answers_) spdlog::warn("kafka: no broker answers; records wait");
       answers_ = false;
-      doubtful_ = true;
+      topics_suspect_ = true;
     }
     const bool settled = answered && keeper_.complete();
     looked_at_ = steady_clock::now();
@@ -884,9 +885,9 @@ class KafkaPublisher::Impl {
   RecordLanes lanes_;
   TopicKeeper keeper_;
   std::string refused_start_;
-  bool contact_ = false;   // a broker has answered once
-  bool answers_ = false;   // and does now
-  bool doubtful_ = false;  // the topics must be looked at first
+  bool contact_ = false;         // a broker has answered once
+  bool answers_ = false;         // and does now
+  bool topics_suspect_ = false;  // the topics must be looked at first
   Time look_at_{};
   Time looked_at_{};
   std::string down_reason_;

@@ -298,7 +298,7 @@ void Faults::strike(Fault& fault, std::size_t index, std::uint64_t moment) {
   if (fault.once()) fault.struck[index] = moment;
 }
 
-void Faults::settle(VenueId venue) {
+void Faults::finish_struck(VenueId venue) {
   std::erase_if(live_[index_of(venue)], [](Fault* fault) {
     if (!fault->once() || lasts(fault->kind)) return false;
     for (std::size_t i = 0; i < fault->struck.size(); ++i) {

@@ -138,7 +138,7 @@ class Faults {
   static void strike(Fault& fault, std::size_t index, std::uint64_t moment);
   void finish(Fault& fault);
   /// Ends the faults that were for once and have struck wherever they could.
-  void settle(VenueId venue);
+  void finish_struck(VenueId venue);
 
   /// What GET /v1/faults answers.
   [[nodiscard]] std::string json() const;

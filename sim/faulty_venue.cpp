@@ -274,7 +274,7 @@ Fault* FaultyVenue::fault(FaultKind kind, std::size_t index) const {
 }
 
 template <class Call>
-void FaultyVenue::ask(bool snapshot, bool http, Call call) {
+void FaultyVenue::with_request_faults(bool snapshot, bool http, Call call) {
   ++moment_;
   if (faults_.live(view_.venue()).empty()) {
     call();
@@ -299,7 +299,7 @@ void FaultyVenue::ask(bool snapshot, bool http, Call call) {
     view_.swap_older(i);
     if (answered_[i] || (http && asked)) strike(*older[i], i);
   }
-  faults_.settle(view_.venue());
+  faults_.finish_struck(view_.venue());
 }
 
 template <class Call>
@@ -310,7 +310,7 @@ void FaultyVenue::push(std::int64_t ts_ms, Call call) {
   call();
   for (const auto& [raw, tampered] : tampered_) tampered->flush(false);
   pushing_ = false;
-  if (!faults_.live(view_.venue()).empty()) faults_.settle(view_.venue());
+  if (!faults_.live(view_.venue()).empty()) faults_.finish_struck(view_.venue());
 }
 
 void FaultyVenue::bend(Book& book, std::size_t index) {
@@ -405,7 +405,7 @@ UpgradeAnswer FaultyVenue::on_upgrade(const HttpRequest& request) {
 HttpAnswer FaultyVenue::on_http(const HttpRequest& request) {
   now_ms_ = request.now_ms;
   HttpAnswer answer;
-  ask(asks_for_book(request), true, [&] { answer = inner_.on_http(request); });
+  with_request_faults(asks_for_book(request), true, [&] { answer = inner_.on_http(request); });
   if (view_.take_closed_shown() > 0) {
     if (Fault* const closed = faults_.find(view_.venue(), FaultKind::kWalletClosed)) {
       ++closed->touched;
@@ -432,19 +432,22 @@ void FaultyVenue::detach(Connection& connection) {
 void FaultyVenue::on_open(Connection& connection, std::int64_t now_ms) {
   now_ms_ = now_ms;
   Tampered* const tampered = find(connection);
-  if (tampered != nullptr) ask(false, false, [&] { inner_.on_open(*tampered, now_ms); });
+  if (tampered != nullptr)
+    with_request_faults(false, false, [&] { inner_.on_open(*tampered, now_ms); });
 }
 
 void FaultyVenue::on_text(Connection& connection, std::string_view text, std::int64_t now_ms) {
   now_ms_ = now_ms;
   Tampered* const tampered = find(connection);
-  if (tampered != nullptr) ask(true, false, [&] { inner_.on_text(*tampered, text, now_ms); });
+  if (tampered != nullptr)
+    with_request_faults(true, false, [&] { inner_.on_text(*tampered, text, now_ms); });
 }
 
 void FaultyVenue::on_binary(Connection& connection, std::string_view data, std::int64_t now_ms) {
   now_ms_ = now_ms;
   Tampered* const tampered = find(connection);
-  if (tampered != nullptr) ask(true, false, [&] { inner_.on_binary(*tampered, data, now_ms); });
+  if (tampered != nullptr)
+    with_request_faults(true, false, [&] { inner_.on_binary(*tampered, data, now_ms); });
 }
 
 void FaultyVenue::on_ping(Connection& connection, std::string_view payload, std::int64_t now_ms) {

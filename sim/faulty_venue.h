@@ -63,7 +63,7 @@ class FaultyVenue final : public VenueProtocol {
   void strike(Fault& fault, std::size_t index) { Faults::strike(fault, index, moment_); }
   /// Calls the protocol with older books and hidden markets where a fault wants it.
   template <class Call>
-  void ask(bool snapshot, bool http, Call call);
+  void with_request_faults(bool snapshot, bool http, Call call);
   /// Tells the protocol about the market, then lets go what was held back.
   template <class Call>
   void push(std::int64_t ts_ms, Call call);

@@ -82,12 +82,12 @@ TEST_CASE("a venue without a synced order book, or without a synced ticker, is a
 
 TEST_CASE("parts add their reasons and notices in order") {
   ReadinessParts parts;
-  CHECK(parts.ask().reasons.empty());
+  CHECK(parts.evaluate().reasons.empty());
   parts.add([](api::Readiness& r) { r.reasons.emplace_back("a"); });
   parts.add([](api::Readiness& r) { r.notices.emplace_back("b"); });
   parts.add([](api::Readiness& r) { r.reasons.emplace_back("c"); });
-  CHECK(parts.ask().reasons == Texts{"a", "c"});
-  CHECK(parts.ask().notices == Texts{"b"});
+  CHECK(parts.evaluate().reasons == Texts{"a", "c"});
+  CHECK(parts.evaluate().notices == Texts{"b"});
 }
 
 /// A machine whose clocks stand until they are moved.
