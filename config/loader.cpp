@@ -5,7 +5,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "config/wallet_settings.h"
+#include "config/standing_wallets.h"
 #include "config/yaml_reader.h"
 #include "core/address.h"
 #include "core/secrets.h"

@@ -24,7 +24,7 @@ struct Finding {
 };
 
 /// What is known of moving assets without asking the venues; see config/wallets.yaml.
-struct WalletSettings {
+struct StandingWallets {
   struct Entry {
     VenueId venue{};
     std::string asset;  ///< canonical
@@ -40,7 +40,7 @@ struct WalletSettings {
 struct Loaded {
   Settings settings;
   AssetRegistry registry;
-  WalletSettings wallets;
+  StandingWallets wallets;
   std::vector<Finding> errors;
   std::vector<Finding> warnings;
 

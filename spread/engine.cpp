@@ -24,7 +24,7 @@ std::optional<Timestamp> received_at(const MarketEvent& event) {
 }  // namespace
 
 Engine::Engine(const config::Settings& settings, const config::AssetRegistry& registry,
-               EventSink& sink, const config::WalletSettings& wallets)
+               EventSink& sink, const config::StandingWallets& wallets)
     : settings_(settings),
       registry_(registry),
       sink_(sink),
@@ -34,7 +34,7 @@ Engine::Engine(const config::Settings& settings, const config::AssetRegistry& re
              [this](const OpportunityEvent& event) { sink_.on_opportunity(event); }),
       premiums_(!settings.fx.bank.empty()),
       wallets_(wallets, settings.wallets.max_age) {
-  for (const config::WalletSettings::Entry& entry : wallets.entries) {
+  for (const config::StandingWallets::Entry& entry : wallets.entries) {
     pairs_.set_wallet(entry.venue, entry.asset, wallets_.current(entry.venue, entry.asset), {}, {});
   }
 }

@@ -47,7 +47,7 @@ class Engine {
  public:
   /// `settings`, `registry` and `sink` must outlive the engine; `wallets` are copied.
   Engine(const config::Settings& settings, const config::AssetRegistry& registry, EventSink& sink,
-         const config::WalletSettings& wallets = {});
+         const config::StandingWallets& wallets = {});
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 

@@ -42,9 +42,9 @@ void lay_over(WalletInfo& info, const WalletInfo& over) {
 
 }  // namespace
 
-WalletTable::WalletTable(const config::WalletSettings& table, microseconds max_age)
+WalletTable::WalletTable(const config::StandingWallets& table, microseconds max_age)
     : aliases_(table.aliases), max_age_(max_age) {
-  for (const config::WalletSettings::Entry& entry : table.entries) {
+  for (const config::StandingWallets::Entry& entry : table.entries) {
     set_standing(entry.venue, entry.asset, entry.info);
   }
 }

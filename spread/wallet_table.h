@@ -24,7 +24,7 @@ class WalletTable {
  public:
   using Key = std::pair<VenueId, std::string>;  ///< venue and asset
 
-  WalletTable(const config::WalletSettings& table, microseconds max_age);
+  WalletTable(const config::StandingWallets& table, microseconds max_age);
 
   /// What stands while the venue has said nothing.
   void set_standing(VenueId venue, std::string_view asset, WalletInfo info);

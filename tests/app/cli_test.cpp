@@ -3,32 +3,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json_lines.h"
 #include "process.h"
 
 namespace spreadwatch::test {
 namespace {
 
 using Json = nlohmann::json;
-
-std::vector<Json> lines_of(const std::string& text) {
-  std::vector<Json> records;
-  std::size_t start = 0;
-  while (start < text.size()) {
-    const std::size_t end = std::min(text.find('\n', start), text.size());
-    if (end > start) records.push_back(Json::parse(text.substr(start, end - start)));
-    start = end + 1;
-  }
-  return records;
-}
-
-std::string capture_line(const std::string& exchange, const std::string& raw,
-                         double recv_ts = 1'700'000'000, const std::string& kind = "ws",
-                         const std::string& channel = "orderbook", const std::string& symbol = "") {
-  return Json{{"exchange", exchange}, {"kind", kind},       {"channel", channel},
-              {"symbol", symbol},     {"recv_ts", recv_ts}, {"raw", raw}}
-             .dump() +
-         "\n";
-}
 
 const std::string kUpbitBook =
     R"({"type":"orderbook","code":"KRW-BTC","timestamp":1790134742106,"total_ask_size":2.5,"total_bid_size":1.6,"orderbook_units":[{"ask_price":1.16539E8,"bid_price":1.16538E8,"ask_size":0.02054761,"bid_size":0.08120946},{"ask_price":1.16542E8,"bid_price":1.16537E8,"ask_size":0.00077720,"bid_size":0.01129382}],"stream_type":"SNAPSHOT","level":0})";

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "json_lines.h"
 #include "process.h"
 
 namespace spreadwatch::test {
@@ -14,24 +15,10 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::vector<Json> lines_of(const std::string& text) {
-  std::vector<Json> records;
-  std::size_t start = 0;
-  while (start < text.size()) {
-    const std::size_t end = std::min(text.find('\n', start), text.size());
-    if (end > start) records.push_back(Json::parse(text.substr(start, end - start)));
-    start = end + 1;
-  }
-  return records;
-}
-
 std::string line(const std::string& exchange, const Json& raw, double recv_ts,
                  const std::string& kind = "ws", const std::string& channel = "orderbook",
                  const std::string& symbol = "") {
-  return Json{{"exchange", exchange}, {"kind", kind},       {"channel", channel},
-              {"symbol", symbol},     {"recv_ts", recv_ts}, {"raw", raw.dump()}}
-             .dump() +
-         "\n";
+  return capture_line(exchange, raw.dump(), recv_ts, kind, channel, symbol);
 }
 
 constexpr double kStart = 1'790'000'000;

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "config/loader.h"
-#include "config/wallet_settings.h"
+#include "config/standing_wallets.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using spreadwatch::config::Finding;
@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   spreadwatch::config::AssetRegistry registry;
   static_cast<void>(spreadwatch::config::load_registry_text(text, "fuzz", registry));
-  spreadwatch::config::WalletSettings wallets;
+  spreadwatch::config::StandingWallets wallets;
   static_cast<void>(spreadwatch::config::load_wallets_text(text, "fuzz", wallets));
   return 0;
 }

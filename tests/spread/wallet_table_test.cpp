@@ -14,7 +14,7 @@ constexpr WalletState kNotKnown = WalletState::kUnknown;
 constexpr VenueId kVenue = VenueId::kBithumb;
 
 WalletTable table(std::vector<WalletNetwork> standing = {}) {
-  config::WalletSettings written;
+  config::StandingWallets written;
   written.aliases[{kVenue, "ARB_ETH"}] = "ARB";
   if (!standing.empty()) written.entries.push_back({kVenue, "ETH", {std::move(standing)}, ""});
   return WalletTable{written, seconds{60}};

@@ -1,4 +1,4 @@
-#include "config/wallet_settings.h"
+#include "config/standing_wallets.h"
 
 #include <algorithm>
 #include <initializer_list>
@@ -41,7 +41,7 @@ std::optional<double> read_amount(Mapping& map, const char* key) {
   return value;
 }
 
-void read_aliases(const YAML::Node& node, const Report& report, WalletSettings& out) {
+void read_aliases(const YAML::Node& node, const Report& report, StandingWallets& out) {
   Mapping all(node, "networks", report);
   if (!all.self().IsMap()) return;
   for (const auto& entry : all.self()) {
@@ -66,8 +66,8 @@ void read_aliases(const YAML::Node& node, const Report& report, WalletSettings& 
 }
 
 void read_wallet(VenueId venue, const std::string& asset, const YAML::Node& node,
-                 const std::string& path, const Report& report, WalletSettings& out) {
-  WalletSettings::Entry wallet{venue, asset, {}, {}};
+                 const std::string& path, const Report& report, StandingWallets& out) {
+  StandingWallets::Entry wallet{venue, asset, {}, {}};
   Mapping map(node, path, report);
   map.text("as_of", wallet.as_of, check_date);
   std::string source;
@@ -104,7 +104,7 @@ void read_wallet(VenueId venue, const std::string& asset, const YAML::Node& node
 }  // namespace
 
 std::vector<Finding> load_wallets_text(std::string_view text, const std::string& file,
-                                       WalletSettings& out) {
+                                       StandingWallets& out) {
   std::vector<Finding> errors;
   const Report report{file, &errors};
   const std::optional<YAML::Node> document = parse_yaml(text, report);

@@ -15,7 +15,7 @@ namespace spreadwatch::config {
 /// Reads a wallet table: what is known of moving assets without asking the venues, each entry
 /// dated. Errors with their lines: unknown venue or key, a missing date, a value out of range.
 std::vector<Finding> load_wallets_text(std::string_view text, const std::string& file,
-                                       WalletSettings& out);
+                                       StandingWallets& out);
 
 /// The table that was built in (config/wallets.yaml).
 std::string_view builtin_wallets_text();

@@ -1,4 +1,4 @@
-#include "config/wallet_settings.h"
+#include "config/standing_wallets.h"
 
 #include <doctest/doctest.h>
 
@@ -6,10 +6,10 @@ namespace spreadwatch::config {
 namespace {
 
 TEST_CASE("the built-in wallet table is valid and makes no number up") {
-  WalletSettings table;
+  StandingWallets table;
   CHECK(load_wallets_text(builtin_wallets_text(), "wallets.yaml", table).empty());
   CHECK(table.aliases.at({VenueId::kBithumb, "ARB_ETH"}) == "ARB");
-  for (const WalletSettings::Entry& entry : table.entries) {
+  for (const StandingWallets::Entry& entry : table.entries) {
     for (const WalletNetwork& network : entry.info.networks) {
       CHECK(network.deposit == WalletState::kUnknown);
       CHECK(network.withdraw == WalletState::kUnknown);
@@ -18,7 +18,7 @@ TEST_CASE("the built-in wallet table is valid and makes no number up") {
 }
 
 TEST_CASE("a wallet table's entries have a date, a source and networks") {
-  WalletSettings table;
+  StandingWallets table;
   const auto errors = load_wallets_text(
       "wallets:\n  okx:\n    BTC:\n      as_of: 2026-11-01\n      source: fee page\n      "
       "networks:\n"
@@ -35,7 +35,7 @@ TEST_CASE("a wallet table's entries have a date, a source and networks") {
 }
 
 TEST_CASE("every error of a wallet table is told with its line") {
-  WalletSettings table;
+  StandingWallets table;
   const auto errors = load_wallets_text(
       "networks:\n"
       "  ARB: {bithumb: ARB_ETH}\n"
