@@ -16,6 +16,23 @@ struct RateLimit {
   milliseconds per{0};
 };
 
+/// What a venue's order books prove themselves with, for those whose messages carry changes.
+struct BookProof {
+  std::string_view number;    ///< what the venue calls a change's number, "u"; for errors
+  std::string_view first;     ///< the number a change of several begins with, "U"; empty = none has
+  std::string_view previous;  ///< the number a change follows, "prevSeqId"; empty = none tells
+  bool restarts_at_one = false;  ///< a message with number 1 is a whole book
+
+  /// How the text that the CRC32 is of is written.
+  enum class Text : std::uint8_t {
+    kNone,
+    kByLevel,  ///< best bid, best ask, next bid, …: price and size as written, between colons
+    kBySide    ///< asks, then bids: digits without point and leading zeros, nothing between
+  };
+  Text text = Text::kNone;
+  std::size_t levels = 0;  ///< a side, that the checksum is of
+};
+
 /// What is known of a venue before talking to it: addresses, keepalive, limits, and how its books
 /// prove themselves. Each number comes from the venue's documentation, named at `docs_url`.
 struct VenueProfile {
@@ -49,6 +66,9 @@ struct VenueProfile {
   /// What tells that a book over REST and one of the socket are of the same moment.
   enum class Match : std::uint8_t { kNothing, kTime, kSequence };
   Match match = Match::kNothing;
+  /// A book over REST and one of the socket of the same market are numbered in one series.
+  bool one_series = false;
+  BookProof proof;
   std::size_t books_per_call = 1;  ///< instruments in one polled_call()
   /// Instruments in one of ticker_calls(); 0 = a call for several is for all that the venue lists.
   std::size_t tickers_per_call = 0;

@@ -92,7 +92,10 @@ void Normalizer::feed_book(const Frame& frame, const BookMessage& message, Marke
              {ErrorCode::kVenueError, "more order book streams than allowed"}, sink);
       return;
     }
-    found = books_.emplace(message.stream, MaintainedBook{venue_, std::move(*instrument)}).first;
+    found =
+        books_
+            .emplace(message.stream, MaintainedBook{venue_profile(venue_), std::move(*instrument)})
+            .first;
     const auto depth = depths_.find(message.stream);
     if (depth != depths_.end()) found->second.set_depth(depth->second);
   }

@@ -9,10 +9,6 @@
 namespace spreadwatch::ingest {
 namespace {
 
-constexpr std::array<int, 5> kKrakenDepths = {10, 25, 100, 500, 1000};
-constexpr std::size_t kKrakenChecksumLevels = 10;
-constexpr std::size_t kOkxChecksumLevels = 25;
-
 struct BidOrder {
   bool operator()(const Decimal& a, const Decimal& b) const { return a > b; }
 };
@@ -126,18 +122,15 @@ char* write_mantissa(char* out, const Decimal& value, int scale) {
   return out;
 }
 
-/// Digits without point and leading zeros of the ten best levels, padded to at least the scales
-/// given.
-void append_kraken_side(std::string& out, const std::vector<Level>& side, int price_scale,
-                        int size_scale) {
-  const std::size_t levels = std::min(kKrakenChecksumLevels, side.size());
-  std::array<char, kKrakenChecksumLevels * 2 * kMantissaText> text;  // written before it is read
-  char* end = text.data();
-  for (std::size_t i = 0; i < levels; ++i) {
-    end = write_mantissa(end, side[i].price, price_scale);
-    end = write_mantissa(end, side[i].size, size_scale);
+/// Digits without point and leading zeros of the `levels` best levels, padded to at least the
+/// scales given.
+void append_digits(std::string& out, const std::vector<Level>& side, std::size_t levels,
+                   int price_scale, int size_scale) {
+  std::array<char, 2 * kMantissaText> text;  // written before it is read
+  for (std::size_t i = 0; i < std::min(levels, side.size()); ++i) {
+    char* const price_end = write_mantissa(text.data(), side[i].price, price_scale);
+    out.append(text.data(), write_mantissa(price_end, side[i].size, size_scale));
   }
-  out.append(text.data(), end);
 }
 
 /// The CRC32 of what `before` is the checksum of, followed by the text.
@@ -147,8 +140,8 @@ std::uint32_t crc32_of(std::uint32_t before, const std::string& text) {
 
 }  // namespace
 
-MaintainedBook::MaintainedBook(VenueId venue, Instrument instrument) {
-  book_.venue = venue;
+MaintainedBook::MaintainedBook(const VenueProfile& venue, Instrument instrument) : venue_(&venue) {
+  book_.venue = venue.id;
   book_.instrument = std::move(instrument);
 }
 
@@ -163,18 +156,12 @@ MaintainedBook::Outcome MaintainedBook::apply(const BookMessage& message, Origin
       return apply_replace(message, origin);
     case BookRule::kBufferedDiff:
       return apply_buffered(message, origin);
-    case BookRule::kOkxSequence:
-      return apply_okx(message, origin);
-    case BookRule::kBybitSequence:
-      // `u` rises by one; the venue begins anew with 1.
-      return apply_numbered(message, origin,
-                            {.restarts_at_one = true, .missing = "a change without u"});
-    case BookRule::kGateSequence:
-      // `U` to `u` follows the last `u`.
-      return apply_numbered(message, origin,
-                            {.ranges = true, .missing = "a change without U and u"});
-    case BookRule::kKrakenChecksum:
-      return apply_kraken(message, origin);
+    case BookRule::kLinked:
+      return apply_linked(message, origin);
+    case BookRule::kNumbered:
+      return apply_numbered(message, origin);
+    case BookRule::kChecksum:
+      return apply_checksum(message, origin);
   }
   return {};
 }
@@ -187,10 +174,9 @@ bool MaintainedBook::is_continued_by(const BookMessage& message) const {
     case BookRule::kBufferedDiff:
       return message.snapshot ||
              (message.first_sequence && last_ && *message.first_sequence <= *last_ + 1);
-    case BookRule::kOkxSequence:
-    case BookRule::kBybitSequence:
-    case BookRule::kGateSequence:
-    case BookRule::kKrakenChecksum:
+    case BookRule::kLinked:
+    case BookRule::kNumbered:
+    case BookRule::kChecksum:
       return message.snapshot;
   }
   return false;
@@ -305,9 +291,9 @@ MaintainedBook::Outcome MaintainedBook::join(const BookMessage& snapshot, Origin
   return outcome;
 }
 
-// `prevSeqId` must be the last `seqId`, which jumps and after maintenance falls. Recordings from
-// before seqId carry a CRC32 instead.
-MaintainedBook::Outcome MaintainedBook::apply_okx(const BookMessage& message, Origin origin) {
+// The number that a change follows must be the last one, which jumps and after maintenance falls.
+// Recordings from before the numbers carry a CRC32 instead.
+MaintainedBook::Outcome MaintainedBook::apply_linked(const BookMessage& message, Origin origin) {
   if (message.snapshot) {
     load(message);
   } else {
@@ -319,34 +305,37 @@ MaintainedBook::Outcome MaintainedBook::apply_okx(const BookMessage& message, Or
         // fall.
         if (message.sequence && last_ && *message.sequence == *last_) return duplicate();
         return gap(
-            "prevSeqId " +
+            std::string{venue_->proof.previous} + " " +
             (message.previous_sequence ? std::to_string(*message.previous_sequence) : "missing") +
             ", expected " + (last_ ? std::to_string(*last_) : "none"));
       }
     }
     change(message);
   }
-  if (!message.sequence && message.checksum && !checksum_of_okx_matches(*message.checksum)) {
-    ++checksum_mismatches_;
-    return fault(ErrorCode::kChecksumMismatch, "CRC32 of the best 25 levels differs");
+  if (!message.sequence && message.checksum && !checksum_matches(*message.checksum)) {
+    return checksum_mismatch();
   }
   return follow(message, origin);
 }
 
 // A change carries on where the last one ended, by the venue's numbers. Sizes are absolute, so a
 // range that overlaps what is known is as good.
-MaintainedBook::Outcome MaintainedBook::apply_numbered(const BookMessage& message, Origin origin,
-                                                       const Numbering& numbering) {
-  if (message.snapshot || (numbering.restarts_at_one && message.sequence == 1)) {
+MaintainedBook::Outcome MaintainedBook::apply_numbered(const BookMessage& message, Origin origin) {
+  const BookProof& proof = venue_->proof;
+  const bool ranges = !proof.first.empty();
+  if (message.snapshot || (proof.restarts_at_one && message.sequence == 1)) {
     load(message);
   } else {
     if (!book_.synced()) return missing_snapshot();
-    const auto& first = numbering.ranges ? message.first_sequence : message.sequence;
-    if (!message.sequence || !first || !last_) return gap(numbering.missing);
+    const auto& first = ranges ? message.first_sequence : message.sequence;
+    if (!message.sequence || !first || !last_) {
+      return gap("a change without " + (ranges ? std::string{proof.first} + " and " : "") +
+                 std::string{proof.number});
+    }
     if (*message.sequence <= *last_) return duplicate();
     if (*first > *last_ + 1) {
-      return gap((numbering.ranges ? "U " : "u ") + std::to_string(*first) + ", expected " +
-                 std::to_string(*last_ + 1));
+      return gap(std::string{ranges ? proof.first : proof.number} + " " + std::to_string(*first) +
+                 ", expected " + std::to_string(*last_ + 1));
     }
     change(message);
   }
@@ -354,24 +343,19 @@ MaintainedBook::Outcome MaintainedBook::apply_numbered(const BookMessage& messag
   return follow(message, origin);
 }
 
-// No numbers: levels beyond the depth are cut unannounced, and a CRC32 over the best ten proves the
+// No numbers: levels beyond the depth are cut unannounced, and a CRC32 over the best proves the
 // rest.
-MaintainedBook::Outcome MaintainedBook::apply_kraken(const BookMessage& message, Origin origin) {
+MaintainedBook::Outcome MaintainedBook::apply_checksum(const BookMessage& message, Origin origin) {
   if (message.snapshot) {
     load(message);
     const int levels = static_cast<int>(std::max(book_.bids.size(), book_.asks.size()));
-    const auto enough =
-        std::ranges::find_if(kKrakenDepths, [levels](int depth) { return depth >= levels; });
-    inferred_depth_ = enough == kKrakenDepths.end() ? kKrakenDepths.back() : *enough;
+    inferred_depth_ = venue_->offered_depth(std::max(levels, 1));
   } else {
     if (!book_.synced()) return missing_snapshot();
     change(message);
   }
   truncate(depth_ > 0 ? depth_ : message.depth > 0 ? message.depth : inferred_depth_);
-  if (message.checksum && !checksum_of_kraken_matches(*message.checksum)) {
-    ++checksum_mismatches_;
-    return fault(ErrorCode::kChecksumMismatch, "CRC32 of the best 10 levels differs");
-  }
+  if (message.checksum && !checksum_matches(*message.checksum)) return checksum_mismatch();
   return follow(message, origin);
 }
 
@@ -474,10 +458,28 @@ void MaintainedBook::empty(FeedState state, std::optional<ErrorCode> reason) {
   forget_sequence();
 }
 
-bool MaintainedBook::checksum_of_okx_matches(std::uint32_t expected) {
+MaintainedBook::Outcome MaintainedBook::checksum_mismatch() {
+  ++checksum_mismatches_;
+  return fault(ErrorCode::kChecksumMismatch,
+               "CRC32 of the best " + std::to_string(venue_->proof.levels) + " levels differs");
+}
+
+bool MaintainedBook::checksum_matches(std::uint32_t expected) {
+  switch (venue_->proof.text) {
+    case BookProof::Text::kNone:
+      return true;
+    case BookProof::Text::kByLevel:
+      return checksum_by_level_matches(expected);
+    case BookProof::Text::kBySide:
+      return checksum_by_side_matches(expected);
+  }
+  return true;
+}
+
+bool MaintainedBook::checksum_by_level_matches(std::uint32_t expected) {
   text_.clear();
   const std::size_t levels =
-      std::min(kOkxChecksumLevels, std::max(book_.bids.size(), book_.asks.size()));
+      std::min(venue_->proof.levels, std::max(book_.bids.size(), book_.asks.size()));
   const auto append = [this](const std::vector<Level>& side, std::size_t i) {
     if (i >= side.size()) return;
     if (!text_.empty()) text_.push_back(':');
@@ -492,16 +494,17 @@ bool MaintainedBook::checksum_of_okx_matches(std::uint32_t expected) {
   return crc32_of(0, text_) == expected;
 }
 
-// The text is the ten best asks, then bids. A message that left a side alone left its part alone.
-bool MaintainedBook::checksum_of_kraken_matches(std::uint32_t expected) {
+// The text is the best asks, then bids. A message that left a side alone left its part alone.
+bool MaintainedBook::checksum_by_side_matches(std::uint32_t expected) {
+  const std::size_t levels = venue_->proof.levels;
   if (asks_changed_) {
     text_.clear();
-    append_kraken_side(text_, book_.asks, 0, 0);
+    append_digits(text_, book_.asks, levels, 0, 0);
     asks_crc_ = crc32_of(0, text_);
   }
   if (bids_changed_) {
     bids_text_.clear();
-    append_kraken_side(bids_text_, book_.bids, 0, 0);
+    append_digits(bids_text_, book_.bids, levels, 0, 0);
   }
   asks_changed_ = bids_changed_ = false;
   if (crc32_of(asks_crc_, bids_text_) == expected) return true;
@@ -516,8 +519,8 @@ bool MaintainedBook::checksum_of_kraken_matches(std::uint32_t expected) {
     }
   }
   text_.clear();
-  append_kraken_side(text_, book_.asks, price_scale, size_scale);
-  append_kraken_side(text_, book_.bids, price_scale, size_scale);
+  append_digits(text_, book_.asks, levels, price_scale, size_scale);
+  append_digits(text_, book_.bids, levels, price_scale, size_scale);
   return crc32_of(0, text_) == expected;
 }
 

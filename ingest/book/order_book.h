@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/market_data.h"
+#include "core/venue_profile.h"
 #include "ingest/decode/decoded.h"
 
 namespace spreadwatch::ingest {
@@ -44,7 +45,8 @@ class MaintainedBook {
     std::optional<Error> error;  ///< why the message was refused or the book invalidated
   };
 
-  MaintainedBook(VenueId venue, Instrument instrument);
+  /// `venue` must outlive it.
+  MaintainedBook(const VenueProfile& venue, Instrument instrument);
 
   /// Takes one message of the stream. The exchange time, sequence, origin and levels of book()
   /// follow it.
@@ -93,15 +95,9 @@ class MaintainedBook {
   /// Notes a whole book that is older by its number; true when it is one too many to be just late.
   bool counts_anew(std::int64_t sequence, Origin origin);
   Outcome apply_buffered(const BookMessage& message, Origin origin);
-  Outcome apply_okx(const BookMessage& message, Origin origin);
-  /// How the numbers of a venue's changes follow one another.
-  struct Numbering {
-    bool restarts_at_one = false;  ///< a message with number 1 is a whole book
-    bool ranges = false;           ///< a change covers the numbers from its first to its last
-    const char* missing = "";      ///< what to say of a change that lacks its numbers
-  };
-  Outcome apply_numbered(const BookMessage& message, Origin origin, const Numbering& numbering);
-  Outcome apply_kraken(const BookMessage& message, Origin origin);
+  Outcome apply_linked(const BookMessage& message, Origin origin);
+  Outcome apply_numbered(const BookMessage& message, Origin origin);
+  Outcome apply_checksum(const BookMessage& message, Origin origin);
 
   /// Joins a REST snapshot to the deltas waiting for it.
   Outcome join(const BookMessage& snapshot, Origin origin);
@@ -118,12 +114,15 @@ class MaintainedBook {
   Outcome duplicate();
   Outcome fault(ErrorCode code, std::string detail);
   void empty(FeedState state, std::optional<ErrorCode> reason);
-  bool checksum_of_okx_matches(std::uint32_t expected);
-  bool checksum_of_kraken_matches(std::uint32_t expected);
+  Outcome checksum_mismatch();
+  bool checksum_matches(std::uint32_t expected);
+  bool checksum_by_level_matches(std::uint32_t expected);
+  bool checksum_by_side_matches(std::uint32_t expected);
 
+  const VenueProfile* venue_;
   OrderBook book_;
   int depth_ = 0;
-  int inferred_depth_ = 0;              ///< of the last Kraken snapshot
+  int inferred_depth_ = 0;              ///< the venue's that the last snapshot fits into
   BookRule rule_ = BookRule::kReplace;  ///< of the last message
   std::optional<std::int64_t> last_;    ///< the venue's number of the last message taken
   bool reported_ = false;               ///< this episode's fault has been reported
@@ -134,8 +133,8 @@ class MaintainedBook {
   std::deque<BookMessage> buffered_;
   SideScratch scratch_;
   std::string text_;            ///< scratch for checksums
-  std::string bids_text_;       ///< Kraken: the bids' part of the checksum's text
-  std::uint32_t asks_crc_ = 0;  ///< Kraken: the checksum of the asks' part
+  std::string bids_text_;       ///< of a checksum by side: the bids' part of its text
+  std::uint32_t asks_crc_ = 0;  ///< of a checksum by side: the checksum of the asks' part
   bool bids_changed_ = true;    ///< since the checksum was last computed
   bool asks_changed_ = true;
   std::uint64_t gaps_ = 0;

@@ -1,5 +1,7 @@
 #include "ingest/book/shown_book.h"
 
+#include "ingest/decode/venue_adapter.h"
+
 namespace spreadwatch::ingest {
 namespace {
 
@@ -9,9 +11,7 @@ bool older_than_socket(const ShownBook& shown, const OrderBook& book) {
     return *book.exchange_time < *shown.socket_time;
   }
   // Elsewhere the numbers of REST and socket are of two series, or not known to be of one.
-  const bool one_series = book.venue == VenueId::kBinance || book.venue == VenueId::kOkx ||
-                          book.venue == VenueId::kCoinone;
-  return one_series && book.sequence && shown.socket_sequence &&
+  return venue_profile(book.venue).one_series && book.sequence && shown.socket_sequence &&
          *book.sequence < *shown.socket_sequence;
 }
 

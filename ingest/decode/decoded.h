@@ -49,15 +49,14 @@ struct Frame {
   std::uint32_t connection = 0;
 };
 
-/// How a stream of order book messages proves itself. See order_book.h for what each rule does.
+/// How a stream of order book messages proves itself. See order_book.h for what each rule does;
+/// what the venues have of their own about it is in VenueProfile::proof.
 enum class BookRule : std::uint8_t {
   kReplace,  ///< every message is a whole book; where it has a sequence, an older one is dropped
-  kBufferedDiff,   ///< Binance, Gate order_book_update: `U`/`u` deltas over a REST snapshot
-  kOkxSequence,    ///< OKX: `prevSeqId` must be the last `seqId`; CRC32 where a recording still
-                   ///< carries one
-  kBybitSequence,  ///< Bybit: `u` rises by one
-  kGateSequence,   ///< Gate obu: `U` must be the last `u` + 1
-  kKrakenChecksum  ///< Kraken: CRC32 over the ten best levels a side after truncating to the depth
+  kBufferedDiff,  ///< Binance, Gate order_book_update: ranges of numbers over a REST snapshot
+  kLinked,        ///< OKX: each change names the number it follows; CRC32 where it has no number
+  kNumbered,      ///< Bybit, Gate obu: a change's number, or its first one, is the last + 1
+  kChecksum       ///< Kraken: CRC32 over the best levels after truncating to the depth
 };
 
 /// One order book message as the venue sent it, nothing applied.

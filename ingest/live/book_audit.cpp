@@ -184,7 +184,7 @@ void BookAudit::on_message(const BookMessage& message, const OrderBook& book) {
       const std::optional<std::int64_t> last = kept_.size() == 1 ? start_ : position(kept_.back());
       if (here && last && *here <= *last) {
         // Seen before, or a venue that began to count anew.
-        broken_ = message.rule == BookRule::kOkxSequence && *here < *last;
+        broken_ = message.rule == BookRule::kLinked && *here < *last;
         return;
       }
     }

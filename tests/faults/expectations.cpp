@@ -1,17 +1,20 @@
 #include "tests/faults/expectations.h"
 
+#include "ingest/decode/venue_adapter.h"
+
 namespace spreadwatch::test {
 namespace {
 
-bool has_sequence(VenueId venue) {
-  return venue == VenueId::kOkx || venue == VenueId::kBybit || venue == VenueId::kGateio ||
-         venue == VenueId::kBinance;
+const BookProof& proof_of(VenueId venue) { return ingest::venue_profile(venue).proof; }
+bool has_sequence(VenueId venue) { return !proof_of(venue).number.empty(); }
+bool has_checksum(VenueId venue) {
+  return !has_sequence(venue) && proof_of(venue).text != BookProof::Text::kNone;
 }
-bool sends_changes(VenueId venue) { return has_sequence(venue) || venue == VenueId::kKraken; }
+bool sends_changes(VenueId venue) { return has_sequence(venue) || has_checksum(venue); }
 
 Expected lost_message(VenueId venue) {
   if (has_sequence(venue)) return {Effect::kBook, {"faulted/sequence_gap"}, {"sequence_gap"}};
-  if (venue == VenueId::kKraken)
+  if (has_checksum(venue))
     return {Effect::kBook, {"faulted/checksum_mismatch"}, {"checksum_mismatch"}};
   return {};  // the next message is the whole book
 }
@@ -44,7 +47,7 @@ std::vector<Row> rows() {
        [](VenueId venue) {
          Expected e = lost_message(venue);
          // The checksum of the second is right again when the two did not touch the same levels.
-         if (venue == VenueId::kKraken) e.effect = Effect::kEither;
+         if (has_checksum(venue)) e.effect = Effect::kEither;
          return e;
        }},
       {"crossed", {}, false, all({Effect::kBook, {"faulted/crossed_book"}, {"crossed_book"}})},

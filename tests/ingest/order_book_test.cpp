@@ -37,16 +37,21 @@ BookMessage delta(BookRule rule, std::int64_t first, std::int64_t last,
   return m;
 }
 
-struct Book {
-  MaintainedBook book{VenueId::kBinance, Instrument{"BTC", "USDT"}};
+template <VenueId venue>
+struct BookOf {
+  MaintainedBook book{venue_profile(venue), Instrument{"BTC", "USDT"}};
   MaintainedBook::Outcome ws(const BookMessage& m) { return book.apply(m, Origin::kWs); }
   MaintainedBook::Outcome rest(const BookMessage& m) { return book.apply(m, Origin::kRest); }
 };
+using Book = BookOf<VenueId::kBinance>;
+using Linked = BookOf<VenueId::kOkx>;
+using Numbered = BookOf<VenueId::kBybit>;
+using Checked = BookOf<VenueId::kKraken>;
 
-TEST_CASE_FIXTURE(Book, "levels: set, insert anywhere, remove, remove what is not there") {
-  ws(whole(BookRule::kBybitSequence, 1));
+TEST_CASE_FIXTURE(Numbered, "levels: set, insert anywhere, remove, remove what is not there") {
+  ws(whole(BookRule::kNumbered, 1));
   BookMessage m =
-      delta(BookRule::kBybitSequence, 2, 2,
+      delta(BookRule::kNumbered, 2, 2,
             {{"10.5", "3"}, {"9.5", "4"}, {"8", "5"}, {"9", "0"}, {"7", "0"}, {"10", "1.5"}});
   m.asks = levels({{"11.00", "7"}, {"10.9", "1"}, {"13", "1"}});
   CHECK(ws(m).show);
@@ -257,10 +262,10 @@ TEST_CASE_FIXTURE(Book, "buffered: a snapshot that what waits makes crossed faul
   CHECK(text(book.book().bids) == "10@1 9@2");
 }
 
-TEST_CASE_FIXTURE(Book, "OKX: a repeated message is dropped, a lower one is a gap") {
-  BookMessage m = whole(BookRule::kOkxSequence, 100);
+TEST_CASE_FIXTURE(Linked, "OKX: a repeated message is dropped, a lower one is a gap") {
+  BookMessage m = whole(BookRule::kLinked, 100);
   CHECK(ws(m).show);
-  m = delta(BookRule::kOkxSequence, 0, 150, {{"9.5", "1"}});
+  m = delta(BookRule::kLinked, 0, 150, {{"9.5", "1"}});
   m.first_sequence.reset();
   m.previous_sequence = 100;
   CHECK(ws(m).show);
@@ -272,12 +277,13 @@ TEST_CASE_FIXTURE(Book, "OKX: a repeated message is dropped, a lower one is a ga
   CHECK(ws(m).error->code == ErrorCode::kSequenceGap);
 }
 
-TEST_CASE_FIXTURE(Book, "Kraken: cut to the acknowledged depth, else to the one a snapshot shows") {
-  BookMessage m = whole(BookRule::kKrakenChecksum, std::nullopt);
+TEST_CASE_FIXTURE(Checked,
+                  "Kraken: cut to the acknowledged depth, else to the one a snapshot shows") {
+  BookMessage m = whole(BookRule::kChecksum, std::nullopt);
   m.asks.clear();
   for (int i = 0; i < 10; ++i) m.asks.push_back({Decimal{100 + i, 0}, Decimal{1, 0}});
   CHECK(ws(m).show);
-  BookMessage more = delta(BookRule::kKrakenChecksum, 0, 0);
+  BookMessage more = delta(BookRule::kChecksum, 0, 0);
   more.sequence.reset();
   more.asks = levels({{"99", "1"}});
   CHECK(ws(more).show);
@@ -289,17 +295,17 @@ TEST_CASE_FIXTURE(Book, "Kraken: cut to the acknowledged depth, else to the one 
   CHECK(book.book().asks.size() == 11);
 }
 
-TEST_CASE_FIXTURE(Book, "Kraken: one price twice in a message, the later wins") {
-  CHECK(ws(whole(BookRule::kKrakenChecksum, std::nullopt)).show);
+TEST_CASE_FIXTURE(Checked, "Kraken: one price twice in a message, the later wins") {
+  CHECK(ws(whole(BookRule::kChecksum, std::nullopt)).show);
   BookMessage m =
-      delta(BookRule::kKrakenChecksum, 0, 0, {{"9", "0"}, {"9", "5"}, {"10", "7"}, {"10", "0"}});
+      delta(BookRule::kChecksum, 0, 0, {{"9", "0"}, {"9", "5"}, {"10", "7"}, {"10", "0"}});
   m.sequence.reset();
   CHECK(ws(m).show);
   CHECK(text(book.book().bids) == "9@5");
 }
 
-TEST_CASE_FIXTURE(Book, "a snapshot that fails again is reported again") {
-  BookMessage m = whole(BookRule::kKrakenChecksum, std::nullopt);
+TEST_CASE_FIXTURE(Checked, "a snapshot that fails again is reported again") {
+  BookMessage m = whole(BookRule::kChecksum, std::nullopt);
   m.checksum = 1;
   for (int i = 0; i < 2; ++i) {
     const MaintainedBook::Outcome outcome = ws(m);
@@ -311,24 +317,24 @@ TEST_CASE_FIXTURE(Book, "a snapshot that fails again is reported again") {
 }
 
 TEST_CASE_FIXTURE(
-    Book, "invalidated: nothing of the old epoch is left, changes under way are no new fault") {
-  CHECK(ws(whole(BookRule::kBybitSequence, 1)).show);
-  CHECK(ws(delta(BookRule::kBybitSequence, 3, 3)).error.has_value());
+    Numbered, "invalidated: nothing of the old epoch is left, changes under way are no new fault") {
+  CHECK(ws(whole(BookRule::kNumbered, 1)).show);
+  CHECK(ws(delta(BookRule::kNumbered, 3, 3)).error.has_value());
   const std::uint64_t epoch = book.book().epoch;
   book.invalidate(FeedState::kSyncing, std::nullopt);
   CHECK(book.book().epoch > epoch);
   CHECK(book.book().state == FeedState::kSyncing);
-  CHECK_FALSE(ws(delta(BookRule::kBybitSequence, 4, 4)).error.has_value());
-  CHECK(ws(whole(BookRule::kBybitSequence, 9)).show);
+  CHECK_FALSE(ws(delta(BookRule::kNumbered, 4, 4)).error.has_value());
+  CHECK(ws(whole(BookRule::kNumbered, 9)).show);
   book.invalidate(FeedState::kDown, ErrorCode::kClosedByPeer);
   CHECK(book.book().bids.empty());
   CHECK_FALSE(book.book().sequence.has_value());
-  const MaintainedBook::Outcome outcome = ws(delta(BookRule::kBybitSequence, 10, 10));
+  const MaintainedBook::Outcome outcome = ws(delta(BookRule::kNumbered, 10, 10));
   REQUIRE(outcome.error.has_value());
   CHECK(outcome.error->code == ErrorCode::kSnapshotMissing);
 }
 
-TEST_CASE_FIXTURE(Book, "random changes agree with a set of levels kept the simple way") {
+TEST_CASE_FIXTURE(Numbered, "random changes agree with a set of levels kept the simple way") {
   std::uint32_t random = 88172645U;
   const auto next = [&random](std::uint32_t bound) {
     random ^= random << 13U;
@@ -337,7 +343,7 @@ TEST_CASE_FIXTURE(Book, "random changes agree with a set of levels kept the simp
     return random % bound;
   };
   BookMessage m;
-  m.rule = BookRule::kBybitSequence;
+  m.rule = BookRule::kNumbered;
   m.sequence = 1;
   CHECK(ws(m).show);
   std::map<std::int64_t, std::int64_t> bids;

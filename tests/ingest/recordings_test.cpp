@@ -144,7 +144,8 @@ void check_okx(const std::string& file, std::size_t expected_books) {
       }
       CHECK(bitwise_crc32(okx_text(model)) ==
             static_cast<std::uint32_t>(row["checksum"].get<std::int32_t>()));
-      auto [book, added] = books.try_emplace(message.stream, VenueId::kOkx, Instrument{"A", "B"});
+      auto [book, added] =
+          books.try_emplace(message.stream, venue_profile(VenueId::kOkx), Instrument{"A", "B"});
       const MaintainedBook::Outcome outcome = book->second.apply(message, Origin::kWs);
       CHECK(outcome.show);
       CHECK_FALSE(outcome.error.has_value());

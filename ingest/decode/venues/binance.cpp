@@ -51,7 +51,9 @@ const VenueProfile& binance_profile() {
     p.depths = {1000, 5000};
     p.default_depth = 1000;
     p.match = VenueProfile::Match::kSequence;  // lastUpdateId counts like U and u
-    p.tickers_per_call = 20;                   // these weigh 2, up to 100 weigh 40
+    p.one_series = true;
+    p.proof = {.number = "u", .first = "U"};
+    p.tickers_per_call = 20;  // these weigh 2, up to 100 weigh 40
     return p;
   }();
   return profile;

@@ -42,6 +42,7 @@ const VenueProfile& bybit_profile() {
     p.depths = {1, 50, 200, 1000};
     p.default_depth = 200;
     p.match = VenueProfile::Match::kSequence;  // seq; the u of another depth is another one
+    p.proof = {.number = "u", .restarts_at_one = true};
     return p;
   }();
   return profile;
@@ -421,7 +422,7 @@ void BybitAdapter::read_data(od::value& data, const Envelope& envelope, Decoded&
   BookMessage& book = out.next_book();
   book.depth = book_depth(topic);
   book.stream = topic;
-  book.rule = BookRule::kBybitSequence;
+  book.rule = BookRule::kNumbered;
   about(topic.substr(dot + 1), topic);
   if (envelope.type != "snapshot" && envelope.type != "delta") {
     fail(ErrorCode::kSchemaMismatch, "a book that is neither snapshot nor delta");

@@ -46,7 +46,8 @@ const VenueProfile& coinone_profile() {
     p.max_subscriptions = 800;  // not published; 363 pairs of one channel were served
     p.depths = {16};
     p.default_depth = 16;
-    p.match = VenueProfile::Match::kSequence;  // one series of ids
+    p.match = VenueProfile::Match::kSequence;
+    p.one_series = true;
     return p;
   }();
   return profile;

@@ -43,6 +43,7 @@ const VenueProfile& gateio_profile() {
     // Equal series are not documented, but numbers of another one would not fall into the few
     // hundred milliseconds of changes that a comparison looks at.
     p.match = VenueProfile::Match::kSequence;
+    p.proof = {.number = "u", .first = "U"};
     return p;
   }();
   return profile;
@@ -511,7 +512,7 @@ void GateioAdapter::read_book(od::value& result, const Envelope& envelope, Decod
     fail(ErrorCode::kSchemaMismatch, "a whole book without bids or asks");
   }
   if (whole && !levels.empty()) book.stream.append(":").append(levels);
-  book.rule = whole ? BookRule::kReplace : obu ? BookRule::kGateSequence : BookRule::kBufferedDiff;
+  book.rule = whole ? BookRule::kReplace : obu ? BookRule::kNumbered : BookRule::kBufferedDiff;
   book.snapshot = full;
   if (obu) {
     book.depth = depth_of(name);

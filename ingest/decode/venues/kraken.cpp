@@ -44,6 +44,7 @@ const VenueProfile& kraken_profile() {
     p.default_depth = 100;
     p.tickers_per_call = 50;
     p.match = VenueProfile::Match::kNothing;  // a book over REST has neither time nor number
+    p.proof = {.text = BookProof::Text::kBySide, .levels = 10};
     return p;
   }();
   return profile;
@@ -419,7 +420,7 @@ void KrakenAdapter::read_data(od::value& data, const Envelope& envelope, Decoded
 // {"symbol":"MATIC/USD","bids":[{"price":0.5657,"qty":1098.39475580}],"asks":[],"checksum":2114181697,
 //  "timestamp":"2023-10-06T17:35:55.440295Z"}; a side without changes is empty or missing.
 void KrakenAdapter::read_book(od::value& row, const Envelope& envelope, BookMessage& book) {
-  book.rule = BookRule::kKrakenChecksum;
+  book.rule = BookRule::kChecksum;
   book.snapshot = envelope.type == "snapshot";
   bool has_bids = false;
   bool has_asks = false;

@@ -42,6 +42,11 @@ const VenueProfile& okx_profile() {
     p.depths = {1, 5, 400};
     p.default_depth = 400;
     p.match = VenueProfile::Match::kSequence;  // seqId is in both
+    p.one_series = true;
+    p.proof = {.number = "seqId",
+               .previous = "prevSeqId",
+               .text = BookProof::Text::kByLevel,
+               .levels = 25};
     return p;
   }();
   return profile;
@@ -451,7 +456,7 @@ void OkxAdapter::read_book(od::value& row, const Envelope& envelope, const Frame
       fail(ErrorCode::kSchemaMismatch, "a book without channel or instId");
     }
     assign_stream(book.stream, channel->name, symbol);
-    book.rule = channel->deltas ? BookRule::kOkxSequence : BookRule::kReplace;
+    book.rule = channel->deltas ? BookRule::kLinked : BookRule::kReplace;
     book.depth = channel->depth;
     if (channel->deltas) {
       if (envelope.action != "snapshot" && envelope.action != "update") {
