@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sim/format.h"
+#include "sim/venues.h"
 
 namespace spreadwatch::sim {
 namespace {
@@ -106,11 +107,8 @@ std::span<const FaultInfo> fault_catalogue() { return kCatalogue; }
 const FaultInfo& fault_info(FaultKind kind) { return kCatalogue[static_cast<std::size_t>(kind)]; }
 
 bool fault_applies(FaultKind kind, VenueId venue) {
-  if (kind == FaultKind::kWalletClosed) {
-    return venue != VenueId::kUpbit && venue != VenueId::kOkx && venue != VenueId::kBybit;
-  }
-  // Only Kraken's books carry a checksum; OKX sends a constant 0.
-  return kind != FaultKind::kBadChecksum || venue == VenueId::kKraken;
+  if (kind == FaultKind::kWalletClosed) return simulated(venue).tells_wallets;
+  return kind != FaultKind::kBadChecksum || simulated(venue).sends_checksums;
 }
 
 FaultOrder read_fault_order(std::string_view text, std::vector<std::string>& errors) {

@@ -6,6 +6,8 @@
 #include <map>
 #include <numbers>
 
+#include "sim/venues.h"
+
 namespace spreadwatch::sim {
 namespace {
 
@@ -76,34 +78,6 @@ class Wander {
   double kick_;
   double value_;
 };
-
-struct VenueModel {
-  std::int64_t period;    // slots between publish instants
-  std::int64_t phase;     // slots
-  double activity;        // chance that a book changes at an instant
-  std::size_t min_depth;  // levels a side
-  std::size_t max_depth;
-  double span;         // fraction of the price the levels of one side cover
-  double half_spread;  // fraction of the price
-  double notional;     // median USD on one level
-  double noise;        // deviation of the venue's own price wobble
-  double volume;       // share of the asset's volume
-};
-
-// In VenueId order. Periods follow the rhythm each venue shows on the wire.
-constexpr auto kModels = std::to_array<VenueModel>({
-    {5, 0, 0.45, 27, 30, 0.008, 2e-4, 8'000, 3e-4, 0.50},    // upbit
-    {5, 1, 0.45, 13, 15, 0.004, 3e-4, 5'000, 3e-4, 0.25},    // bithumb
-    {15, 2, 0.85, 27, 30, 0.015, 6e-4, 1'500, 4e-4, 0.02},   // korbit
-    {10, 3, 0.75, 14, 16, 0.008, 6e-4, 1'500, 4e-4, 0.03},   // coinone
-    {5, 4, 0.45, 90, 110, 0.008, 3e-5, 8'000, 1e-4, 0.60},   // okx
-    {10, 0, 0.80, 55, 70, 0.006, 3e-5, 8'000, 1e-4, 0.60},   // bybit
-    {5, 1, 0.45, 55, 70, 0.008, 1e-4, 4'000, 1.5e-4, 0.30},  // gateio
-    {5, 2, 0.50, 60, 80, 0.006, 2e-5, 15'000, 1e-4, 1.50},   // binance
-    {5, 3, 0.40, 55, 70, 0.010, 8e-5, 6'000, 1.5e-4, 0.20},  // kraken
-});
-static_assert(kModels.size() == kVenueCount,
-              "a venue of core/venue.h has no row in kModels, or two");
 
 struct KnownAsset {
   std::string_view name;
@@ -327,10 +301,9 @@ class Market::Impl {
           add(config.seed, venue, PriceSource::kAsset, i, references_[i].name, "USDT");
         }
       }
-      if (region_of(venue) == Region::kKorea) {
-        add(config.seed, venue, PriceSource::kUsdtKrw, 0, "USDT", "KRW");
-      } else if (venue == VenueId::kKraken) {
-        add(config.seed, venue, PriceSource::kUsdtUsd, 0, "USDT", "USD");
+      if (const std::string currency{identity(venue).fx_quote}; !currency.empty()) {
+        add(config.seed, venue, currency == "KRW" ? PriceSource::kUsdtKrw : PriceSource::kUsdtUsd,
+            0, "USDT", currency);
       }
     }
   }
@@ -416,7 +389,7 @@ class Market::Impl {
 
   void add(std::uint64_t seed, VenueId venue, PriceSource source, std::size_t asset,
            const std::string& base, const std::string& quote) {
-    const VenueModel& model = kModels[index_of(venue)];
+    const VenueModel& model = simulated(venue).model;
     auto listing = std::make_unique<Listing>();
     Rng rng(mix(seed) ^ hash_text(std::string(to_string(venue)) + ':' + base + '-' + quote));
     const bool fx = source != PriceSource::kAsset;
@@ -455,7 +428,7 @@ class Market::Impl {
   }
 
   void open_book(Moving& m, double price) {
-    const VenueModel& model = kModels[index_of(m.listing->instrument.venue)];
+    const VenueModel& model = simulated(m.listing->instrument.venue).model;
     Book& book = m.listing->book;
     book.ts_ms = origin_ms_ - kSlotMs;
     book.touch_ts_ms = book.ts_ms;
@@ -523,7 +496,7 @@ class Market::Impl {
   [[nodiscard]] std::pair<std::int64_t, std::int64_t> targets(const Moving& m, double price) const {
     const Instrument& instrument = m.listing->instrument;
     const double half =
-        m.source == PriceSource::kAsset ? kModels[index_of(instrument.venue)].half_spread : 5e-6;
+        m.source == PriceSource::kAsset ? simulated(instrument.venue).model.half_spread : 5e-6;
     const auto tick = static_cast<double>(instrument.tick);
     const double points = price * m.scale;
     const auto bid_ticks = std::max<std::int64_t>(
@@ -534,7 +507,7 @@ class Market::Impl {
   }
 
   [[nodiscard]] std::int64_t random_size(Moving& m, std::int64_t price, std::size_t place) {
-    const VenueModel& model = kModels[index_of(m.listing->instrument.venue)];
+    const VenueModel& model = simulated(m.listing->instrument.venue).model;
     double usd = model.notional * std::exp(0.9 * m.rng.normal()) *
                  (1.0 + 0.04 * static_cast<double>(std::min<std::size_t>(place, 60)));
     if (m.source != PriceSource::kAsset) usd *= 8;
@@ -557,7 +530,7 @@ class Market::Impl {
 
   [[nodiscard]] double span_ticks(const Moving& m, std::int64_t best) const {
     const Instrument& instrument = m.listing->instrument;
-    const VenueModel& model = kModels[index_of(instrument.venue)];
+    const VenueModel& model = simulated(instrument.venue).model;
     // A currency pair hardly moves, and its book is as narrow as the tick allows.
     const double span = m.source == PriceSource::kAsset ? model.span : 0.0;
     const double ticks = static_cast<double>(best) * span / static_cast<double>(instrument.tick);
@@ -588,7 +561,7 @@ class Market::Impl {
   }
 
   void random_change(Moving& m) {
-    const VenueModel& model = kModels[index_of(m.listing->instrument.venue)];
+    const VenueModel& model = simulated(m.listing->instrument.venue).model;
     const bool bids = m.rng.chance(0.5);
     std::vector<Level>& side = bids ? m.listing->book.bids : m.listing->book.asks;
     const double u = m.rng.uniform();
@@ -623,7 +596,7 @@ class Market::Impl {
   }
 
   void keep_depth(Moving& m, bool bids) {
-    const VenueModel& model = kModels[index_of(m.listing->instrument.venue)];
+    const VenueModel& model = simulated(m.listing->instrument.venue).model;
     std::vector<Level>& side = bids ? m.listing->book.bids : m.listing->book.asks;
     const double reach =
         1.8 * span_ticks(m, side.front().price) * static_cast<double>(m.listing->instrument.tick);
@@ -749,7 +722,7 @@ class Market::Impl {
     if (slot_ % kSlotsPerStep == 0) step_references();
     for (const VenueIdentity& venue : kVenues) {
       const std::vector<std::size_t>& places = by_venue_[index_of(venue.id)];
-      const VenueModel& model = kModels[index_of(venue.id)];
+      const VenueModel& model = simulated(venue.id).model;
       if (places.empty() || slot_ % model.period != model.phase) continue;
       for (const std::size_t place : places) {
         Moving& m = moving_[place];

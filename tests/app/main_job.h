@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/venue.h"
 #include "process.h"
 
 namespace spreadwatch::test {
@@ -20,8 +21,11 @@ using Json = nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-inline const std::vector<std::string> kVenueNames = {
-    "upbit", "bithumb", "korbit", "coinone", "okx", "bybit", "gateio", "binance", "kraken"};
+inline const std::vector<std::string> kVenueNames = [] {
+  std::vector<std::string> names;
+  for (const VenueIdentity& venue : kVenues) names.emplace_back(venue.name);
+  return names;
+}();
 
 /// What a log line says behind `marker`, up to the next blank.
 inline std::string logged(const Process& process, const std::string& marker) {

@@ -233,15 +233,9 @@ TEST_CASE("so it does when a venue went away and came back with other numbers") 
 
 /// The true book of a venue's BTC market.
 Json true_book(const Json& ready, const std::string& venue) {
-  static const std::map<std::string, std::string> kQuotes = {{"upbit", "KRW"},
-                                                             {"bithumb", "KRW"},
-                                                             {"korbit", "KRW"},
-                                                             {"coinone", "KRW"},
-                                                             {"kraken", "USD"}};
-  const auto quote = kQuotes.find(venue);
-  const HttpAnswer answer =
-      http_get(ready["control_url"].get<std::string>() + "/v1/books/" + venue + "/BTC-" +
-               (quote == kQuotes.end() ? "USDT" : quote->second));
+  const std::string_view quote = identity(*venue_from_name(venue)).default_quote;
+  const HttpAnswer answer = http_get(ready["control_url"].get<std::string>() + "/v1/books/" +
+                                     venue + "/BTC-" + std::string{quote});
   return answer.status == 200 ? Json::parse(answer.body) : Json();
 }
 

@@ -142,51 +142,42 @@ class Client final : public ingest::MarketSink {
 };
 
 /// Requests that the service does not send, for the forms of frames that it reads all the same.
-std::span<const std::string_view> foreign_requests(VenueId venue) {
-  static constexpr std::array<std::string_view, 2> kUpbit = {
-      R"([{"ticket":"t"},{"type":"ticker","codes":["KRW-BTC"]},{"type":"orderbook","codes":["KRW-BTC.5"]},{"type":"trade","codes":["KRW-BTC"]},{"format":"SIMPLE"}])",
-      R"([{"ticket":"t"},{"type":"orderbook","codes":["KRW-BTC.5"]},{"format":"JSON_LIST"}])"};
-  static constexpr std::array<std::string_view, 2> kKorbit = {
-      R"([{"requestId":3,"method":"subscribe","type":"trade","symbols":["btc_krw"]}])",
-      R"([{"requestId":4,"method":"subscribe","type":"orderbook","symbols":["nope_krw"]}])"};
-  static constexpr std::array<std::string_view, 2> kCoinone = {
-      R"({"request_type":"SUBSCRIBE","channel":"ORDERBOOK","topic":{"quote_currency":"KRW","target_currency":"BTC"},"format":"SHORT"})",
-      R"({"request_type":"SUBSCRIBE","channel":"TICKER","topic":{"quote_currency":"KRW","target_currency":"BTC"},"format":"SHORT"})"};
-  static constexpr std::array<std::string_view, 1> kOkx = {
-      R"({"op":"subscribe","args":[{"channel":"books5","instId":"BTC-USDT"},{"channel":"bbo-tbt","instId":"BTC-USDT"},{"channel":"trades","instId":"BTC-USDT"}]})"};
-  static constexpr std::array<std::string_view, 1> kBybit = {
-      R"({"op":"subscribe","args":["orderbook.1.BTCUSDT","publicTrade.BTCUSDT"]})"};
-  static constexpr std::array<std::string_view, 3> kGate = {
-      R"({"time":1790000000,"channel":"spot.order_book_update","event":"subscribe","payload":["BTC_USDT","100ms"]})",
-      R"({"time":1790000000,"channel":"spot.order_book","event":"subscribe","payload":["BTC_USDT","5","100ms"]})",
-      R"({"time":1790000000,"channel":"spot.book_ticker","event":"subscribe","payload":["BTC_USDT"]})"};
-  static constexpr std::array<std::string_view, 1> kBinance = {
-      R"({"method":"SUBSCRIBE","params":["btcusdt@depth20@100ms","btcusdt@bookTicker","btcusdt@miniTicker","btcusdt@trade"],"id":7})"};
-  static constexpr std::array<std::string_view, 2> kKraken = {
-      R"({"method":"subscribe","params":{"channel":"instrument"},"req_id":7})",
-      R"({"method":"subscribe","params":{"channel":"trade","symbol":["BTC/USD"]},"req_id":8})"};
-  switch (venue) {
-    case VenueId::kUpbit:
-    case VenueId::kBithumb:
-      return kUpbit;
-    case VenueId::kKorbit:
-      return kKorbit;
-    case VenueId::kCoinone:
-      return kCoinone;
-    case VenueId::kOkx:
-      return kOkx;
-    case VenueId::kBybit:
-      return kBybit;
-    case VenueId::kGateio:
-      return kGate;
-    case VenueId::kBinance:
-      return kBinance;
-    case VenueId::kKraken:
-      return kKraken;
-    default:
-      return {};
-  }
-}
+struct ForeignRequest {
+  VenueId venue;
+  std::string_view text;
+};
+constexpr auto kForeignRequests = std::to_array<ForeignRequest>({
+    {VenueId::kUpbit,
+     R"([{"ticket":"t"},{"type":"ticker","codes":["KRW-BTC"]},{"type":"orderbook","codes":["KRW-BTC.5"]},{"type":"trade","codes":["KRW-BTC"]},{"format":"SIMPLE"}])"},
+    {VenueId::kUpbit,
+     R"([{"ticket":"t"},{"type":"orderbook","codes":["KRW-BTC.5"]},{"format":"JSON_LIST"}])"},
+    {VenueId::kBithumb,
+     R"([{"ticket":"t"},{"type":"ticker","codes":["KRW-BTC"]},{"type":"orderbook","codes":["KRW-BTC.5"]},{"type":"trade","codes":["KRW-BTC"]},{"format":"SIMPLE"}])"},
+    {VenueId::kBithumb,
+     R"([{"ticket":"t"},{"type":"orderbook","codes":["KRW-BTC.5"]},{"format":"JSON_LIST"}])"},
+    {VenueId::kKorbit,
+     R"([{"requestId":3,"method":"subscribe","type":"trade","symbols":["btc_krw"]}])"},
+    {VenueId::kKorbit,
+     R"([{"requestId":4,"method":"subscribe","type":"orderbook","symbols":["nope_krw"]}])"},
+    {VenueId::kCoinone,
+     R"({"request_type":"SUBSCRIBE","channel":"ORDERBOOK","topic":{"quote_currency":"KRW","target_currency":"BTC"},"format":"SHORT"})"},
+    {VenueId::kCoinone,
+     R"({"request_type":"SUBSCRIBE","channel":"TICKER","topic":{"quote_currency":"KRW","target_currency":"BTC"},"format":"SHORT"})"},
+    {VenueId::kOkx,
+     R"({"op":"subscribe","args":[{"channel":"books5","instId":"BTC-USDT"},{"channel":"bbo-tbt","instId":"BTC-USDT"},{"channel":"trades","instId":"BTC-USDT"}]})"},
+    {VenueId::kBybit, R"({"op":"subscribe","args":["orderbook.1.BTCUSDT","publicTrade.BTCUSDT"]})"},
+    {VenueId::kGateio,
+     R"({"time":1790000000,"channel":"spot.order_book_update","event":"subscribe","payload":["BTC_USDT","100ms"]})"},
+    {VenueId::kGateio,
+     R"({"time":1790000000,"channel":"spot.order_book","event":"subscribe","payload":["BTC_USDT","5","100ms"]})"},
+    {VenueId::kGateio,
+     R"({"time":1790000000,"channel":"spot.book_ticker","event":"subscribe","payload":["BTC_USDT"]})"},
+    {VenueId::kBinance,
+     R"({"method":"SUBSCRIBE","params":["btcusdt@depth20@100ms","btcusdt@bookTicker","btcusdt@miniTicker","btcusdt@trade"],"id":7})"},
+    {VenueId::kKraken, R"({"method":"subscribe","params":{"channel":"instrument"},"req_id":7})"},
+    {VenueId::kKraken,
+     R"({"method":"subscribe","params":{"channel":"trade","symbol":["BTC/USD"]},"req_id":8})"},
+});
 
 std::string rest_session(VenueId venue) {
   Client client{venue};
@@ -392,9 +383,10 @@ std::vector<Seed> venue_seeds(VenueId venue) {
     out.push_back({target, "reconnect", client.session()});
   }
   std::size_t number = 0;
-  for (const std::string_view request : foreign_requests(venue)) {
+  for (const ForeignRequest& request : kForeignRequests) {
+    if (request.venue != venue) continue;
     Client client{venue};
-    client.say(std::string{request});
+    client.say(std::string{request.text});
     client.run(1'500);
     out.push_back({target, "foreign-" + std::to_string(++number), client.session()});
   }

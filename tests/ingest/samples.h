@@ -6,9 +6,11 @@
 #include "core/market_data.h"
 #include "core/venue.h"
 
-/// One ticker and one whole order book a venue, as its documentation or a recording gives them.
+/// What each venue sends, as its documentation or a recording gives it: a row a venue in every
+/// table, and the tests that hold for every venue go over them.
 namespace spreadwatch::ingest::test {
 
+/// One ticker and one whole order book.
 struct Sample {
   VenueId venue;
   std::string_view ticker;
@@ -152,5 +154,266 @@ inline constexpr auto kSamples = std::to_array<Sample>({
      Origin::kWs, ""},
 });
 static_assert(covers_every_venue(kSamples), "a venue of core/venue.h has no row in kSamples");
+
+/// What each venue answers to a poll of its BTC market, as its documentation or a recording gives
+/// it.
+struct PollSample {
+  VenueId venue;
+  std::string_view book_path;
+  std::string_view book;
+  std::string_view ticker_path;
+  std::string_view ticker;
+};
+
+inline constexpr auto kPolls = std::to_array<PollSample>({
+    {VenueId::kUpbit, "/v1/orderbook?markets=KRW-BTC&count=30",
+     R"([{"market":"KRW-BTC","timestamp":1751606867762,"total_ask_size":10.37591054,)"
+     R"("total_bid_size":9.49577219,"orderbook_units":[{"ask_price":148520000,)"
+     R"("bid_price":148490000,"ask_size":0.0134662,"bid_size":0.04296774}],"level":0}])",
+     "/v1/ticker?markets=KRW-BTC",
+     R"([{"market":"KRW-BTC","trade_date":"20250704","trade_time":"051400",)"
+     R"("trade_timestamp":1751606040327,"opening_price":3518000,"high_price":3542000,)"
+     R"("low_price":3495000,"trade_price":3510000,"prev_closing_price":3517000,)"
+     R"("signed_change_price":-7000,"acc_trade_volume_24h":31689.60167858,)"
+     R"("timestamp":1751606040373}])"},
+    {VenueId::kBithumb, "/v1/orderbook?markets=KRW-BTC",
+     R"([{"market":"KRW-BTC","timestamp":1790133505546,"total_ask_size":3.1,)"
+     R"("total_bid_size":2.2,"orderbook_units":[{"ask_price":148520000,"bid_price":148490000,)"
+     R"("ask_size":0.0134,"bid_size":0.0429}]}])",
+     "/v1/ticker?markets=KRW-BTC",
+     R"([{"market":"KRW-BTC","trade_date":"20250813","trade_time":"104811",)"
+     R"("trade_timestamp":1755114491502,"opening_price":164700000,"high_price":166800000,)"
+     R"("low_price":164500000,"trade_price":166000000,"prev_closing_price":164700000,)"
+     R"("signed_change_price":1300000,"acc_trade_volume_24h":1046.3,)"
+     R"("timestamp":1755082093840}])"},
+    {VenueId::kKorbit, "/v2/orderbook?symbol=btc_krw",
+     R"({"success":true,"data":{"timestamp":1708057740895,"bids":[{"price":"69711000",)"
+     R"("qty":"0.02839"}],"asks":[{"price":"69784000","qty":"0.00312"}]}})",
+     "/v2/tickers?symbol=btc_krw",
+     R"({"success":true,"data":[{"symbol":"btc_krw","open":"115370000","high":"116765000",)"
+     R"("low":"114412000","close":"116463000","prevClose":"115304000","priceChange":"1159000",)"
+     R"("priceChangePercent":"1.01","volume":"39.25266763","quoteVolume":"4549864965.49",)"
+     R"("bestBidPrice":"116426000","bestAskPrice":"116477000","lastTradedAt":1790134282264}]})"},
+    {VenueId::kCoinone, "/public/v2/orderbook/KRW/BTC?size=16",
+     R"({"result":"success","error_code":"0","timestamp":1790134177753,)"
+     R"("id":"1790134177753001","quote_currency":"KRW","target_currency":"BTC",)"
+     R"("order_book_unit":"0.0","bids":[{"price":"116450000","qty":"0.0118"}],)"
+     R"("asks":[{"price":"116460000","qty":"0.0232"}]})",
+     "/public/v2/ticker_utc_new/KRW/BTC?additional_data=true",
+     R"({"result":"success","error_code":"0","server_time":1790133796484,"tickers":[)"
+     R"({"quote_currency":"krw","target_currency":"btc","timestamp":1790133796484,)"
+     R"("high":"116470000","low":"115570000","first":"115650000","last":"116380000",)"
+     R"("quote_volume":"30947007404.5912","target_volume":"267.27610034",)"
+     R"("best_asks":[{"price":"116400000","qty":"0.00562817"}],)"
+     R"("best_bids":[{"price":"116370000","qty":"8.60554308"}],"id":"1790133796484001",)"
+     R"("yesterday_last":"115640000"}]})"},
+    {VenueId::kOkx, "/api/v5/market/books?instId=BTC-USDT&sz=400",
+     R"({"code":"0","msg":"","data":[{"asks":[["41006.8","0.60038921","0","1"]],)"
+     R"("bids":[["41006.3","0.30178218","0","2"]],"ts":"1629966436396","seqId":3235851742}]})",
+     "/api/v5/market/ticker?instId=BTC-USDT",
+     R"({"code":"0","msg":"","data":[{"instType":"SPOT","instId":"BTC-USDT","last":"64028.6",)"
+     R"("open24h":"64324","high24h":"64496.9","low24h":"63237.6","vol24h":"5874.19398956",)"
+     R"("ts":"1786538789464"}]})"},
+    {VenueId::kBybit, "/v5/market/orderbook?category=spot&symbol=BTCUSDT&limit=200",
+     R"({"retCode":0,"retMsg":"OK","result":{"s":"BTCUSDT","a":[["65557.7","16.606555"]],)"
+     R"("b":[["65485.47","47.081829"]],"ts":1716863719031,"u":230704,"seq":1432604333,)"
+     R"("cts":1716863718905},"retExtInfo":{},"time":1716863719382})",
+     "/v5/market/tickers?category=spot&symbol=BTCUSDT",
+     R"({"retCode":0,"retMsg":"OK","result":{"category":"spot","list":[{"symbol":"BTCUSDT",)"
+     R"("bid1Price":"20517.96","ask1Price":"20527.77","lastPrice":"20533.13",)"
+     R"("prevPrice24h":"20393.48","price24hPcnt":"0.0068","highPrice24h":"21128.12",)"
+     R"("lowPrice24h":"20318.89","volume24h":"11801.27771"}]},"time":1673859087947})"},
+    {VenueId::kGateio,
+     "/api/v4/spot/order_book?currency_pair=BTC_USDT&interval=0&limit=50&with_id=true",
+     R"({"id":6358826658,"current":1649769789574,"update":1649769789566,)"
+     R"("asks":[["64044","0.3"]],"bids":[["64043","0.2"]]})",
+     "/api/v4/spot/tickers?currency_pair=BTC_USDT",
+     R"([{"currency_pair":"BTC_USDT","last":"64043.9","lowest_ask":"64043.9",)"
+     R"("highest_bid":"64043.8","change_percentage":"-0.4034","base_volume":"5291.36",)"
+     R"("quote_volume":"337744396.99","high_24h":"64473.5","low_24h":"63234.7"}])"},
+    {VenueId::kBinance, "/api/v3/depth?symbol=BTCUSDT&limit=100",
+     R"({"lastUpdateId":1027024,"bids":[["4.00000000","431.00000000"]],)"
+     R"("asks":[["4.00000200","12.00000000"]]})",
+     "/api/v3/ticker/24hr?symbol=BTCUSDT",
+     R"({"symbol":"BTCUSDT","priceChange":"-94.99999800","priceChangePercent":"-95.960",)"
+     R"("prevClosePrice":"0.10002000","lastPrice":"4.00000200","openPrice":"99.00000000",)"
+     R"("highPrice":"100.00000000","lowPrice":"0.10000000","volume":"8913.30000000",)"
+     R"("closeTime":1499869899040})"},
+    {VenueId::kKraken, "/0/public/Depth?pair=XBTUSDT&count=100",
+     R"({"error":[],"result":{"XBTUSDT":{"asks":[["30384.1","2.059",1688671659]],)"
+     R"("bids":[["30297.0","1.115",1688671636]]}}})",
+     "/0/public/Ticker?pair=XBTUSDT",
+     R"({"error":[],"result":{"XBTUSDT":{"a":["30300.1","1","1.000"],"b":["30300.0","1","1.0"],)"
+     R"("c":["30303.2","0.00067643"],"v":["4083.67","4412.73"],"p":["30706.77","30689.13"],)"
+     R"("t":[34619,38907],"l":["29868.3","29868.3"],"h":["31631.0","31631.0"],)"
+     R"("o":"30502.8"}}})"},
+});
+static_assert(covers_every_venue(kPolls), "a venue of core/venue.h has no row in kPolls");
+
+/// A venue's lists over REST: what stands around the rows, two good ones (BTC and ETH), and one
+/// that says its name before or after a field of the wrong type.
+struct ListSample {
+  VenueId venue;
+  std::string_view tickers;  ///< with @ for the rows
+  std::string_view ticker_a;
+  std::string_view ticker_b;
+  std::string_view spoilt_ticker;
+  std::string_view markets;
+  std::string_view market_a;
+  std::string_view market_b;
+  std::string_view spoilt_market;
+  std::string_view spoilt_symbol;
+  std::string_view key;  ///< what a row needs before its value
+};
+
+inline constexpr auto kLists = std::to_array<ListSample>({
+    {VenueId::kUpbit, "[@]", R"({"market":"KRW-BTC","trade_price":1})",
+     R"({"market":"KRW-ETH","trade_price":2})", R"({"trade_price":[],"market":"KRW-BAD"})", "[@]",
+     R"({"market":"KRW-BTC","korean_name":"비트코인","english_name":"Bitcoin"})",
+     R"({"market":"KRW-ETH","korean_name":"이더리움","english_name":"Ethereum"})",
+     R"({"market":"BAD","korean_name":"x"})", "", ""},
+    {VenueId::kBithumb, "[@]", R"({"market":"KRW-BTC","trade_price":1})",
+     R"({"market":"KRW-ETH","trade_price":2})", R"({"trade_price":[],"market":"KRW-BAD"})", "[@]",
+     R"({"market":"KRW-BTC","korean_name":"비트코인","english_name":"Bitcoin"})",
+     R"({"market":"KRW-ETH","korean_name":"이더리움","english_name":"Ethereum"})",
+     R"({"market":"BAD","korean_name":"x"})", "", ""},
+    {VenueId::kKorbit, R"({"success":true,"data":[@]})", R"({"symbol":"btc_krw","close":"1"})",
+     R"({"symbol":"eth_krw","close":"2"})", R"({"close":{},"symbol":"bad_krw"})",
+     R"({"success":true,"data":[@]})",
+     R"({"symbol":"btc_krw","status":"launched","baseCurrency":"btc","quoteCurrency":"krw"})",
+     R"({"symbol":"eth_krw","status":"launched","baseCurrency":"eth","quoteCurrency":"krw"})",
+     R"({"baseCurrency":{},"quoteCurrency":"krw","status":"launched","symbol":"bad_krw"})",
+     "bad_krw", ""},
+    {VenueId::kCoinone, R"({"result":"success","error_code":"0","error_msg":null,"tickers":[@]})",
+     R"({"quote_currency":"krw","target_currency":"btc","last":"1"})",
+     R"({"quote_currency":"krw","target_currency":"eth","last":"2"})",
+     R"({"last":[],"quote_currency":"krw","target_currency":"bad"})",
+     R"({"result":"success","error_code":"0","markets":[@]})",
+     R"({"quote_currency":"KRW","target_currency":"BTC","trade_status":1,"maintenance_status":0})",
+     R"({"quote_currency":"KRW","target_currency":"ETH","trade_status":1,"maintenance_status":0})",
+     R"({"trade_status":{},"quote_currency":"KRW","target_currency":"BAD"})", "KRW-BAD", ""},
+    {VenueId::kOkx, R"({"code":"0","msg":"","data":[@]})",
+     R"({"instType":"SPOT","instId":"BTC-USDT","last":"1"})",
+     R"({"instType":"SPOT","instId":"ETH-USDT","last":"2"})", R"({"last":[],"instId":"BAD-USDT"})",
+     R"({"code":"0","msg":"","data":[@]})",
+     R"({"instType":"SPOT","instId":"BTC-USDT","baseCcy":"BTC","quoteCcy":"USDT","state":"live"})",
+     R"({"instType":"SPOT","instId":"ETH-USDT","baseCcy":"ETH","quoteCcy":"USDT","state":"live"})",
+     R"({"instType":"SPOT","baseCcy":7,"quoteCcy":"USDT","state":"live","instId":"BAD-USDT"})",
+     "BAD-USDT", ""},
+    {VenueId::kBybit, R"({"retCode":0,"retMsg":"OK","result":{"category":"spot","list":[@]}})",
+     R"({"symbol":"BTCUSDT","lastPrice":"1"})", R"({"symbol":"ETHUSDT","lastPrice":"2"})",
+     R"({"lastPrice":{},"symbol":"BADUSDT"})",
+     R"({"retCode":0,"retMsg":"OK","result":{"category":"spot","list":[@]}})",
+     R"({"symbol":"BTCUSDT","baseCoin":"BTC","quoteCoin":"USDT","status":"Trading"})",
+     R"({"symbol":"ETHUSDT","baseCoin":"ETH","quoteCoin":"USDT","status":"Trading"})",
+     R"({"baseCoin":[],"quoteCoin":"USDT","symbol":"BADUSDT","status":"Trading"})", "BADUSDT", ""},
+    {VenueId::kGateio, "[@]", R"({"currency_pair":"BTC_USDT","last":"1"})",
+     R"({"currency_pair":"ETH_USDT","last":"2"})", R"({"last":{},"currency_pair":"BAD_USDT"})",
+     "[@]", R"({"id":"BTC_USDT","base":"BTC","quote":"USDT","trade_status":"tradable"})",
+     R"({"id":"ETH_USDT","base":"ETH","quote":"USDT","trade_status":"tradable"})",
+     R"({"base":null,"quote":"USDT","id":"BAD_USDT","trade_status":"tradable"})", "BAD_USDT", ""},
+    {VenueId::kBinance, "[@]", R"({"symbol":"BTCUSDT","lastPrice":"1"})",
+     R"({"symbol":"ETHUSDT","lastPrice":"2"})", R"({"lastPrice":{},"symbol":"BADUSDT"})",
+     R"({"timezone":"UTC","symbols":[@]})",
+     R"({"symbol":"BTCUSDT","status":"TRADING","baseAsset":"BTC","quoteAsset":"USDT"})",
+     R"({"symbol":"ETHUSDT","status":"TRADING","baseAsset":"ETH","quoteAsset":"USDT"})",
+     R"({"status":"TRADING","baseAsset":[],"quoteAsset":"USDT","symbol":"BADUSDT"})", "BADUSDT",
+     ""},
+    {VenueId::kKraken, R"({"error":[],"result":{@}})", R"("XXBTZUSD":{"c":["1","1"]})",
+     R"("XETHZUSD":{"c":["2","1"]})", R"("BADUSD":{"c":7})", R"({"error":[],"result":{@}})",
+     R"("XXBTZUSD":{"altname":"XBTUSD","wsname":"XBT/USD","status":"online"})",
+     R"("XETHZUSD":{"altname":"ETHUSD","wsname":"ETH/USD","status":"online"})",
+     R"("BADUSD":{"altname":"BADUSD","wsname":"BAD/USD","costmin":{},"status":"online"})", "BADUSD",
+     R"("BADUSD":)"},
+});
+static_assert(covers_every_venue(kLists), "a venue of core/venue.h has no row in kLists");
+
+/// Levels of price zero.
+struct ZeroSample {
+  VenueId venue;
+  std::string_view at;    ///< in the sample's book
+  std::string_view zero;  ///< goes in there
+};
+
+inline constexpr auto kZeros = std::to_array<ZeroSample>({
+    {VenueId::kUpbit, R"("orderbook_units":[)",
+     R"({"ask_price":0,"bid_price":0.0,"ask_size":0,"bid_size":3},)"},
+    {VenueId::kBithumb, R"("orderbook_units":[)",
+     R"({"ask_price":0,"bid_price":0.0,"ask_size":0,"bid_size":3},)"},
+    {VenueId::kKorbit, R"("asks":[)", R"({"price":"0","qty":"0"},{"price":"0.00","qty":"5"},)"},
+    {VenueId::kCoinone, R"("asks":[)", R"({"price":"0","qty":"0"},{"price":"0.00","qty":"5"},)"},
+    {VenueId::kOkx, R"("asks":[)", R"(["0","0","0","0"],["0.0","5","0","1"],)"},
+    {VenueId::kBybit, R"("a":[)", R"(["0","0"],["0.0","5"],)"},
+    {VenueId::kGateio, R"("a":[)", R"(["0","0"],["0.0","5"],)"},
+    {VenueId::kBinance, R"("asks":[)", R"(["0.00000000","0"],["0","5"],)"},
+    {VenueId::kKraken, R"("asks":[)", R"({"price":0,"qty":0},{"price":0.0,"qty":5},)"},
+});
+static_assert(covers_every_venue(kZeros), "a venue of core/venue.h has no row in kZeros");
+
+/// A topic that is not read.
+struct TopicSample {
+  VenueId venue;
+  std::string_view payload;  ///< with @ for what tells two topics apart
+};
+
+inline constexpr auto kTopicSamples = std::to_array<TopicSample>({
+    {VenueId::kUpbit, R"({"type":"new@","code":"KRW-BTC","price":1})"},
+    {VenueId::kBithumb, R"({"type":"new@","code":"KRW-BTC","price":1})"},
+    {VenueId::kKorbit, R"({"symbol":"btc_krw","timestamp":1,"type":"new@","data":{"price":"1"}})"},
+    {VenueId::kCoinone, R"({"response_type":"DATA","channel":"NEW@","data":{"price":"1"}})"},
+    {VenueId::kOkx, R"({"arg":{"channel":"books-new@","instId":"BTC-USDT"},"data":[{"asks":[]}]})"},
+    {VenueId::kBybit,
+     R"({"topic":"orderbook.new@.BTCUSDT","ts":1,"type":"delta","data":{"b":[]}})"},
+    {VenueId::kGateio, R"({"time":1,"channel":"spot.new@","event":"update","result":{"s":"x"}})"},
+    {VenueId::kBinance, R"({"stream":"btcusdt@x","data":{"e":"new@","E":1,"s":"BTCUSDT"}})"},
+    {VenueId::kKraken, R"({"channel":"new@","type":"update","data":[{"symbol":"BTC/USD"}]})"},
+});
+static_assert(covers_every_venue(kTopicSamples),
+              "a venue of core/venue.h has no row in kTopicSamples");
+
+/// A venue's whole book of one level a side: `$bp`, `$bs`, `$ap`, `$as` stand for price and size,
+/// `$seq` for its number where it has one, `$crc` for Kraken's checksum.
+struct BookTemplate {
+  VenueId venue;
+  Origin origin;
+  std::string_view payload;
+};
+
+inline constexpr auto kBookTemplates = std::to_array<BookTemplate>({
+    {VenueId::kUpbit, Origin::kWs,
+     R"({"type":"orderbook","code":"KRW-BTT","timestamp":1764000000000,"total_ask_size":1,)"
+     R"("total_bid_size":1,"orderbook_units":[{"ask_price":$ap,"bid_price":$bp,"ask_size":$as,)"
+     R"("bid_size":$bs}],"stream_type":"SNAPSHOT","level":0})"},
+    {VenueId::kBithumb, Origin::kWs,
+     R"({"type":"orderbook","code":"KRW-BTT","total_ask_size":1,"total_bid_size":1,)"
+     R"("orderbook_units":[{"ask_price":$ap,"bid_price":$bp,"ask_size":$as,"bid_size":$bs}],)"
+     R"("level":1,"timestamp":1764000000000000,"stream_type":"SNAPSHOT"})"},
+    {VenueId::kKorbit, Origin::kWs,
+     R"({"symbol":"btt_krw","timestamp":1764000000000,"type":"orderbook","snapshot":true,)"
+     R"("data":{"timestamp":1764000000000,"asks":[{"price":$ap,"qty":$as}],)"
+     R"("bids":[{"price":$bp,"qty":$bs}]}})"},
+    {VenueId::kCoinone, Origin::kWs,
+     R"({"response_type":"DATA","channel":"ORDERBOOK","data":{"quote_currency":"KRW",)"
+     R"("target_currency":"BTT","timestamp":1764000000000,"id":"1764000000000001",)"
+     R"("asks":[{"price":$ap,"qty":$as}],"bids":[{"price":$bp,"qty":$bs}]}})"},
+    {VenueId::kOkx, Origin::kWs,
+     R"({"arg":{"channel":"books","instId":"BTT-USDT"},"action":"snapshot",)"
+     R"("data":[{"asks":[[$ap,$as,"0","1"]],"bids":[[$bp,$bs,"0","1"]],"ts":"1764000000000",)"
+     R"("checksum":0,"seqId":$seq,"prevSeqId":-1}]})"},
+    {VenueId::kBybit, Origin::kWs,
+     R"({"topic":"orderbook.50.BTTUSDT","ts":1764000000000,"type":"snapshot",)"
+     R"("data":{"s":"BTTUSDT","b":[[$bp,$bs]],"a":[[$ap,$as]],"u":$seq,"seq":7},)"
+     R"("cts":1764000000000})"},
+    {VenueId::kGateio, Origin::kWs,
+     R"({"channel":"spot.obu","result":{"t":1764000000000,"full":true,"s":"ob.BTT_USDT.50",)"
+     R"("u":$seq,"b":[[$bp,$bs]],"a":[[$ap,$as]]},"time_ms":1764000000000})"},
+    {VenueId::kBinance, Origin::kRest,
+     R"({"lastUpdateId":$seq,"bids":[[$bp,$bs]],"asks":[[$ap,$as]]})"},
+    {VenueId::kKraken, Origin::kWs,
+     R"({"channel":"book","type":"snapshot","data":[{"symbol":"BTT/USD",)"
+     R"("bids":[{"price":$bp,"qty":$bs}],"asks":[{"price":$ap,"qty":$as}],"checksum":$crc}]})"},
+});
+static_assert(covers_every_venue(kBookTemplates),
+              "a venue of core/venue.h has no row in kBookTemplates");
 
 }  // namespace spreadwatch::ingest::test

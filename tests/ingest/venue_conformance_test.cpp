@@ -66,6 +66,33 @@ TEST_CASE("every venue: is described") {
   });
 }
 
+TEST_CASE("every venue: its profile has what the rule of its books goes by") {
+  each_venue([](VenueAdapter& adapter, const Sample& sample) {
+    const BookProof& proof = adapter.profile().proof;
+    CHECK((proof.text != BookProof::Text::kNone) == (proof.levels > 0));
+    if (!proof.first.empty() || !proof.previous.empty()) CHECK_FALSE(proof.number.empty());
+    Decoded out;
+    adapter.decode(frame_of(sample, sample.book, true), out);
+    REQUIRE(out.books.size() == 1);
+    switch (out.books[0].rule) {
+      case BookRule::kReplace:
+        break;
+      case BookRule::kBufferedDiff:
+        CHECK_FALSE(proof.first.empty());
+        break;
+      case BookRule::kLinked:
+        CHECK_FALSE(proof.previous.empty());
+        break;
+      case BookRule::kNumbered:
+        CHECK_FALSE(proof.number.empty());
+        break;
+      case BookRule::kChecksum:
+        CHECK(proof.text != BookProof::Text::kNone);
+        break;
+    }
+  });
+}
+
 TEST_CASE("every venue: a symbol survives the way there and back") {
   each_venue([](VenueAdapter& adapter, const Sample& sample) {
     for (const char* base : {"BTC", "ETH", "XRP", "USDT", "DOGE", "1INCH"}) {
@@ -276,101 +303,6 @@ TEST_CASE("every venue: the samples' books come on the stream that the subscript
     CHECK(found);
   });
 }
-
-/// What each venue answers to a poll of its BTC market, as its documentation or a recording gives
-/// it.
-struct PollSample {
-  VenueId venue;
-  std::string_view book_path;
-  std::string_view book;
-  std::string_view ticker_path;
-  std::string_view ticker;
-};
-
-constexpr auto kPolls = std::to_array<PollSample>({
-    {VenueId::kUpbit, "/v1/orderbook?markets=KRW-BTC&count=30",
-     R"([{"market":"KRW-BTC","timestamp":1751606867762,"total_ask_size":10.37591054,)"
-     R"("total_bid_size":9.49577219,"orderbook_units":[{"ask_price":148520000,)"
-     R"("bid_price":148490000,"ask_size":0.0134662,"bid_size":0.04296774}],"level":0}])",
-     "/v1/ticker?markets=KRW-BTC",
-     R"([{"market":"KRW-BTC","trade_date":"20250704","trade_time":"051400",)"
-     R"("trade_timestamp":1751606040327,"opening_price":3518000,"high_price":3542000,)"
-     R"("low_price":3495000,"trade_price":3510000,"prev_closing_price":3517000,)"
-     R"("signed_change_price":-7000,"acc_trade_volume_24h":31689.60167858,)"
-     R"("timestamp":1751606040373}])"},
-    {VenueId::kBithumb, "/v1/orderbook?markets=KRW-BTC",
-     R"([{"market":"KRW-BTC","timestamp":1790133505546,"total_ask_size":3.1,)"
-     R"("total_bid_size":2.2,"orderbook_units":[{"ask_price":148520000,"bid_price":148490000,)"
-     R"("ask_size":0.0134,"bid_size":0.0429}]}])",
-     "/v1/ticker?markets=KRW-BTC",
-     R"([{"market":"KRW-BTC","trade_date":"20250813","trade_time":"104811",)"
-     R"("trade_timestamp":1755114491502,"opening_price":164700000,"high_price":166800000,)"
-     R"("low_price":164500000,"trade_price":166000000,"prev_closing_price":164700000,)"
-     R"("signed_change_price":1300000,"acc_trade_volume_24h":1046.3,)"
-     R"("timestamp":1755082093840}])"},
-    {VenueId::kKorbit, "/v2/orderbook?symbol=btc_krw",
-     R"({"success":true,"data":{"timestamp":1708057740895,"bids":[{"price":"69711000",)"
-     R"("qty":"0.02839"}],"asks":[{"price":"69784000","qty":"0.00312"}]}})",
-     "/v2/tickers?symbol=btc_krw",
-     R"({"success":true,"data":[{"symbol":"btc_krw","open":"115370000","high":"116765000",)"
-     R"("low":"114412000","close":"116463000","prevClose":"115304000","priceChange":"1159000",)"
-     R"("priceChangePercent":"1.01","volume":"39.25266763","quoteVolume":"4549864965.49",)"
-     R"("bestBidPrice":"116426000","bestAskPrice":"116477000","lastTradedAt":1790134282264}]})"},
-    {VenueId::kCoinone, "/public/v2/orderbook/KRW/BTC?size=16",
-     R"({"result":"success","error_code":"0","timestamp":1790134177753,)"
-     R"("id":"1790134177753001","quote_currency":"KRW","target_currency":"BTC",)"
-     R"("order_book_unit":"0.0","bids":[{"price":"116450000","qty":"0.0118"}],)"
-     R"("asks":[{"price":"116460000","qty":"0.0232"}]})",
-     "/public/v2/ticker_utc_new/KRW/BTC?additional_data=true",
-     R"({"result":"success","error_code":"0","server_time":1790133796484,"tickers":[)"
-     R"({"quote_currency":"krw","target_currency":"btc","timestamp":1790133796484,)"
-     R"("high":"116470000","low":"115570000","first":"115650000","last":"116380000",)"
-     R"("quote_volume":"30947007404.5912","target_volume":"267.27610034",)"
-     R"("best_asks":[{"price":"116400000","qty":"0.00562817"}],)"
-     R"("best_bids":[{"price":"116370000","qty":"8.60554308"}],"id":"1790133796484001",)"
-     R"("yesterday_last":"115640000"}]})"},
-    {VenueId::kOkx, "/api/v5/market/books?instId=BTC-USDT&sz=400",
-     R"({"code":"0","msg":"","data":[{"asks":[["41006.8","0.60038921","0","1"]],)"
-     R"("bids":[["41006.3","0.30178218","0","2"]],"ts":"1629966436396","seqId":3235851742}]})",
-     "/api/v5/market/ticker?instId=BTC-USDT",
-     R"({"code":"0","msg":"","data":[{"instType":"SPOT","instId":"BTC-USDT","last":"64028.6",)"
-     R"("open24h":"64324","high24h":"64496.9","low24h":"63237.6","vol24h":"5874.19398956",)"
-     R"("ts":"1786538789464"}]})"},
-    {VenueId::kBybit, "/v5/market/orderbook?category=spot&symbol=BTCUSDT&limit=200",
-     R"({"retCode":0,"retMsg":"OK","result":{"s":"BTCUSDT","a":[["65557.7","16.606555"]],)"
-     R"("b":[["65485.47","47.081829"]],"ts":1716863719031,"u":230704,"seq":1432604333,)"
-     R"("cts":1716863718905},"retExtInfo":{},"time":1716863719382})",
-     "/v5/market/tickers?category=spot&symbol=BTCUSDT",
-     R"({"retCode":0,"retMsg":"OK","result":{"category":"spot","list":[{"symbol":"BTCUSDT",)"
-     R"("bid1Price":"20517.96","ask1Price":"20527.77","lastPrice":"20533.13",)"
-     R"("prevPrice24h":"20393.48","price24hPcnt":"0.0068","highPrice24h":"21128.12",)"
-     R"("lowPrice24h":"20318.89","volume24h":"11801.27771"}]},"time":1673859087947})"},
-    {VenueId::kGateio,
-     "/api/v4/spot/order_book?currency_pair=BTC_USDT&interval=0&limit=50&with_id=true",
-     R"({"id":6358826658,"current":1649769789574,"update":1649769789566,)"
-     R"("asks":[["64044","0.3"]],"bids":[["64043","0.2"]]})",
-     "/api/v4/spot/tickers?currency_pair=BTC_USDT",
-     R"([{"currency_pair":"BTC_USDT","last":"64043.9","lowest_ask":"64043.9",)"
-     R"("highest_bid":"64043.8","change_percentage":"-0.4034","base_volume":"5291.36",)"
-     R"("quote_volume":"337744396.99","high_24h":"64473.5","low_24h":"63234.7"}])"},
-    {VenueId::kBinance, "/api/v3/depth?symbol=BTCUSDT&limit=100",
-     R"({"lastUpdateId":1027024,"bids":[["4.00000000","431.00000000"]],)"
-     R"("asks":[["4.00000200","12.00000000"]]})",
-     "/api/v3/ticker/24hr?symbol=BTCUSDT",
-     R"({"symbol":"BTCUSDT","priceChange":"-94.99999800","priceChangePercent":"-95.960",)"
-     R"("prevClosePrice":"0.10002000","lastPrice":"4.00000200","openPrice":"99.00000000",)"
-     R"("highPrice":"100.00000000","lowPrice":"0.10000000","volume":"8913.30000000",)"
-     R"("closeTime":1499869899040})"},
-    {VenueId::kKraken, "/0/public/Depth?pair=XBTUSDT&count=100",
-     R"({"error":[],"result":{"XBTUSDT":{"asks":[["30384.1","2.059",1688671659]],)"
-     R"("bids":[["30297.0","1.115",1688671636]]}}})",
-     "/0/public/Ticker?pair=XBTUSDT",
-     R"({"error":[],"result":{"XBTUSDT":{"a":["30300.1","1","1.000"],"b":["30300.0","1","1.0"],)"
-     R"("c":["30303.2","0.00067643"],"v":["4083.67","4412.73"],"p":["30706.77","30689.13"],)"
-     R"("t":[34619,38907],"l":["29868.3","29868.3"],"h":["31631.0","31631.0"],)"
-     R"("o":"30502.8"}}})"},
-});
-static_assert(covers_every_venue(kPolls), "a venue of core/venue.h has no row in kPolls");
 
 TEST_CASE("every venue: reads the answers to the polls that it describes") {
   for (const PollSample& sample : kPolls) {

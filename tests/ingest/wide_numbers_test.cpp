@@ -7,53 +7,10 @@
 #include <string>
 
 #include "tests/ingest/helpers.h"
+#include "tests/ingest/samples.h"
 
 namespace spreadwatch::ingest::test {
 namespace {
-
-/// A venue's whole book of one level a side: `$bp`, `$bs`, `$ap`, `$as` stand for price and size,
-/// `$seq` for its number where it has one, `$crc` for Kraken's checksum.
-struct Template {
-  VenueId venue;
-  Origin origin;
-  std::string_view payload;
-};
-
-constexpr auto kTemplates = std::to_array<Template>({
-    {VenueId::kUpbit, Origin::kWs,
-     R"({"type":"orderbook","code":"KRW-BTT","timestamp":1764000000000,"total_ask_size":1,)"
-     R"("total_bid_size":1,"orderbook_units":[{"ask_price":$ap,"bid_price":$bp,"ask_size":$as,)"
-     R"("bid_size":$bs}],"stream_type":"SNAPSHOT","level":0})"},
-    {VenueId::kBithumb, Origin::kWs,
-     R"({"type":"orderbook","code":"KRW-BTT","total_ask_size":1,"total_bid_size":1,)"
-     R"("orderbook_units":[{"ask_price":$ap,"bid_price":$bp,"ask_size":$as,"bid_size":$bs}],)"
-     R"("level":1,"timestamp":1764000000000000,"stream_type":"SNAPSHOT"})"},
-    {VenueId::kKorbit, Origin::kWs,
-     R"({"symbol":"btt_krw","timestamp":1764000000000,"type":"orderbook","snapshot":true,)"
-     R"("data":{"timestamp":1764000000000,"asks":[{"price":$ap,"qty":$as}],)"
-     R"("bids":[{"price":$bp,"qty":$bs}]}})"},
-    {VenueId::kCoinone, Origin::kWs,
-     R"({"response_type":"DATA","channel":"ORDERBOOK","data":{"quote_currency":"KRW",)"
-     R"("target_currency":"BTT","timestamp":1764000000000,"id":"1764000000000001",)"
-     R"("asks":[{"price":$ap,"qty":$as}],"bids":[{"price":$bp,"qty":$bs}]}})"},
-    {VenueId::kOkx, Origin::kWs,
-     R"({"arg":{"channel":"books","instId":"BTT-USDT"},"action":"snapshot",)"
-     R"("data":[{"asks":[[$ap,$as,"0","1"]],"bids":[[$bp,$bs,"0","1"]],"ts":"1764000000000",)"
-     R"("checksum":0,"seqId":$seq,"prevSeqId":-1}]})"},
-    {VenueId::kBybit, Origin::kWs,
-     R"({"topic":"orderbook.50.BTTUSDT","ts":1764000000000,"type":"snapshot",)"
-     R"("data":{"s":"BTTUSDT","b":[[$bp,$bs]],"a":[[$ap,$as]],"u":$seq,"seq":7},)"
-     R"("cts":1764000000000})"},
-    {VenueId::kGateio, Origin::kWs,
-     R"({"channel":"spot.obu","result":{"t":1764000000000,"full":true,"s":"ob.BTT_USDT.50",)"
-     R"("u":$seq,"b":[[$bp,$bs]],"a":[[$ap,$as]]},"time_ms":1764000000000})"},
-    {VenueId::kBinance, Origin::kRest,
-     R"({"lastUpdateId":$seq,"bids":[[$bp,$bs]],"asks":[[$ap,$as]]})"},
-    {VenueId::kKraken, Origin::kWs,
-     R"({"channel":"book","type":"snapshot","data":[{"symbol":"BTT/USD",)"
-     R"("bids":[{"price":$bp,"qty":$bs}],"asks":[{"price":$ap,"qty":$as}],"checksum":$crc}]})"},
-});
-static_assert(covers_every_venue(kTemplates), "a venue of core/venue.h has no row in kTemplates");
 
 std::string replaced(std::string text, std::string_view what, const std::string& with) {
   for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size()) {
@@ -82,7 +39,7 @@ struct Wide {
 /// Above every price below.
 constexpr Number kAsk = {"9000000000000000000000", "9000000000000000000000"};
 
-std::string payload_of(const Template& t, const Wide& bid, const Number& ask_size, bool quoted,
+std::string payload_of(const BookTemplate& t, const Wide& bid, const Number& ask_size, bool quoted,
                        const std::string& sequence = "41") {
   const std::string quote = quoted ? "\"" : "";
   const auto put = [&](std::string text, std::string_view what, const Number& number) {
@@ -100,12 +57,12 @@ std::string payload_of(const Template& t, const Wide& bid, const Number& ask_siz
   return put(std::move(text), "$bs", bid.size);
 }
 
-Frame frame_of(const Template& t, std::string_view payload) {
+Frame frame_of(const BookTemplate& t, std::string_view payload) {
   return t.origin == Origin::kRest ? rest(payload, "orderbook", "BTTUSDT") : ws(payload);
 }
 
 void check_kept(const Wide& wide, bool quoted) {
-  for (const Template& t : kTemplates) {
+  for (const BookTemplate& t : kBookTemplates) {
     const std::string payload = payload_of(t, wide, wide.size, quoted);
     CAPTURE(payload);
     Normalizer normalizer{t.venue};
@@ -142,7 +99,7 @@ TEST_CASE("a wall of more digits than 64 bits hold is kept to the last one on ev
 }
 
 TEST_CASE("a sequence number that has no next one is refused, not counted on from") {
-  for (const Template& t : kTemplates) {
+  for (const BookTemplate& t : kBookTemplates) {
     if (t.payload.find("$seq") == std::string_view::npos) continue;
     const Wide one{{"1", "1"}, {"1", "1"}};
     for (const char* sequence :
@@ -161,7 +118,7 @@ TEST_CASE("a sequence number that has no next one is refused, not counted on fro
 }
 
 TEST_CASE("a level that no number can hold is one error, and the next book is good") {
-  for (const Template& t : kTemplates) {
+  for (const BookTemplate& t : kBookTemplates) {
     for (const char* size :
          {"1e308", "1e-400", "nan", "inf", "-1", "1234567890123456789012345678901234567890"}) {
       Normalizer normalizer{t.venue};

@@ -1,7 +1,11 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "core/error.h"
 #include "core/reason.h"
@@ -111,16 +115,51 @@ TEST_CASE("the closed lists in the schemas are the program's") {
     for (const auto& name : list) all.push_back(std::string{name});
     return all;
   };
-  Json venues = Json::array();
-  for (const VenueIdentity& v : kVenues) venues.push_back(std::string{v.name});
   for (const char* type : {"ticker", "orderbook"}) {
     const Json properties = load_schema(type).at("properties");
-    CHECK(properties.at("exchange").at("enum") == venues);
     CHECK(properties.at("region").at("enum") == names(kRegionNames));
   }
   for (const char* type : {"error", "dead_letter"}) {
     CHECK(load_schema(type).at("properties").at("code").at("enum") == names(kErrorCodeNames));
   }
+}
+
+/// Checks that whatever list of names in `schema` names a venue names them all, in order; counts
+/// the lists.
+int check_venue_lists(const Json& schema, const std::string& path) {
+  int lists = 0;
+  if (schema.is_object() && schema.contains("enum")) {
+    std::vector<std::string> names;
+    for (const Json& value : schema.at("enum")) {
+      if (value.is_string()) names.push_back(value);
+    }
+    if (std::ranges::any_of(names,
+                            [](const auto& name) { return venue_from_name(name).has_value(); })) {
+      ++lists;
+      std::vector<std::string> venues;
+      for (const VenueIdentity& venue : kVenues) venues.emplace_back(venue.name);
+      CHECK_MESSAGE(names == venues, path, " does not list the venues of core/venue.h");
+    }
+  }
+  if (schema.is_structured()) {
+    for (const auto& [key, value] : schema.items()) {
+      lists += check_venue_lists(value, path + "/" + key);
+    }
+  }
+  return lists;
+}
+
+TEST_CASE("every list of venues in a schema names every venue") {
+  std::map<std::string, int> lists;
+  for (const auto& entry : std::filesystem::directory_iterator(std::string{SPREADWATCH_SOURCE_DIR} +
+                                                               "/publish/schema")) {
+    const std::string type = entry.path().stem();
+    const int found = check_venue_lists(load_schema(type), "publish/schema/" + type + ".json");
+    if (found > 0) lists[type] = found;
+  }
+  CHECK(lists ==
+        std::map<std::string, int>{
+            {"opportunity", 2}, {"orderbook", 1}, {"premium", 2}, {"spread", 2}, {"ticker", 1}});
 }
 
 TEST_CASE("the closed lists of rates and pairs in the schemas are the program's") {

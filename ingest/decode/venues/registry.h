@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -11,12 +12,13 @@
 
 #include "core/instrument.h"
 #include "core/text.h"
+#include "core/venue.h"
 #include "ingest/decode/decoded.h"
 #include "ingest/decode/venue_adapter.h"
 #include "ingest/decode/wallet_reader.h"
 
-/// The venue files, each behind one function, and what they share. A tenth venue is a line here, a
-/// row in registry.cpp and a file.
+/// The venue files, each behind one function, and what they share. A tenth venue is its maker and
+/// its row here, and a file.
 namespace spreadwatch::ingest {
 
 std::unique_ptr<VenueAdapter> make_upbit();
@@ -42,8 +44,23 @@ struct RegisteredVenue {
   std::unique_ptr<VenueAdapter> (*make)();
   const WalletSource& wallets;
 };
-/// Every VenueId has one. Threads: any.
-const RegisteredVenue& registered(VenueId id);
+/// In VenueId order: a venue without a row does not compile.
+inline constexpr auto kRegistry = std::to_array<RegisteredVenue>({
+    {VenueId::kUpbit, make_upbit, kNoWallets},
+    {VenueId::kBithumb, make_bithumb, kBithumbWallets},
+    {VenueId::kKorbit, make_korbit, kKorbitWallets},
+    {VenueId::kCoinone, make_coinone, kCoinoneWallets},
+    {VenueId::kOkx, make_okx, kNoWallets},
+    {VenueId::kBybit, make_bybit, kNoWallets},
+    {VenueId::kGateio, make_gateio, kGateioWallets},
+    {VenueId::kBinance, make_binance, kNoWallets},
+    {VenueId::kKraken, make_kraken, kNoWallets},
+});
+
+static_assert(covers_every_venue(kRegistry), "a venue of core/venue.h has no row in kRegistry");
+
+/// Threads: any.
+constexpr const RegisteredVenue& registered(VenueId id) { return kRegistry[index_of(id)]; }
 
 /// Splits "BTCUSDT" at the longest known quote currency; nullopt when there is none or the base is
 /// no asset.
