@@ -18,6 +18,12 @@ void BookMessage::reset() {
   asks.clear();
 }
 
+std::string joined_detail(std::string_view code, std::string_view message) {
+  std::string detail{code};
+  if (!detail.empty() && !message.empty()) detail.append(": ");
+  return detail.append(message);
+}
+
 void Decoded::clear() {
   tickers.clear();
   books.clear();
@@ -50,6 +56,14 @@ void Decoded::add_partial_error(ErrorCode code, std::string_view detail, std::st
                                 std::string_view stream) {
   add_error(code, detail, symbol, stream);
   errors.back().partial = true;
+}
+
+void Decoded::add_refusal(ErrorCode code, std::string_view detail, std::string_view symbol) {
+  if (tickers.empty() && books.empty() && markets.empty()) {
+    add_error(code, detail, symbol);
+  } else {
+    add_partial_error(code, detail);
+  }
 }
 
 void Decoded::add_row_error(std::size_t index, const Error& error, std::string_view symbol,

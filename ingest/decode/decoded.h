@@ -165,6 +165,9 @@ class Pool {
   std::size_t size_ = 0;
 };
 
+/// A venue's code and words for an error as one text, "code: words", whichever of the two it gave.
+std::string joined_detail(std::string_view code, std::string_view message);
+
 /// Everything one payload said.
 struct Decoded {
   /// Rows of one payload that become errors of their own; further ones are one error together.
@@ -194,6 +197,9 @@ struct Decoded {
                      std::string_view stream);
   /// The same of a row whose place is not known any more.
   void add_row_error(const Error& error, std::string_view symbol);
+  /// The venue refused what it was asked: the payload's error, of `symbol`, or one beside what it
+  /// holds all the same.
+  void add_refusal(ErrorCode code, std::string_view detail, std::string_view symbol);
   /// The venue warns of `text`.
   void warn(std::string_view text);
   /// The message is of a topic that is not read here.

@@ -465,6 +465,45 @@ void read_level_objects(od::value& value, std::string_view price_key, std::strin
   }
 }
 
+bool BookSides::read_arrays(std::string_view key, od::value& value, std::string_view bids_key,
+                            std::string_view asks_key, BookMessage& book) {
+  if (key == bids_key) {
+    read_level_arrays(value, book.bids);
+    bids = true;
+  } else if (key == asks_key) {
+    read_level_arrays(value, book.asks);
+    asks = true;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool BookSides::read_objects(std::string_view key, od::value& value, BookMessage& book) {
+  if (key == "bids") {
+    read_level_objects(value, "price", "qty", book.bids);
+    bids = true;
+  } else if (key == "asks") {
+    read_level_objects(value, "price", "qty", book.asks);
+    asks = true;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void read_error_object(od::value& error, std::string_view code_key, std::string_view message_key,
+                       std::string_view& code, std::string_view& message) {
+  if (type_of(error) != JsonType::kObject) {
+    message = code_text(error);
+    return;
+  }
+  for_each_field(error, [&](std::string_view name, od::value part) {
+    if (name == code_key) code = code_text(part);
+    if (name == message_key) message = text_or_none(part);
+  });
+}
+
 std::optional<double> difference(const std::optional<Decimal>& a, const std::optional<Decimal>& b) {
   if (!a || !b) return std::nullopt;
   const Result<Decimal> exact = subtract(*a, *b);

@@ -120,6 +120,20 @@ void for_each_field(Object&& object, Visit&& visit) {
   if (first) fail(first->code, std::move(first->detail));
 }
 
+/// Reads field `key` from the payload's start again: what is around it, which tells how to read it,
+/// has come behind it.
+template <class Read>
+void read_again(JsonReader& json, std::string_view key, Read&& read) {
+  for_each_field(json.rewind(), [&](std::string_view name, od::value value) {
+    if (name == key) read(value);
+  });
+}
+
+/// Whether an opened payload is an array.
+inline bool is_array(std::string_view payload) {
+  return payload[payload.find_first_not_of(" \t\r\n")] == '[';
+}
+
 /// Calls `visit(od::value item)` for each item of an array.
 template <class Array, class Visit>
 void for_each_item(Array&& array, Visit&& visit) {
@@ -256,6 +270,35 @@ void read_level_arrays(od::value& value, std::vector<Level>& out);
 /// side.
 void read_level_objects(od::value& value, std::string_view price_key, std::string_view size_key,
                         std::vector<Level>& out);
+
+/// Which sides of a book a payload has named so far.
+struct BookSides {
+  bool bids = false;
+  bool asks = false;
+
+  bool both() const { return bids && asks; }
+  /// Reads the value into the book when its key is that of a side; false when it is not.
+  bool read_arrays(std::string_view key, od::value& value, std::string_view bids_key,
+                   std::string_view asks_key, BookMessage& book);
+  /// As read_arrays(), of `[{"price":…, "qty":…}, …]` under "bids" and "asks".
+  bool read_objects(std::string_view key, od::value& value, BookMessage& book);
+};
+
+/// The price that a ticker has to name, even where there is none yet.
+struct LastPrice {
+  std::optional<Decimal> price;
+  bool named = false;
+
+  void read(od::value& value) {
+    price = read_optional_decimal(value);
+    named = true;
+  }
+};
+
+/// An error's code and words out of `{"<code_key>":…, "<message_key>":…}`; what is no object is the
+/// words.
+void read_error_object(od::value& error, std::string_view code_key, std::string_view message_key,
+                       std::string_view& code, std::string_view& message);
 
 /// a − b for a ticker: exact where the difference fits, else in double; nullopt when either is
 /// absent.

@@ -181,6 +181,35 @@ RestCall VenueAdapter::seed_call(const Instrument& instrument, int depth, int /*
   return book_call(instrument, depth);
 }
 
+RestCall VenueAdapter::call_of(std::string_view path, std::string_view channel,
+                               const Instrument& instrument) const {
+  RestCall call{std::string{path}, std::string{channel}, venue_symbol(instrument), 1};
+  append_url_escaped(call.path, call.symbol);
+  return call;
+}
+
+std::vector<RestCall> VenueAdapter::one_or_all(std::span<const Instrument> instruments,
+                                               std::string_view one, std::string_view all) const {
+  if (instruments.empty()) return {};
+  if (instruments.size() == 1) return {call_of(one, "ticker", instruments.front())};
+  return {{std::string{all}, "ticker", "", 1}};
+}
+
+std::vector<RestCall> VenueAdapter::in_groups(std::span<const Instrument> instruments,
+                                              std::string_view path) const {
+  std::vector<RestCall> calls;
+  for (const auto group : chunks(instruments, profile().tickers_per_call)) {
+    RestCall call = call_of(path, "ticker", group.front());
+    for (const Instrument& instrument : group.subspan(1)) {
+      call.path.push_back(',');
+      append_url_escaped(call.path, venue_symbol(instrument));
+    }
+    if (group.size() > 1) call.symbol.clear();
+    calls.push_back(std::move(call));
+  }
+  return calls;
+}
+
 const VenueProfile& venue_profile(VenueId id) {
   static const auto profiles = [] {
     std::array<VenueProfile, kVenueCount> all;

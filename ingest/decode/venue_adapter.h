@@ -104,6 +104,17 @@ class VenueAdapter {
   /// parse() says what it has recognized so far, so that an error further on names it. `stream`
   /// only where a lost message makes the stream untrustworthy (deltas).
   void about(std::string_view symbol, std::string_view stream = {});
+  /// The call whose path is `path` and then the instrument's symbol.
+  RestCall call_of(std::string_view path, std::string_view channel,
+                   const Instrument& instrument) const;
+  /// ticker_calls() of a venue that tells one instrument's ticker (`one`, and then its symbol) or
+  /// all.
+  std::vector<RestCall> one_or_all(std::span<const Instrument> instruments, std::string_view one,
+                                   std::string_view all) const;
+  /// ticker_calls() of a venue that takes symbols between commas behind `path`, as many at a time
+  /// as its profile says.
+  std::vector<RestCall> in_groups(std::span<const Instrument> instruments,
+                                  std::string_view path) const;
   /// Splits a symbol without a market list.
   virtual std::optional<Instrument> split(std::string_view venue_symbol) const = 0;
 

@@ -237,9 +237,8 @@ class BinanceAdapter final : public VenueAdapter {
   }
 
   RestCall levels_call(const Instrument& instrument, int levels) const {
-    RestCall call{"/api/v3/depth?symbol=", "orderbook", venue_symbol(instrument),
-                  weight_of_depth(levels)};
-    append_url_escaped(call.path, call.symbol);
+    RestCall call = call_of("/api/v3/depth?symbol=", "orderbook", instrument);
+    call.weight = weight_of_depth(levels);
     call.path += "&limit=" + std::to_string(levels);
     return call;
   }
@@ -344,9 +343,8 @@ void BinanceAdapter::parse(const Frame& frame, Decoded& out) {
 //   "closeTime":1499869899040,…}
 bool read_ticker(od::value& row, TickerMessage& message) {
   std::string_view event;
-  std::optional<Decimal> last;
+  LastPrice last;
   std::optional<Decimal> open;
-  bool has_last = false;
   bool is_other = false;
   Ticker& t = message.ticker;
   for_each_field(row, [&](std::string_view key, od::value value) {
@@ -357,8 +355,7 @@ bool read_ticker(od::value& row, TickerMessage& message) {
     } else if (key == "E" || key == "closeTime") {
       t.exchange_time = read_time(value);
     } else if (key == "c" || key == "lastPrice") {
-      last = read_optional_decimal(value);
-      has_last = true;
+      last.read(value);
     } else if (key == "o" || key == "openPrice") {
       open = read_optional_decimal(value);
     } else if (key == "h" || key == "highPrice") {
@@ -376,15 +373,15 @@ bool read_ticker(od::value& row, TickerMessage& message) {
     }
   });
   if (!event.empty() && event != "24hrTicker") return false;
-  if (!has_last && is_other) return false;
-  if (message.symbol.empty() || !has_last) {
+  if (!last.named && is_other) return false;
+  if (message.symbol.empty() || !last.named) {
     fail(ErrorCode::kSchemaMismatch, "a ticker without symbol or last price");
   }
-  t.trade_price = to_double(last);
+  t.trade_price = to_double(last.price);
   t.opening_price = to_double(open);
   // The short form of REST (type=MINI) leaves the change out.
   if (!t.signed_change_price && open && open->is_positive()) {
-    t.signed_change_price = difference(last, open);
+    t.signed_change_price = difference(last.price, open);
   }
   return true;
 }
@@ -445,14 +442,7 @@ void read_reply(od::value& payload, const Frame& frame, Decoded& out) {
       has_error = has_error || !is_null(value);
     } else if (key == "error" && !is_null(value)) {
       has_error = true;
-      if (type_of(value) != JsonType::kObject) {
-        message = code_text(value);
-        return;
-      }
-      for_each_field(value, [&](std::string_view name, od::value part) {
-        if (name == "code") code = code_text(part);
-        if (name == "msg") message = text_or_none(part);
-      });
+      read_error_object(value, "code", "msg", code, message);
     } else if (key == "result") {
       has_answer = !is_null(value);  // to LIST_SUBSCRIPTIONS
     }
@@ -469,10 +459,7 @@ void read_reply(od::value& payload, const Frame& frame, Decoded& out) {
     const bool banned = message.find("banned") != std::string_view::npos;
     error = banned ? ErrorCode::kBanned : ErrorCode::kRateLimited;
   }
-  std::string detail{code};
-  if (!detail.empty() && !message.empty()) detail.append(": ");
-  detail.append(message);
-  out.add_error(error, detail, frame.symbol);
+  out.add_error(error, joined_detail(code, message), frame.symbol);
 }
 
 void BinanceAdapter::read(od::value& payload, const Look& look, const Frame& frame, Decoded& out) {
@@ -544,16 +531,10 @@ void BinanceAdapter::read_changes(od::value& payload, Decoded& out) {
   BookMessage& book = out.next_book();
   book.rule = BookRule::kBufferedDiff;
   book.snapshot = false;
-  bool has_bids = false;
-  bool has_asks = false;
+  BookSides sides;
   for_each_field(payload, [&](std::string_view key, od::value value) {
-    if (key == "b") {
-      read_level_arrays(value, book.bids);
-      has_bids = true;
-    } else if (key == "a") {
-      read_level_arrays(value, book.asks);
-      has_asks = true;
-    } else if (key == "E") {
+    if (sides.read_arrays(key, value, "b", "a", book)) return;
+    if (key == "E") {
       book.exchange_time = read_time(value);
     } else if (key == "s") {
       book.symbol = read_string(value);
@@ -568,7 +549,7 @@ void BinanceAdapter::read_changes(od::value& payload, Decoded& out) {
       fail(ErrorCode::kUnknownSymbol, "not a spot instrument: a change of the futures market");
     }
   });
-  if (book.symbol.empty() || !book.first_sequence || !book.sequence || !has_bids || !has_asks) {
+  if (book.symbol.empty() || !book.first_sequence || !book.sequence || !sides.both()) {
     fail(ErrorCode::kSchemaMismatch, "a change without s, U, u, b or a");
   }
   if (*book.first_sequence < 0 || *book.sequence < *book.first_sequence) {
@@ -598,22 +579,16 @@ void BinanceAdapter::read_book(od::value& payload, std::string_view stream, cons
     }
   }
   about(book.symbol);
-  bool has_bids = false;
-  bool has_asks = false;
+  BookSides sides;
   for_each_field(payload, [&](std::string_view key, od::value value) {
-    if (key == "bids") {
-      read_level_arrays(value, book.bids);
-      has_bids = true;
-    } else if (key == "asks") {
-      read_level_arrays(value, book.asks);
-      has_asks = true;
-    } else if (key == "lastUpdateId") {
+    if (sides.read_arrays(key, value, "bids", "asks", book)) return;
+    if (key == "lastUpdateId") {
       book.sequence = read_int(value);
     } else if (key == "T") {
       fail(ErrorCode::kUnknownSymbol, "not a spot instrument: a book of the futures market");
     }
   });
-  if (!has_bids || !has_asks || !book.sequence) {
+  if (!sides.both() || !book.sequence) {
     fail(ErrorCode::kSchemaMismatch, "a book without lastUpdateId, bids or asks");
   }
   if (*book.sequence < 0) fail(ErrorCode::kValueOutOfRange, "a negative lastUpdateId");

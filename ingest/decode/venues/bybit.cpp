@@ -102,22 +102,14 @@ class BybitAdapter final : public VenueAdapter {
   }
 
   RestCall book_call(const Instrument& instrument, int depth) const override {
-    const std::string symbol = venue_symbol(instrument);
-    RestCall call{"/v5/market/orderbook?category=spot&symbol=", "orderbook", symbol, 1};
-    append_url_escaped(call.path, symbol);
+    RestCall call = call_of("/v5/market/orderbook?category=spot&symbol=", "orderbook", instrument);
     call.path += "&limit=" + std::to_string(offered_depth(depth));
     return call;
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
-    if (instruments.empty()) return {};
-    if (instruments.size() == 1) {
-      const std::string symbol = venue_symbol(instruments.front());
-      RestCall call{"/v5/market/tickers?category=spot&symbol=", "ticker", symbol, 1};
-      append_url_escaped(call.path, symbol);
-      return {std::move(call)};
-    }
-    return {{"/v5/market/tickers?category=spot", "ticker", "", 1}};
+    return one_or_all(instruments, "/v5/market/tickers?category=spot&symbol=",
+                      "/v5/market/tickers?category=spot");
   }
 
   RestCall markets_call() const override {
@@ -251,8 +243,7 @@ void BybitAdapter::parse(const Frame& frame, Decoded& out) {
   if (is_rest) {
     const bool refused = *envelope.code != 0;
     bool any = false;
-    for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-      if (key != "result") return;
+    read_again(json_, "result", [&](od::value value) {
       any = true;
       // A refusal comes with an empty result; where it has rows, they count.
       if (refused && type_of(value) != JsonType::kObject) return;
@@ -278,9 +269,7 @@ void BybitAdapter::parse(const Frame& frame, Decoded& out) {
   } else if (!envelope.topic.empty()) {
     if (!envelope.has_data) fail(ErrorCode::kSchemaMismatch, "a topic without data");
     if (!data_read) {
-      for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-        if (key == "data") read_data(value, envelope, out);
-      });
+      read_again(json_, "data", [&](od::value data) { read_data(data, envelope, out); });
     }
     // Times stand on both sides of the data.
     const std::optional<Timestamp> time = envelope.matched ? envelope.matched : envelope.pushed;
@@ -303,11 +292,7 @@ void BybitAdapter::read_refusal(const Envelope& envelope, const Frame& frame, De
                          : unknown ? ErrorCode::kUnknownSymbol
                                    : ErrorCode::kVenueError;
   const std::string detail = std::to_string(*envelope.code) + ": " + std::string{envelope.message};
-  if (out.tickers.empty() && out.books.empty() && out.markets.empty()) {
-    out.add_error(code, detail, frame.symbol);
-  } else {
-    out.add_partial_error(code, detail);
-  }
+  out.add_refusal(code, detail, frame.symbol);
 }
 
 // {"success":true,"ret_msg":"subscribe","conn_id":"…","req_id":"1","op":"subscribe"}
@@ -347,17 +332,15 @@ void BybitAdapter::read_reply(const Envelope& envelope, Decoded& out) const {
 //  "prevPrice24h":"64326.9","volume24h":"7217.990977","price24hPcnt":"-0.0042",…}
 // Also a REST row. Contracts have further fields, by which they are told from spot.
 struct TickerFields {
-  std::optional<Decimal> last;
+  LastPrice last;
   std::optional<Decimal> previous;
-  bool has_last = false;
 
   void read(std::string_view key, od::value& value, TickerMessage& message) {
     Ticker& t = message.ticker;
     if (key == "symbol") {
       message.symbol = read_string(value);
     } else if (key == "lastPrice") {
-      last = read_optional_decimal(value);
-      has_last = true;
+      last.read(value);
     } else if (key == "prevPrice24h") {
       previous = read_optional_decimal(value);
     } else if (key == "highPrice24h") {
@@ -377,24 +360,18 @@ struct TickerFields {
 
   void fill_in(Ticker& t) {
     if (previous && previous->is_zero()) previous.reset();
-    t.trade_price = to_double(last);
+    t.trade_price = to_double(last.price);
     t.opening_price = to_double(previous);
     t.prev_closing_price = t.opening_price;
-    t.signed_change_price = difference(last, previous);
+    t.signed_change_price = difference(last.price, previous);
   }
 };
 
 /// The fields that a book has on the socket and over REST.
-void read_book_field(std::string_view key, od::value& value, BookMessage& book, bool& has_bids,
-                     bool& has_asks) {
+void read_book_field(std::string_view key, od::value& value, BookMessage& book, BookSides& sides) {
+  if (sides.read_arrays(key, value, "b", "a", book)) return;
   if (key == "s") {
     book.symbol = read_string(value);
-  } else if (key == "b") {
-    read_level_arrays(value, book.bids);
-    has_bids = true;
-  } else if (key == "a") {
-    read_level_arrays(value, book.asks);
-    has_asks = true;
   } else if (key == "u") {
     book.sequence = read_int(value);
   } else if (key == "seq") {
@@ -413,7 +390,7 @@ void BybitAdapter::read_data(od::value& data, const Envelope& envelope, Decoded&
     TickerFields fields;
     for_each_field(
         data, [&](std::string_view key, od::value value) { fields.read(key, value, message); });
-    if (!fields.has_last) fail(ErrorCode::kSchemaMismatch, "a ticker without lastPrice");
+    if (!fields.last.named) fail(ErrorCode::kSchemaMismatch, "a ticker without lastPrice");
     fields.fill_in(message.ticker);
     if (message.symbol.empty()) message.symbol = symbol;
     return;
@@ -428,14 +405,13 @@ void BybitAdapter::read_data(od::value& data, const Envelope& envelope, Decoded&
     fail(ErrorCode::kSchemaMismatch, "a book that is neither snapshot nor delta");
   }
   book.snapshot = envelope.type == "snapshot";
-  bool has_bids = false;
-  bool has_asks = false;
+  BookSides sides;
   for_each_field(data, [&](std::string_view key, od::value value) {
     if (key == "t" || key == "v") fail(ErrorCode::kObsoleteProtocol, "a book of API v3");
-    read_book_field(key, value, book, has_bids, has_asks);
+    read_book_field(key, value, book, sides);
   });
   if (book.symbol.empty()) book.symbol = topic.substr(dot + 1);
-  if (!has_bids || !has_asks || !book.sequence) {
+  if (!sides.both() || !book.sequence) {
     fail(ErrorCode::kSchemaMismatch, "a book without b, a or u");
   }
 }
@@ -463,7 +439,7 @@ void read_rest_row(od::value& row, std::size_t index, Decoded& out) {
       }
     });
     if (message.symbol.empty()) fail(ErrorCode::kSchemaMismatch, "a row without symbol");
-    if (fields.has_last) {
+    if (fields.last.named) {
       fields.fill_in(message.ticker);
       return;
     }
@@ -480,8 +456,7 @@ void read_rest_row(od::value& row, std::size_t index, Decoded& out) {
 void BybitAdapter::read_rest(od::value& result, bool refused, const Frame& frame, Decoded& out) {
   std::string_view category;
   bool has_list = false;
-  bool has_bids = false;
-  bool has_asks = false;
+  BookSides sides;
   BookMessage book;
   std::optional<Timestamp> pushed;
   for_each_field(result, [&](std::string_view key, od::value value) {
@@ -501,11 +476,11 @@ void BybitAdapter::read_rest(od::value& result, bool refused, const Frame& frame
       for_each_row(value,
                    [&](od::value row, std::size_t index) { read_rest_row(row, index, out); });
     } else {
-      read_book_field(key, value, book, has_bids, has_asks);
+      read_book_field(key, value, book, sides);
     }
   });
-  if (has_list || (refused && (!has_bids || !has_asks))) return;
-  if (!has_bids || !has_asks) fail(ErrorCode::kSchemaMismatch, "neither a list nor a book");
+  if (has_list || (refused && !sides.both())) return;
+  if (!sides.both()) fail(ErrorCode::kSchemaMismatch, "neither a list nor a book");
   if (book.symbol.empty()) book.symbol = frame.symbol;
   about(book.symbol);
   book.stream = rest_stream(book.symbol);

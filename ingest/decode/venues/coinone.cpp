@@ -211,9 +211,8 @@ std::vector<std::string> CoinoneAdapter::requests(std::string_view type,
 void read_ticker(od::value& row, TickerMessage& message) {
   std::string_view quote;
   std::string_view target;
-  std::optional<Decimal> last;
+  LastPrice last;
   std::optional<Decimal> yesterday_last;
-  bool has_last = false;
   Ticker& t = message.ticker;
   for_each_field(row, [&](std::string_view key, od::value value) {
     if (key == "quote_currency" || key == "qc") {
@@ -231,8 +230,7 @@ void read_ticker(od::value& row, TickerMessage& message) {
     } else if (key == "low" || key == "lo") {
       t.low_price = read_optional_double(value);
     } else if (key == "last" || key == "la") {
-      last = read_optional_decimal(value);
-      has_last = true;
+      last.read(value);
     } else if (key == "target_volume" || key == "tv") {
       t.acc_trade_volume_24h = read_optional_double(value);
     } else if (key == "yesterday_last" || key == "yla") {
@@ -240,17 +238,17 @@ void read_ticker(od::value& row, TickerMessage& message) {
     }
   });
   assign_symbol(message.symbol, quote, target);
-  if (!has_last) fail(ErrorCode::kSchemaMismatch, "a ticker without last");
+  if (!last.named) fail(ErrorCode::kSchemaMismatch, "a ticker without last");
   // New listings have no yesterday.
   if (yesterday_last && yesterday_last->is_zero()) yesterday_last.reset();
-  t.trade_price = to_double(last);
+  t.trade_price = to_double(last.price);
   t.prev_closing_price = to_double(yesterday_last);
-  t.signed_change_price = difference(last, yesterday_last);
+  t.signed_change_price = difference(last.price, yesterday_last);
 }
 
 void CoinoneAdapter::parse(const Frame& frame, Decoded& out) {
   od::document& document = json_.open(frame.payload);
-  if (frame.payload[frame.payload.find_first_not_of(" \t\r\n")] == '[') {
+  if (is_array(frame.payload)) {
     fail(ErrorCode::kSchemaMismatch, "every answer is an object");
   }
   Envelope envelope;
@@ -451,14 +449,7 @@ void CoinoneAdapter::read_error(const Envelope& envelope, const Frame& frame, De
   ErrorCode code = ErrorCode::kVenueError;
   if (envelope.code == "160012" || envelope.code == "108") code = ErrorCode::kUnknownSymbol;
   if (envelope.code == "4") code = ErrorCode::kRateLimited;
-  std::string detail{envelope.code};
-  if (!detail.empty() && !envelope.message.empty()) detail.append(": ");
-  detail.append(envelope.message);
-  if (out.tickers.empty() && out.books.empty() && out.markets.empty()) {
-    out.add_error(code, detail, frame.symbol);
-  } else {
-    out.add_partial_error(code, detail);
-  }
+  out.add_refusal(code, joined_detail(envelope.code, envelope.message), frame.symbol);
 }
 
 }  // namespace

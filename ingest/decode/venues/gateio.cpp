@@ -129,9 +129,7 @@ class GateioAdapter final : public VenueAdapter {
   RestCall book_call(const Instrument& instrument, int depth) const override {
     // More than 100 levels come from a cache up to 30 s old. Without with_id: these ids are not
     // obu's.
-    RestCall call{"/api/v4/spot/order_book?currency_pair=", "orderbook", venue_symbol(instrument),
-                  1};
-    append_url_escaped(call.path, call.symbol);
+    RestCall call = call_of("/api/v4/spot/order_book?currency_pair=", "orderbook", instrument);
     call.path += "&interval=0&limit=" + std::to_string(std::min(offered_depth(depth), 100));
     return call;
   }
@@ -144,14 +142,7 @@ class GateioAdapter final : public VenueAdapter {
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
-    if (instruments.empty()) return {};
-    if (instruments.size() == 1) {
-      RestCall call{"/api/v4/spot/tickers?currency_pair=", "ticker",
-                    venue_symbol(instruments.front()), 1};
-      append_url_escaped(call.path, call.symbol);
-      return {std::move(call)};
-    }
-    return {{"/api/v4/spot/tickers", "ticker", "", 1}};
+    return one_or_all(instruments, "/api/v4/spot/tickers?currency_pair=", "/api/v4/spot/tickers");
   }
 
   RestCall markets_call() const override {
@@ -200,7 +191,7 @@ std::vector<std::string> GateioAdapter::requests(std::string_view event,
 
 void GateioAdapter::parse(const Frame& frame, Decoded& out) {
   od::document& document = json_.open(frame.payload);
-  if (frame.payload[frame.payload.find_first_not_of(" \t\r\n")] == '[') {
+  if (is_array(frame.payload)) {
     // REST lists have no envelope: tickers or markets.
     for_each_row(document,
                  [&](od::value row, std::size_t index) { read_rest_row(row, index, out); });
@@ -235,12 +226,7 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
     } else if (key == "error") {
       if (is_null(value)) return;
       envelope.has_error = true;
-      envelope.error_message = code_text(value);
-      if (type_of(value) != JsonType::kObject) return;
-      for_each_field(value, [&](std::string_view name, od::value part) {
-        if (name == "code") envelope.error_code = code_text(part);
-        if (name == "message") envelope.error_message = text_or_none(part);
-      });
+      read_error_object(value, "code", "message", envelope.error_code, envelope.error_message);
     } else if (key == "result") {
       if (is_null(value)) return;
       envelope.has_result = true;
@@ -280,8 +266,8 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
       out.controls.push_back({ControlMessage::Kind::kPong, {}, 0});
     } else if (is_reply || (envelope.has_error && !is_update)) {
       if (envelope.status.empty() && envelope.has_result && !envelope.has_error) {
-        for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-          if (key != "result" || type_of(value) != JsonType::kObject) return;
+        read_again(json_, "result", [&](od::value value) {
+          if (type_of(value) != JsonType::kObject) return;
           for_each_field(value, [&](std::string_view name, od::value part) {
             if (name == "status") envelope.status = text_or_none(part);
           });
@@ -301,9 +287,7 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
       fail(ErrorCode::kSchemaMismatch, "an update without result");
     } else {
       if (!result_read) {
-        for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-          if (key == "result") read_result(value, envelope, out);
-        });
+        read_again(json_, "result", [&](od::value value) { read_result(value, envelope, out); });
       }
       // An error beside data is one of its own.
       if (envelope.has_error) read_reply(envelope, true, out);
@@ -329,25 +313,19 @@ void GateioAdapter::parse(const Frame& frame, Decoded& out) {
     about(frame.symbol);
     BookMessage& book = out.next_book();
     book.symbol = frame.symbol;
-    bool has_bids = false;
-    bool has_asks = false;
+    BookSides sides;
     std::optional<Timestamp> current;
     for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
+      if (sides.read_arrays(key, value, "bids", "asks", book)) return;
       if (key == "id") {
         book.sequence = read_optional_int(value);
       } else if (key == "current") {
         current = read_ms(value);
       } else if (key == "update") {
         book.exchange_time = read_ms(value);
-      } else if (key == "bids") {
-        read_level_arrays(value, book.bids);
-        has_bids = true;
-      } else if (key == "asks") {
-        read_level_arrays(value, book.asks);
-        has_asks = true;
       }
     });
-    if (!has_bids || !has_asks) fail(ErrorCode::kSchemaMismatch, "a book without bids or asks");
+    if (!sides.both()) fail(ErrorCode::kSchemaMismatch, "a book without bids or asks");
     if (!book.exchange_time) book.exchange_time = current;
     if (book.sequence) {
       book.rule = BookRule::kBufferedDiff;
@@ -470,16 +448,11 @@ void GateioAdapter::read_book(od::value& result, const Envelope& envelope, Decod
   std::string_view name;
   std::string_view levels;
   bool full = whole;
-  bool has_bids = false;
-  bool has_asks = false;
+  BookSides sides;
   for_each_field(result, [&](std::string_view key, od::value value) {
-    if (key == "b" || key == "bids") {
-      read_level_arrays(value, book.bids);
-      has_bids = true;
-    } else if (key == "a" || key == "asks") {
-      read_level_arrays(value, book.asks);
-      has_asks = true;
-    } else if (key == "t") {
+    if (sides.read_arrays(key, value, "b", "a", book)) return;
+    if (sides.read_arrays(key, value, "bids", "asks", book)) return;
+    if (key == "t") {
       book.exchange_time = read_ms(value);
     } else if (key == "s") {
       name = read_string(value);
@@ -508,7 +481,7 @@ void GateioAdapter::read_book(od::value& result, const Envelope& envelope, Decod
   if (!whole && !book.sequence) fail(ErrorCode::kSchemaMismatch, "a book without u");
   if (!whole && !full && !book.first_sequence)
     fail(ErrorCode::kSchemaMismatch, "a change without U");
-  if ((whole || (full && !obu)) && (!has_bids || !has_asks)) {
+  if ((whole || (full && !obu)) && !sides.both()) {
     fail(ErrorCode::kSchemaMismatch, "a whole book without bids or asks");
   }
   if (whole && !levels.empty()) book.stream.append(":").append(levels);

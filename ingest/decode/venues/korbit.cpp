@@ -87,24 +87,11 @@ class KorbitAdapter final : public VenueAdapter {
   }
 
   RestCall book_call(const Instrument& instrument, int /*depth*/) const override {
-    const std::string symbol = venue_symbol(instrument);
-    RestCall call{"/v2/orderbook?symbol=", "orderbook", symbol, 1};
-    append_url_escaped(call.path, symbol);
-    return call;
+    return call_of("/v2/orderbook?symbol=", "orderbook", instrument);
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
-    std::vector<RestCall> calls;
-    for (const auto group : chunks(instruments, profile().tickers_per_call)) {
-      RestCall call{"/v2/tickers?symbol=", "ticker", "", 1};
-      for (const Instrument& instrument : group) {
-        if (&instrument != &group.front()) call.path.push_back(',');
-        append_url_escaped(call.path, venue_symbol(instrument));
-      }
-      if (group.size() == 1) call.symbol = venue_symbol(group.front());
-      calls.push_back(std::move(call));
-    }
-    return calls;
+    return in_groups(instruments, "/v2/tickers?symbol=");
   }
 
   RestCall markets_call() const override { return {"/v2/currencyPairs", "markets", "", 1}; }
@@ -165,9 +152,7 @@ std::vector<std::string> KorbitAdapter::requests(
 
 void KorbitAdapter::parse(const Frame& frame, Decoded& out) {
   od::document& document = json_.open(frame.payload);
-  if (frame.payload[frame.payload.find_first_not_of(" \t\r\n")] == '[') {
-    fail(ErrorCode::kSchemaMismatch, "v2 answers with an object");
-  }
+  if (is_array(frame.payload)) fail(ErrorCode::kSchemaMismatch, "v2 answers with an object");
   Envelope envelope;
   bool data_read = false;
   bool is_market = false;
@@ -196,14 +181,7 @@ void KorbitAdapter::parse(const Frame& frame, Decoded& out) {
     } else if (key == "error") {
       if (is_null(value)) return;
       envelope.has_error = true;
-      if (type_of(value) != JsonType::kObject) {
-        envelope.message = code_text(value);
-        return;
-      }
-      for_each_field(value, [&](std::string_view name, od::value part) {
-        if (name == "code") envelope.code = code_text(part);
-        if (name == "message") envelope.message = text_or_none(part);
-      });
+      read_error_object(value, "code", "message", envelope.code, envelope.message);
     } else if (key == "baseCurrency") {
       is_market = true;
     } else if (key == "event" || key == "last" || key == "bids" || key == "asks" ||
@@ -223,9 +201,7 @@ void KorbitAdapter::parse(const Frame& frame, Decoded& out) {
     }
   } else if (envelope.has_data) {
     if (!data_read) {
-      for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-        if (key == "data") read_data(value, envelope, frame, out);
-      });
+      read_again(json_, "data", [&](od::value data) { read_data(data, envelope, frame, out); });
     }
     // What there is beside a refusal counts; that it is nothing is no further error.
     if (failure && !envelope.has_error) fail(failure->code, failure->detail);
@@ -279,14 +255,7 @@ void KorbitAdapter::read_reply(const Envelope& envelope, const Frame& frame, Dec
     const std::string_view rest = envelope.message.substr(open + 1);
     symbol = rest.substr(0, rest.find(')'));
   }
-  std::string detail{envelope.code};
-  if (!detail.empty() && !envelope.message.empty()) detail.append(": ");
-  detail.append(envelope.message);
-  if (out.tickers.empty() && out.books.empty() && out.markets.empty()) {
-    out.add_error(code, detail, symbol);
-  } else {
-    out.add_partial_error(code, detail);
-  }
+  out.add_refusal(code, joined_detail(envelope.code, envelope.message), symbol);
 }
 
 void KorbitAdapter::read_data(od::value& data, const Envelope& envelope, const Frame& frame,
@@ -335,21 +304,13 @@ struct TickerFields {
 /// The part of an order book inside `data`; false when it has neither side.
 //  {"timestamp":1790134242563,"asks":[{"price":"116506000","qty":"0.27522"},…],"bids":[…]}
 bool read_sides(od::value& data, BookMessage& book) {
-  bool has_bids = false;
-  bool has_asks = false;
+  BookSides sides;
   for_each_field(data, [&](std::string_view key, od::value value) {
-    if (key == "timestamp") {
-      book.exchange_time = read_ms(value);
-    } else if (key == "bids") {
-      read_level_objects(value, "price", "qty", book.bids);
-      has_bids = true;
-    } else if (key == "asks") {
-      read_level_objects(value, "price", "qty", book.asks);
-      has_asks = true;
-    }
+    if (sides.read_objects(key, value, book)) return;
+    if (key == "timestamp") book.exchange_time = read_ms(value);
   });
-  if (has_bids != has_asks) fail(ErrorCode::kSchemaMismatch, "a book without bids or asks");
-  return has_bids;
+  if (sides.bids != sides.asks) fail(ErrorCode::kSchemaMismatch, "a book without bids or asks");
+  return sides.both();
 }
 
 // {"symbol":"btc_krw","timestamp":1790134313071,"type":"ticker","snapshot":true,"data":{…}}

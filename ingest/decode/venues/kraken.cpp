@@ -257,7 +257,7 @@ ErrorCode code_of_message(std::string_view message) {
 
 void KrakenAdapter::parse(const Frame& frame, Decoded& out) {
   od::document& document = json_.open(frame.payload);
-  if (frame.payload[frame.payload.find_first_not_of(" \t\r\n")] == '[') {
+  if (is_array(frame.payload)) {
     json_.close();
     fail(ErrorCode::kObsoleteProtocol, "an array of WebSocket v1");
   }
@@ -314,9 +314,7 @@ void KrakenAdapter::parse(const Frame& frame, Decoded& out) {
   } else if (!envelope.channel.empty()) {
     if (!envelope.has_data) fail(ErrorCode::kSchemaMismatch, "a channel without data");
     if (!data_read) {
-      for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-        if (key == "data") read_data(value, envelope, out);
-      });
+      read_again(json_, "data", [&](od::value data) { read_data(data, envelope, out); });
     }
   } else if (!envelope.error.empty()) {
     out.add_error(code_of_message(envelope.error), envelope.error, envelope.symbol);
@@ -422,19 +420,13 @@ void KrakenAdapter::read_data(od::value& data, const Envelope& envelope, Decoded
 void KrakenAdapter::read_book(od::value& row, const Envelope& envelope, BookMessage& book) {
   book.rule = BookRule::kChecksum;
   book.snapshot = envelope.type == "snapshot";
-  bool has_bids = false;
-  bool has_asks = false;
+  BookSides sides;
   for_each_field(row, [&](std::string_view key, od::value value) {
+    if (sides.read_objects(key, value, book)) return;
     if (key == "symbol") {
       book.symbol = read_string(value);
       book.stream.assign("book:").append(book.symbol);
       about(book.symbol, book.stream);
-    } else if (key == "bids") {
-      read_level_objects(value, "price", "qty", book.bids);
-      has_bids = true;
-    } else if (key == "asks") {
-      read_level_objects(value, "price", "qty", book.asks);
-      has_asks = true;
     } else if (key == "checksum") {
       const std::int64_t checksum = read_int(value);
       if (checksum < 0 || checksum > std::numeric_limits<std::uint32_t>::max()) {
@@ -448,8 +440,8 @@ void KrakenAdapter::read_book(od::value& row, const Envelope& envelope, BookMess
   if (!book.snapshot && envelope.type != "update") {
     fail(ErrorCode::kSchemaMismatch, "a book that is neither snapshot nor update");
   }
-  if (book.symbol.empty() || !book.checksum || (!has_bids && !has_asks) ||
-      (book.snapshot && !(has_bids && has_asks))) {
+  if (book.symbol.empty() || !book.checksum || (!sides.bids && !sides.asks) ||
+      (book.snapshot && !sides.both())) {
     fail(ErrorCode::kSchemaMismatch, "a book without symbol, levels or checksum");
   }
 }
@@ -457,16 +449,14 @@ void KrakenAdapter::read_book(od::value& row, const Envelope& envelope, BookMess
 // {"symbol":"USDT/USD","last":0.99981,"volume":270638277.50461281,"low":0.99959,"high":1.00000,
 //  "change":0.00005,"change_pct":0.01,"timestamp":"2026-09-24T03:54:18.054886Z",…}
 void KrakenAdapter::read_ticker(od::value& row, TickerMessage& message) {
-  std::optional<Decimal> last;
+  LastPrice last;
   std::optional<Decimal> change;
-  bool has_last = false;
   Ticker& t = message.ticker;
   for_each_field(row, [&](std::string_view key, od::value value) {
     if (key == "symbol") {
       message.symbol = read_string(value);
     } else if (key == "last") {
-      last = read_optional_decimal(value);
-      has_last = true;
+      last.read(value);
     } else if (key == "change") {
       change = read_optional_decimal(value);
     } else if (key == "high") {
@@ -479,12 +469,12 @@ void KrakenAdapter::read_ticker(od::value& row, TickerMessage& message) {
       t.exchange_time = read_rfc3339(value);
     }
   });
-  if (!has_last || message.symbol.empty()) {
+  if (!last.named || message.symbol.empty()) {
     fail(ErrorCode::kSchemaMismatch, "a ticker without symbol or last");
   }
-  t.trade_price = to_double(last);
+  t.trade_price = to_double(last.price);
   t.signed_change_price = to_double(change);
-  t.opening_price = difference(last, change);
+  t.opening_price = difference(last.price, change);
   if (t.opening_price && *t.opening_price <= 0) t.opening_price.reset();
   t.prev_closing_price = t.opening_price;
 }
@@ -512,15 +502,15 @@ void KrakenAdapter::read_pair(od::value& row, MarketInfo& market) {
 // {"error":["EQuery:Unknown asset pair"],"result":{"XXBTZUSD":{…}}}: what there is counts.
 void KrakenAdapter::read_rest(const Envelope& envelope, const Frame& frame, Decoded& out) {
   std::size_t members = 0;
-  for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-    if (key != "result" || type_of(value) != JsonType::kObject) return;
+  read_again(json_, "result", [&](od::value value) {
+    if (type_of(value) != JsonType::kObject) return;
     for_each_field(value, [&](std::string_view, od::value) { ++members; });
   });
   const bool rows = frame.channel == "ticker" || frame.channel == "markets" ||
                     frame.channel == to_string(Channel::kOrderBook);
   if (members > 0) {
-    for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-      if (key != "result" || type_of(value) != JsonType::kObject) return;
+    read_again(json_, "result", [&](od::value value) {
+      if (type_of(value) != JsonType::kObject) return;
       std::size_t index = 0;
       for_each_field(value, [&](std::string_view name, od::value member) {
         // Other answers have members that are no rows: the time, the place to go on from.
@@ -573,20 +563,19 @@ void KrakenAdapter::read_rest_member(std::size_t index, std::string_view name, o
   MarketInfo market;
   std::string altname;
   std::string wsname;
-  std::optional<Decimal> last;
+  LastPrice last;
   std::optional<Decimal> open;
-  bool has_bids = false;
-  bool has_asks = false;
-  bool has_last = false;
+  BookSides sides;
   bool is_book = false;
   bool is_market = false;
   const bool good = add_ticker(out, index, [&](TickerMessage& message) {
     message.symbol = symbol;
     Ticker& t = message.ticker;
     for_each_field(member, [&](std::string_view key, od::value value) {
+      if (sides.read_arrays(key, value, "bids", "asks", book)) return;
       if (key == "c") {
-        last = item_of(value, 0, read_optional_decimal);
-        has_last = true;
+        last.price = item_of(value, 0, read_optional_decimal);
+        last.named = true;
       } else if (key == "v") {
         t.acc_trade_volume_24h = item_of(value, 1, read_optional_double);
       } else if (key == "l") {
@@ -597,12 +586,6 @@ void KrakenAdapter::read_rest_member(std::size_t index, std::string_view name, o
         // A string today; older answers had [today, 24 h].
         open = type_of(value) == JsonType::kArray ? item_of(value, 0, read_optional_decimal)
                                                   : read_optional_decimal(value);
-      } else if (key == "asks") {
-        read_level_arrays(value, book.asks);
-        has_asks = true;
-      } else if (key == "bids") {
-        read_level_arrays(value, book.bids);
-        has_bids = true;
       } else if (key == "altname") {
         altname = text_or_none(value);
       } else if (key == "wsname") {
@@ -613,20 +596,20 @@ void KrakenAdapter::read_rest_member(std::size_t index, std::string_view name, o
         market.min_notional = read_optional_decimal(value);
       }
     });
-    is_book = has_bids || has_asks;
+    is_book = sides.bids || sides.asks;
     is_market = !altname.empty() || !wsname.empty();
-    if (is_book && !(has_bids && has_asks)) {
+    if (is_book && !sides.both()) {
       fail(ErrorCode::kSchemaMismatch, "a book without bids or asks");
     }
-    if (!is_book && !is_market && !has_last) {
+    if (!is_book && !is_market && !last.named) {
       fail(ErrorCode::kSchemaMismatch, "a ticker without c");
     }
     if (open && open->is_zero()) open.reset();
     // The rolling change is not sent: this one counts from the day's open at 00:00 UTC.
-    t.trade_price = to_double(last);
+    t.trade_price = to_double(last.price);
     t.opening_price = to_double(open);
     t.prev_closing_price = t.opening_price;
-    t.signed_change_price = difference(last, open);
+    t.signed_change_price = difference(last.price, open);
   });
   if (!good) return;
   if (is_book) {

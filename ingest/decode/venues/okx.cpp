@@ -141,22 +141,14 @@ class OkxAdapter final : public VenueAdapter {
   std::string ping(Timestamp) const override { return "ping"; }
 
   RestCall book_call(const Instrument& instrument, int depth) const override {
-    const std::string symbol = venue_symbol(instrument);
-    RestCall call{"/api/v5/market/books?instId=", "orderbook", symbol, 1};
-    append_url_escaped(call.path, symbol);
+    RestCall call = call_of("/api/v5/market/books?instId=", "orderbook", instrument);
     call.path += "&sz=" + std::to_string(offered_depth(depth));
     return call;
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
-    if (instruments.empty()) return {};
-    if (instruments.size() == 1) {
-      const std::string symbol = venue_symbol(instruments.front());
-      RestCall call{"/api/v5/market/ticker?instId=", "ticker", symbol, 1};
-      append_url_escaped(call.path, symbol);
-      return {std::move(call)};
-    }
-    return {{"/api/v5/market/tickers?instType=SPOT", "ticker", "", 1}};
+    return one_or_all(instruments,
+                      "/api/v5/market/ticker?instId=", "/api/v5/market/tickers?instType=SPOT");
   }
 
   RestCall markets_call() const override {
@@ -296,8 +288,7 @@ void OkxAdapter::parse(const Frame& frame, Decoded& out) {
     const bool refused = !envelope.has_arg && !envelope.code.empty() && envelope.code != "0";
     if (!envelope.has_data && !refused) fail(ErrorCode::kSchemaMismatch, "neither event nor data");
     if (envelope.has_data && !data_read) {
-      for_each_field(json_.rewind(), [&](std::string_view key, od::value value) {
-        if (key != "data") return;
+      read_again(json_, "data", [&](od::value value) {
         if (envelope.has_arg) rows = rows_of_socket(envelope.channel);
         if (refused && (rows == Rows::kOther || type_of(value) != JsonType::kArray)) return;
         const std::size_t count = read_data(value, rows, envelope, frame, out);
@@ -365,11 +356,7 @@ void OkxAdapter::read_refusal(const Envelope& envelope, const Frame& frame, Deco
   const ErrorCode code = envelope.code == "51001"   ? ErrorCode::kUnknownSymbol
                          : envelope.code == "50011" ? ErrorCode::kRateLimited
                                                     : ErrorCode::kVenueError;
-  if (out.tickers.empty() && out.books.empty() && out.markets.empty()) {
-    out.add_error(code, detail, frame.symbol);
-  } else {
-    out.add_partial_error(code, detail);
-  }
+  out.add_refusal(code, detail, frame.symbol);
 }
 
 /// Returns the number of rows.
@@ -412,9 +399,8 @@ bool OkxAdapter::read_market(od::value& row, MarketInfo& market) {
 //  "low24h":"63237.6","volCcy24h":"374703695.177360964","vol24h":"5874.19398956","ts":"1786538789464",…}
 // The change is not sent: it is counted from open24h, the price 24 hours ago.
 void OkxAdapter::read_row(od::value& row, TickerMessage& message, std::string& type) {
-  std::optional<Decimal> last;
+  LastPrice last;
   std::optional<Decimal> open;
-  bool has_last = false;
   Ticker& t = message.ticker;
   for_each_field(row, [&](std::string_view key, od::value value) {
     if (key == "instId") {
@@ -422,8 +408,7 @@ void OkxAdapter::read_row(od::value& row, TickerMessage& message, std::string& t
     } else if (key == "instType") {
       type = text_or_none(value);
     } else if (key == "last") {
-      last = read_optional_decimal(value);
-      has_last = true;
+      last.read(value);
     } else if (key == "open24h") {
       open = read_optional_decimal(value);
     } else if (key == "high24h") {
@@ -436,12 +421,12 @@ void OkxAdapter::read_row(od::value& row, TickerMessage& message, std::string& t
       t.exchange_time = read_ms(value);
     }
   });
-  if (!has_last) fail(ErrorCode::kSchemaMismatch, "a ticker without last");
+  if (!last.named) fail(ErrorCode::kSchemaMismatch, "a ticker without last");
   if (open && open->is_zero()) open.reset();
-  t.trade_price = to_double(last);
+  t.trade_price = to_double(last.price);
   t.opening_price = to_double(open);
   t.prev_closing_price = t.opening_price;
-  t.signed_change_price = difference(last, open);
+  t.signed_change_price = difference(last.price, open);
 }
 
 // {"asks":[["120.67","90.475897","0","6"],…],"bids":[…],"ts":"1790394877200","checksum":0,
@@ -472,16 +457,10 @@ void OkxAdapter::read_book(od::value& row, const Envelope& envelope, const Frame
     book.stream = rest_stream(symbol);
     about(symbol);
   }
-  bool has_bids = false;
-  bool has_asks = false;
+  BookSides sides;
   for_each_field(row, [&](std::string_view key, od::value value) {
-    if (key == "bids") {
-      read_level_arrays(value, book.bids);
-      has_bids = true;
-    } else if (key == "asks") {
-      read_level_arrays(value, book.asks);
-      has_asks = true;
-    } else if (key == "ts") {
+    if (sides.read_arrays(key, value, "bids", "asks", book)) return;
+    if (key == "ts") {
       book.exchange_time = read_ms(value);
     } else if (key == "seqId") {
       book.sequence = read_optional_int(value);
@@ -497,7 +476,7 @@ void OkxAdapter::read_book(od::value& row, const Envelope& envelope, const Frame
       if (checksum && *checksum != 0) book.checksum = static_cast<std::uint32_t>(*checksum);
     }
   });
-  if (!has_bids || !has_asks) fail(ErrorCode::kSchemaMismatch, "a book without bids or asks");
+  if (!sides.both()) fail(ErrorCode::kSchemaMismatch, "a book without bids or asks");
 }
 
 }  // namespace

@@ -125,9 +125,7 @@ class UpbitLikeAdapter final : public VenueAdapter {
   }
 
   RestCall book_call(const Instrument& instrument, int depth) const override {
-    const std::string symbol = venue_symbol(instrument);
-    RestCall call{"/v1/orderbook?markets=", "orderbook", symbol, 1};
-    append_url_escaped(call.path, symbol);
+    RestCall call = call_of("/v1/orderbook?markets=", "orderbook", instrument);
     if (dialect_.book_call_counts) call.path += "&count=" + std::to_string(offered_depth(depth));
     return call;
   }
@@ -146,17 +144,7 @@ class UpbitLikeAdapter final : public VenueAdapter {
   }
 
   std::vector<RestCall> ticker_calls(std::span<const Instrument> instruments) const override {
-    std::vector<RestCall> calls;
-    for (const auto group : chunks(instruments, profile().tickers_per_call)) {
-      RestCall call{"/v1/ticker?markets=", "ticker", "", 1};
-      for (const Instrument& instrument : group) {
-        if (&instrument != &group.front()) call.path.push_back(',');
-        append_url_escaped(call.path, venue_symbol(instrument));
-      }
-      if (group.size() == 1) call.symbol = venue_symbol(group.front());
-      calls.push_back(std::move(call));
-    }
-    return calls;
+    return in_groups(instruments, "/v1/ticker?markets=");
   }
 
   RestCall markets_call() const override {
@@ -250,7 +238,7 @@ std::vector<std::string> UpbitLikeAdapter::subscribe(std::span<const Subscriptio
 
 void UpbitLikeAdapter::parse(const Frame& frame, Decoded& out) {
   od::document& document = json_.open(frame.payload);
-  if (frame.payload[frame.payload.find_first_not_of(" \t\r\n")] == '{') {
+  if (!is_array(frame.payload)) {
     read_row(document, frame, out);
   } else {
     // REST answers, and frames of the formats JSON_LIST and SIMPLE_LIST. A bad row does not spoil
@@ -363,14 +351,7 @@ void UpbitLikeAdapter::refuse_retired(std::string_view name, od::value& value) c
 // over REST: the name is a string or a number.
 void UpbitLikeAdapter::read_error(od::value& error) {
   row_.has_error = true;
-  if (type_of(error) != JsonType::kObject) {
-    row_.message = code_text(error);
-    return;
-  }
-  for_each_field(error, [&](std::string_view name, od::value value) {
-    if (name == "name") row_.name = code_text(value);
-    if (name == "message") row_.message = text_or_none(value);
-  });
+  read_error_object(error, "name", "message", row_.name, row_.message);
 }
 
 // "orderbook_units":[{"ask_price":1.16539E8,"bid_price":1.16538E8,"ask_size":0.02054761,"bid_size":0.08120946},…]
@@ -509,14 +490,7 @@ void UpbitLikeAdapter::put_error(const Frame& frame, Decoded& out) const {
   if (row_.message.starts_with("Code not found")) code = ErrorCode::kUnknownSymbol;
   if (row_.name == "429" || row_.name == "too_many_requests") code = ErrorCode::kRateLimited;
   if (row_.name == "418") code = ErrorCode::kBanned;
-  std::string detail{row_.name};
-  if (!detail.empty() && !row_.message.empty()) detail.append(": ");
-  detail.append(row_.message);
-  if (out.tickers.empty() && out.books.empty() && out.markets.empty()) {
-    out.add_error(code, detail, frame.symbol);
-  } else {
-    out.add_partial_error(code, detail);
-  }
+  out.add_refusal(code, joined_detail(row_.name, row_.message), frame.symbol);
 }
 
 }  // namespace
