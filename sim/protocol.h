@@ -46,6 +46,18 @@ struct HttpAnswer {
   std::vector<std::pair<std::string, std::string>> headers = {};  ///< besides type, length, date
 };
 
+inline HttpAnswer http_answer(int status, std::string body) {
+  HttpAnswer answer;
+  answer.status = status;
+  answer.body = std::move(body);
+  return answer;
+}
+inline HttpAnswer text_answer(int status, std::string text) {
+  HttpAnswer answer = http_answer(status, std::move(text));
+  answer.content_type = "text/plain";
+  return answer;
+}
+
 /// What a websocket upgrade is answered with: a refusal, or nothing but extra headers.
 struct UpgradeAnswer {
   std::optional<HttpAnswer> refusal = {};

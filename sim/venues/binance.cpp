@@ -274,15 +274,8 @@ std::string symbol_row(const Listing& listing, bool permissions) {
   return row.str();
 }
 
-HttpAnswer answer(int status, std::string body) {
-  HttpAnswer result;
-  result.status = status;
-  result.body = std::move(body);
-  return result;
-}
-
 HttpAnswer error_answer(int status, int code, std::string_view message) {
-  return answer(status, JsonObject().number("code", code).text("msg", message).str());
+  return http_answer(status, JsonObject().number("code", code).text("msg", message).str());
 }
 
 HttpAnswer invalid_symbol() { return error_answer(400, -1121, "Invalid symbol."); }
@@ -308,7 +301,7 @@ class Binance final : public VenueProtocol {
     const std::string& path = request.path;
     const bool raw = path == "/ws" || path.starts_with("/ws/");
     const bool combined = path == "/stream" || path == "/stream/";
-    if (!raw && !combined) return {answer(404, "")};
+    if (!raw && !combined) return {http_answer(404, "")};
     if (!connects_[request.remote].admit(request.now_ms)) {
       violation("connects_per_5m", request.now_ms);
       return {error_answer(429, -1003, "Too many connections.")};
@@ -740,9 +733,9 @@ class Binance final : public VenueProtocol {
 
   HttpAnswer route(const HttpRequest& request) {
     const std::string& path = request.path;
-    if (path == "/api/v3/ping") return answer(200, "{}");
+    if (path == "/api/v3/ping") return http_answer(200, "{}");
     if (path == "/api/v3/time") {
-      return answer(200, JsonObject().number("serverTime", request.now_ms).str());
+      return http_answer(200, JsonObject().number("serverTime", request.now_ms).str());
     }
     if (path == "/api/v3/exchangeInfo") return exchange_info(request);
     if (path == "/api/v3/depth") return depth(request);
@@ -773,19 +766,19 @@ class Binance final : public VenueProtocol {
     }
     if (path == "/api/v3/avgPrice") return average_price(request);
     if (path == "/sapi/v1/system/status")
-      return answer(200, market().maintenance() ? R"({"status":1,"msg":"system_maintenance"})"
-                                                : R"({"status":0,"msg":"normal"})");
+      return http_answer(200, market().maintenance() ? R"({"status":1,"msg":"system_maintenance"})"
+                                                     : R"({"status":0,"msg":"normal"})");
     if (path.starts_with("/sapi/")) return error_answer(401, -2014, "API-key format invalid.");
     // No derivatives here; clients that load every market type ask all the same.
     if (path == "/fapi/v1/exchangeInfo" || path == "/dapi/v1/exchangeInfo" ||
         path == "/eapi/v1/exchangeInfo") {
-      return answer(
+      return http_answer(
           200, R"({"timezone":"UTC","serverTime":)" + std::to_string(request.now_ms) +
                    R"(,"rateLimits":[],"exchangeFilters":[],"assets":[],)"
                    R"("optionContracts":[],"optionAssets":[],"optionSymbols":[],"symbols":[]})");
     }
     if (path == "/bapi/capital/v1/public/capital/getNetworkCoinAll") return networks();
-    return answer(404, R"({"code":-1000,"msg":"Not found."})");
+    return http_answer(404, R"({"code":-1000,"msg":"Not found."})");
   }
 
   HttpAnswer exchange_info(const HttpRequest& request) {
@@ -812,7 +805,7 @@ class Binance final : public VenueProtocol {
     }
     JsonArray rows;
     for (const Listing* listing : chosen) rows.add(symbol_row(*listing, permissions));
-    return answer(
+    return http_answer(
         200,
         JsonObject()
             .text("timezone", "UTC")
@@ -839,7 +832,7 @@ class Binance final : public VenueProtocol {
           400, -1100,
           "Illegal characters found in parameter 'limit'; legal range is '^[0-9]{1,20}$'.");
     }
-    return answer(200, snapshot_text(*found, static_cast<std::size_t>(limit)));
+    return http_answer(200, snapshot_text(*found, static_cast<std::size_t>(limit)));
   }
 
   HttpAnswer average_price(const HttpRequest& request) {
@@ -847,11 +840,11 @@ class Binance final : public VenueProtocol {
     if (!symbol || symbol->empty()) return missing_symbol();
     const Listing* const found = by_symbol_.find(*symbol);
     if (found == nullptr) return invalid_symbol();
-    return answer(200, JsonObject()
-                           .number("mins", 5)
-                           .text("price", price_text(found->ticker.last, found->instrument))
-                           .number("closeTime", found->ticker.ts_ms)
-                           .str());
+    return http_answer(200, JsonObject()
+                                .number("mins", 5)
+                                .text("price", price_text(found->ticker.last, found->instrument))
+                                .number("closeTime", found->ticker.ts_ms)
+                                .str());
   }
 
   static HttpAnswer missing_symbol() {
@@ -870,7 +863,7 @@ class Binance final : public VenueProtocol {
         return error_answer(400, -1220,
                             "The symbol's status does not match the requested symbolStatus.");
       }
-      return answer(200, row(*found));
+      return http_answer(200, row(*found));
     }
     JsonArray list;
     if (const auto symbols = symbol_list(request)) {
@@ -883,7 +876,7 @@ class Binance final : public VenueProtocol {
     } else if (status == "TRADING") {
       for (const Listing* listing : listings()) list.add(row(*listing));
     }
-    return answer(200, list.str());
+    return http_answer(200, list.str());
   }
 
   HttpAnswer networks() {
@@ -909,7 +902,7 @@ class Binance final : public VenueProtocol {
       coin(listing->instrument.base, {""}, trimmed(1.5 / dollars, 8));
     }
     coin("USDT", {"ETH", "TRX"}, "1");
-    return answer(200, R"({"code":"000000","message":null,"data":)" + coins.str() + "}");
+    return http_answer(200, R"({"code":"000000","message":null,"data":)" + coins.str() + "}");
   }
 
   SymbolIndex by_symbol_{market()};

@@ -21,7 +21,6 @@ constexpr std::size_t kMaxRestMarkets = 200;
 constexpr std::size_t kMaxTarget = 4'200;
 constexpr std::int64_t kIdleMs = 60'000;
 constexpr std::int64_t kFirstStatusMs = 10'000;
-constexpr std::int64_t kKstOffsetMs = std::int64_t{9} * 3'600'000;
 constexpr std::int64_t kRestBurst = 150;
 
 /// Orders below half of 0.0001 keep their price on the wire and lose their size, even at the best
@@ -40,47 +39,26 @@ void add_dust(BookSides& sides, const Listing& listing, std::size_t depth) {
   }
 }
 
-std::string units_text(BookSides sides, const Instrument& instrument, bool simple) {
-  sides.pad();
-  const auto price = [&](const Level& l) { return trimmed(l.price, instrument.price_decimals); };
-  const auto size = [&](const Level& l) { return trimmed(l.size, instrument.size_decimals); };
-  JsonArray units;
-  for (std::size_t i = 0; i < sides.bids.size(); ++i) {
-    units.add(JsonObject()
-                  .raw(simple ? "ap" : "ask_price", price(sides.asks[i]))
-                  .raw(simple ? "bp" : "bid_price", price(sides.bids[i]))
-                  .raw(simple ? "as" : "ask_size", size(sides.asks[i]))
-                  .raw(simple ? "bs" : "bid_size", size(sides.bids[i]))
-                  .str());
-  }
-  return units.str();
+Spelling price_spelling(const Instrument& instrument) {
+  return [&instrument](std::int64_t value) { return trimmed(value, instrument.price_decimals); };
 }
-
-std::string rate_text(std::int64_t change, std::int64_t base, int decimals) {
-  if (base == 0) return "0";
-  return trimmed(static_cast<double>(change) / static_cast<double>(base), decimals);
-}
-
-HttpAnswer answer(int status, std::string body) {
-  HttpAnswer result;
-  result.status = status;
-  result.body = std::move(body);
-  return result;
+Spelling size_spelling(const Instrument& instrument) {
+  return [&instrument](std::int64_t value) { return trimmed(value, instrument.size_decimals); };
 }
 
 HttpAnswer error_answer(int status, std::string_view name, std::string_view message) {
-  return answer(status,
-                JsonObject()
-                    .raw("error", JsonObject().raw("name", name).text("message", message).str())
-                    .str());
+  return http_answer(
+      status, JsonObject()
+                  .raw("error", JsonObject().raw("name", name).text("message", message).str())
+                  .str());
 }
 
 HttpAnswer not_routed() {
-  return answer(404, R"({"name":"not_found","message":"No Route matched with those values"})");
+  return http_answer(404, R"({"name":"not_found","message":"No Route matched with those values"})");
 }
 
 HttpAnswer legacy(std::string data) {
-  return answer(200, R"({"status":"0000","data":)" + std::move(data) + "}");
+  return http_answer(200, R"({"status":"0000","data":)" + std::move(data) + "}");
 }
 
 class Bithumb final : public UpbitFamily {
@@ -92,8 +70,8 @@ class Bithumb final : public UpbitFamily {
     if (!is_ws_path(request.path)) return {not_routed()};
     if (!connects_[request.remote].admit(request.now_ms)) {
       violation("connects_per_second", request.now_ms);
-      return {answer(429,
-                     R"({"error":{"name":"too_many_requests","message":"Too many connections"}})")};
+      return {http_answer(
+          429, R"({"error":{"name":"too_many_requests","message":"Too many connections"}})")};
     }
     return {};
   }
@@ -127,7 +105,7 @@ class Bithumb final : public UpbitFamily {
   HttpAnswer on_http(const HttpRequest& request) override {
     if (request.target.size() > kMaxTarget) {
       violation("request_uri_too_long", request.now_ms);
-      return answer(414, "");
+      return http_answer(414, "");
     }
     const std::string category = request.path.find("orderbook") != std::string::npos ? "orderbook"
                                  : request.path.find("ticker") != std::string::npos  ? "ticker"
@@ -152,9 +130,7 @@ class Bithumb final : public UpbitFamily {
 
   static std::optional<std::int64_t> find_level(const Instrument& instrument, double level) {
     if (level == 1) return 1;
-    if (!(std::abs(level) < 1e12)) return std::nullopt;  // no whole number of units holds it
-    const auto units =
-        static_cast<std::int64_t>(std::llround(level * std::pow(10.0, instrument.price_decimals)));
+    const std::optional<std::int64_t> units = level_units(instrument, level);
     for (const std::int64_t factor : {10, 100, 1000}) {
       if (units == instrument.tick * factor) return units;
     }
@@ -192,10 +168,7 @@ class Bithumb final : public UpbitFamily {
         }
       }
     }
-    // A later request replaces the earlier one.
-    state.books.clear();
-    state.tickers.clear();
-    state.style = request.format == "SIMPLE" ? 1 : 0;
+    start_over(state, request.format == "SIMPLE" ? 1 : 0);
     for (const TicketRequest::Type& type : request.types) subscribe_type(connection, type);
   }
 
@@ -243,7 +216,9 @@ class Bithumb final : public UpbitFamily {
         .text(simple ? "cd" : "code", market_code(instrument))
         .raw(simple ? "tas" : "total_ask_size", trimmed(sides.total_ask, instrument.size_decimals))
         .raw(simple ? "tbs" : "total_bid_size", trimmed(sides.total_bid, instrument.size_decimals))
-        .raw(simple ? "obu" : "orderbook_units", units_text(std::move(sides), instrument, simple))
+        .raw(simple ? "obu" : "orderbook_units",
+             units_text(std::move(sides), simple, price_spelling(instrument),
+                        size_spelling(instrument)))
         .raw(simple ? "lv" : "level",
              one.level == 1 ? "1" : trimmed(one.level, instrument.price_decimals))
         .number(simple ? "tms" : "timestamp", micros)
@@ -256,8 +231,8 @@ class Bithumb final : public UpbitFamily {
     const bool s = style != 0;
     const Instrument& instrument = listing.instrument;
     const Ticker& t = listing.ticker;
-    const auto price = [&](std::int64_t v) { return trimmed(v, instrument.price_decimals); };
-    const auto size = [&](std::int64_t v) { return trimmed(v, instrument.size_decimals); };
+    const Spelling price = price_spelling(instrument);
+    const Spelling size = size_spelling(instrument);
     const std::int64_t change = t.last - t.previous_close;
     const std::int64_t kst = t.ts_ms + kKstOffsetMs;
     return JsonObject()
@@ -299,46 +274,13 @@ class Bithumb final : public UpbitFamily {
 
   /// Its two timestamps are the KST wall clock written as Unix time: nine hours ahead.
   static std::string rest_ticker(const Listing& listing) {
-    const Instrument& instrument = listing.instrument;
-    const Ticker& t = listing.ticker;
-    const auto price = [&](std::int64_t v) { return trimmed(v, instrument.price_decimals); };
-    const auto size = [&](std::int64_t v) { return trimmed(v, instrument.size_decimals); };
-    const std::int64_t change = t.last - t.previous_close;
-    const std::int64_t kst = t.ts_ms + kKstOffsetMs;
-    return JsonObject()
-        .text("market", market_code(instrument))
-        .text("trade_date", date_compact(t.ts_ms))
-        .text("trade_time", time_compact(t.ts_ms))
-        .text("trade_date_kst", date_compact(kst))
-        .text("trade_time_kst", time_compact(kst))
-        .number("trade_timestamp", kst)
-        .raw("opening_price", price(t.open))
-        .raw("high_price", price(t.high))
-        .raw("low_price", price(t.low))
-        .raw("trade_price", price(t.last))
-        .raw("prev_closing_price", price(t.previous_close))
-        .text("change", change_word(change))
-        .raw("change_price", price(std::abs(change)))
-        .raw("change_rate", rate_text(std::abs(change), t.previous_close, 4))
-        .raw("signed_change_price", price(change))
-        .raw("signed_change_rate", rate_text(change, t.previous_close, 4))
-        .raw("trade_volume", size(t.last_size))
-        .raw("acc_trade_price", trimmed(t.turnover_day, 4))
-        .raw("acc_trade_price_24h", trimmed(t.turnover_24h, 4))
-        .raw("acc_trade_volume", size(t.volume_day))
-        .raw("acc_trade_volume_24h", size(t.volume_24h))
-        .raw("highest_52_week_price", price(t.year_high))
-        .text("highest_52_week_date", date_dashed(kst - 60LL * 86'400'000))
-        .raw("lowest_52_week_price", price(t.year_low))
-        .text("lowest_52_week_date", date_dashed(kst - 200LL * 86'400'000))
-        .number("timestamp", kst)
-        .str();
+    return rest_ticker_row(listing, price_spelling(listing.instrument), 4, kKstOffsetMs);
   }
 
   HttpAnswer route(const HttpRequest& request) {
     const std::string& path = request.path;
     if (path == "/v1/market/all") return market_all(request);
-    if (path == "/v1/market/virtual_asset_warning") return answer(200, "[]");
+    if (path == "/v1/market/virtual_asset_warning") return http_answer(200, "[]");
     if (path == "/v1/ticker") return ticker(request);
     if (path == "/v1/orderbook") return orderbook(request);
     if (path.starts_with("/v2/fee/inout/")) return fees(path.substr(14));
@@ -385,7 +327,7 @@ class Bithumb final : public UpbitFamily {
     if (error) return *error;
     JsonArray rows;
     for (const Listing* listing : found) rows.add(rest_ticker(*listing));
-    return answer(200, rows.str());
+    return http_answer(200, rows.str());
   }
 
   HttpAnswer orderbook(const HttpRequest& request) {
@@ -402,32 +344,25 @@ class Bithumb final : public UpbitFamily {
               .number("timestamp", listing->book.ts_ms)
               .raw("total_ask_size", trimmed(sides.total_ask, listing->instrument.size_decimals))
               .raw("total_bid_size", trimmed(sides.total_bid, listing->instrument.size_decimals))
-              .raw("orderbook_units", units_text(sides, listing->instrument, false))
+              .raw("orderbook_units", units_text(sides, false, price_spelling(listing->instrument),
+                                                 size_spelling(listing->instrument)))
               .str());
     }
-    return answer(200, rows.str());
+    return http_answer(200, rows.str());
   }
 
   HttpAnswer market_all(const HttpRequest& request) {
-    const std::string details =
+    const std::string detailed =
         request.parameter("isDetails").value_or(request.parameter("is_details").value_or("false"));
-    JsonArray rows;
-    for (const Listing* listing : listings()) {
-      JsonObject row;
-      row.text("market", market_code(listing->instrument))
-          .text("korean_name", listing->instrument.base)
-          .text("english_name", listing->instrument.base);
-      if (to_lower(details) == "true") row.text("market_warning", "NONE");
-      rows.add(row.str());
-    }
-    return answer(200, rows.str());
+    return market_list(listings(), detailed,
+                       [](JsonObject& row) { row.text("market_warning", "NONE"); });
   }
 
   static JsonObject legacy_ticker_row(const Listing& listing) {
     const Instrument& instrument = listing.instrument;
     const Ticker& t = listing.ticker;
-    const auto price = [&](std::int64_t v) { return trimmed(v, instrument.price_decimals); };
-    const auto size = [&](std::int64_t v) { return trimmed(v, instrument.size_decimals); };
+    const Spelling price = price_spelling(instrument);
+    const Spelling size = size_spelling(instrument);
     const std::int64_t change = t.last - t.previous_close;
     JsonObject row;
     row.text("opening_price", price(t.open))
@@ -465,7 +400,7 @@ class Bithumb final : public UpbitFamily {
   }
 
   static HttpAnswer not_listed() {
-    return answer(200, R"({"status":"5500","message":"상장 코인 아님"})");
+    return http_answer(200, R"({"status":"5500","message":"상장 코인 아님"})");
   }
 
   static std::pair<std::string, std::string> split_legacy(const std::string& name) {
@@ -588,7 +523,7 @@ class Bithumb final : public UpbitFamily {
           JsonObject().text("name", base).text("currency", base).raw("networks", list.str()).str());
     }
     if (!any) return error_answer(200, "404", "Code not found");
-    return answer(200, rows.str());
+    return http_answer(200, rows.str());
   }
 
   KeyedRate connects_{10, 1'000};

@@ -199,11 +199,11 @@ class Bybit final : public VenueProtocol {
 
   UpgradeAnswer on_upgrade(const HttpRequest& request) override {
     if (request.path != ws_path() && request.path != kStatusPath) {
-      return {plain(404, "404 page not found")};
+      return {text_answer(404, "404 page not found")};
     }
     if (!connects_[request.remote].admit(request.now_ms)) {
       violation("connects_per_5m", request.now_ms);
-      return {plain(403, "access too frequent")};
+      return {text_answer(403, "access too frequent")};
     }
     return {};
   }
@@ -304,20 +304,20 @@ class Bybit final : public VenueProtocol {
   }
   [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(403); }
   [[nodiscard]] HttpAnswer refusal(int status) const override {
-    return plain(status, status < 500 ? "access too frequent" : "service unavailable");
+    return text_answer(status, status < 500 ? "access too frequent" : "service unavailable");
   }
 
   HttpAnswer on_http(const HttpRequest& request) override {
     if (request.now_ms < banned_until_[request.remote]) {
       violation("ignored_403", request.now_ms);
-      return plain(403, "access too frequent");
+      return text_answer(403, "access too frequent");
     }
     RateWindow& rate = rest_[request.remote];
     if (!rate.admit(request.now_ms)) {
       violation("rest_requests_per_5s", request.now_ms);
       if (banned_until_.size() > 1024) banned_until_.clear();
       banned_until_[request.remote] = request.now_ms + kBanMs;
-      return plain(403, "access too frequent");
+      return text_answer(403, "access too frequent");
     }
     HttpAnswer result = route(at_venue_clock(request));
     result.headers.emplace_back("X-Bapi-Limit", std::to_string(kRestLimit));
@@ -335,14 +335,6 @@ class Bybit final : public VenueProtocol {
   };
 
   static State& state_of(Connection& connection) { return static_cast<State&>(*connection.state); }
-
-  static HttpAnswer plain(int status, std::string text) {
-    HttpAnswer answer;
-    answer.status = status;
-    answer.body = std::move(text);
-    answer.content_type = "text/plain";
-    return answer;
-  }
 
   static void reply(Connection& connection, bool success, std::string_view message,
                     std::string_view req_id, std::string_view op) {
@@ -530,7 +522,7 @@ class Bybit final : public VenueProtocol {
     if (path == "/v5/asset/coin/query-info") {
       return envelope(request, "{}", 10003, "API key is invalid.", 401);
     }
-    return plain(404, "404 page not found");
+    return text_answer(404, "404 page not found");
   }
 
   /// The category, if it is one; only spot has markets here.

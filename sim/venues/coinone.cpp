@@ -117,11 +117,7 @@ std::string ticker_text(const Listing& listing, bool short_format) {
           .str());
 }
 
-HttpAnswer answer(std::string body) {
-  HttpAnswer result;
-  result.body = std::move(body);
-  return result;
-}
+HttpAnswer answer(std::string body) { return http_answer(200, std::move(body)); }
 
 /// Errors come with HTTP 200.
 HttpAnswer rest_error(std::string_view code, std::string_view message) {

@@ -200,9 +200,7 @@ std::string book_ticker(const Listing& listing, std::int64_t now_ms) {
 }
 
 HttpAnswer answer(std::string body, int status = 200) {
-  HttpAnswer result;
-  result.status = status;
-  result.body = std::move(body);
+  HttpAnswer result = http_answer(status, std::move(body));
   result.content_type = "application/json";
   return result;
 }

@@ -87,15 +87,8 @@ std::string ticker_data(const Listing& listing, JsonObject object) {
       .str();
 }
 
-HttpAnswer answer(int status, std::string body) {
-  HttpAnswer result;
-  result.status = status;
-  result.body = std::move(body);
-  return result;
-}
-
 HttpAnswer error_answer(int status, std::string_view message) {
-  return answer(
+  return http_answer(
       status, JsonObject()
                   .boolean("success", false)
                   .raw("error", JsonObject().number("code", status).text("message", message).str())
@@ -103,7 +96,7 @@ HttpAnswer error_answer(int status, std::string_view message) {
 }
 
 HttpAnswer success(std::string_view data) {
-  return answer(200, JsonObject().boolean("success", true).raw("data", data).str());
+  return http_answer(200, JsonObject().boolean("success", true).raw("data", data).str());
 }
 
 class Korbit final : public VenueProtocol {

@@ -389,17 +389,17 @@ class Kraken final : public VenueProtocol {
   [[nodiscard]] std::string ws_path() const override { return "/v2"; }
 
   UpgradeAnswer on_upgrade(const HttpRequest& request) override {
-    if (request.path != "/v2" && request.path != "/v2/") return {plain(404, "Not Found")};
+    if (request.path != "/v2" && request.path != "/v2/") return {text_answer(404, "Not Found")};
     const auto ban = banned_until_.find(request.remote);
     if (ban != banned_until_.end() && request.now_ms < ban->second) {
       violation("connect_while_banned", request.now_ms);
-      return {plain(429, "error code: 1015")};
+      return {text_answer(429, "error code: 1015")};
     }
     if (!connects_[request.remote].admit(request.now_ms)) {
       violation("connects_per_10m", request.now_ms);
       if (banned_until_.size() > 1024) banned_until_.clear();
       banned_until_[request.remote] = request.now_ms + kBanMs;
-      return {plain(429, "error code: 1015")};
+      return {text_answer(429, "error code: 1015")};
     }
     return {};
   }
@@ -502,7 +502,7 @@ class Kraken final : public VenueProtocol {
 
   [[nodiscard]] HttpAnswer ban_answer(bool) const override { return refusal(429); }
   [[nodiscard]] HttpAnswer refusal(int status) const override {
-    if (status < 500) return plain(status, "error code: 1015");
+    if (status < 500) return text_answer(status, "error code: 1015");
     HttpAnswer refused = failed("EService:Unavailable");
     refused.status = status;
     return refused;
@@ -585,14 +585,6 @@ class Kraken final : public VenueProtocol {
                                 .raw("connection_id", std::to_string(id))
                                 .str();
     return channel_frame("status", "update", "[" + row + "]");
-  }
-
-  static HttpAnswer plain(int status, std::string text) {
-    HttpAnswer answer;
-    answer.status = status;
-    answer.body = std::move(text);
-    answer.content_type = "text/plain";
-    return answer;
   }
 
   static HttpAnswer result(const std::string& json) {

@@ -178,9 +178,7 @@ std::string instrument_row(const Listing& listing) {
 }
 
 HttpAnswer answer(int status, std::string body) {
-  HttpAnswer result;
-  result.status = status;
-  result.body = std::move(body);
+  HttpAnswer result = http_answer(status, std::move(body));
   result.content_type = "application/json";
   return result;
 }

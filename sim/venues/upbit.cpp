@@ -16,7 +16,8 @@ namespace {
 constexpr std::size_t kDepth = 30;
 constexpr std::int64_t kIdleMs = 60'500;        // measured; the documentation says 120 s
 constexpr std::int64_t kFirstStatusMs = 6'500;  // to {"status":"UP"} after a text PING
-constexpr std::int64_t kKstOffsetMs = 9LL * 3'600'000;
+
+constexpr int kRateDecimals = 10;  // -0.0082180744
 
 enum class Format : std::uint8_t { kDefault, kSimple, kJsonList, kSimpleList };
 
@@ -39,31 +40,18 @@ std::string size_text(std::int64_t size, const Instrument& instrument, Format fo
   return plain.starts_with("0.000") ? java_double(size, instrument.size_decimals) : plain;
 }
 
-std::string plain_size(std::int64_t size, const Instrument& instrument, Format) {
+std::string plain_size(std::int64_t size, const Instrument& instrument) {
   return trimmed(size, instrument.size_decimals);
 }
-std::string plain_price(std::int64_t price, const Instrument& instrument, Format) {
+std::string plain_price(std::int64_t price, const Instrument& instrument) {
   return trimmed(price, instrument.price_decimals);
 }
 
-/// -0.0082180744: ten digits, no trailing zeros.
-std::string rate_text(std::int64_t change, std::int64_t base) {
-  if (base == 0) return "0";
-  return trimmed(static_cast<double>(change) / static_cast<double>(base), 10);
-}
-
-HttpAnswer answer(int status, std::string body) {
-  HttpAnswer result;
-  result.status = status;
-  result.body = std::move(body);
-  return result;
-}
-
 HttpAnswer error_answer(int status, int name, std::string_view message) {
-  return answer(status,
-                JsonObject()
-                    .raw("error", JsonObject().number("name", name).text("message", message).str())
-                    .str());
+  return http_answer(
+      status, JsonObject()
+                  .raw("error", JsonObject().number("name", name).text("message", message).str())
+                  .str());
 }
 
 class Upbit final : public UpbitFamily {
@@ -74,13 +62,13 @@ class Upbit final : public UpbitFamily {
   UpgradeAnswer on_upgrade(const HttpRequest& request) override {
     if (auto refused = check_origin(request)) return {std::move(refused)};
     if (!is_ws_path(request.path)) {
-      return {answer(
+      return {http_answer(
           404, R"({"error":{"name":"not_found","message":"no Route matched with those values"}})")};
     }
     RateWindow& connects = connects_[request.remote];
     if (!connects.admit(request.now_ms)) {
       violation("connects_per_second", request.now_ms);
-      return {answer(429, R"({"error":{"name":"too_many_requests"}})")};
+      return {http_answer(429, R"({"error":{"name":"too_many_requests"}})")};
     }
     const std::int64_t left = connects.limit() - connects.used(request.now_ms);
     return {{}, {{"remaining-req", "group=websocket; min=300; sec=" + std::to_string(left)}}};
@@ -124,7 +112,7 @@ class Upbit final : public UpbitFamily {
     const char* const name = status == 429   ? "too_many_requests"
                              : status == 418 ? "blocked"
                                              : "service_unavailable";
-    return answer(status, R"({"error":{"name":")" + std::string(name) + R"("}})");
+    return http_answer(status, R"({"error":{"name":")" + std::string(name) + R"("}})");
   }
 
   HttpAnswer on_http(const HttpRequest& request) override {
@@ -135,10 +123,10 @@ class Upbit final : public UpbitFamily {
                                                                           : "";
     if (group.empty()) {
       if (request.path == "/v1/status/wallet") {
-        return answer(
+        return http_answer(
             401, R"({"error":{"name":"jwt_verification","message":"잘못된 엑세스 키입니다."}})");
       }
-      return answer(
+      return http_answer(
           404, R"({"error":{"name":"not_found","message":"no Route matched with those values"}})");
     }
     RateWindow& rate = rest_[request.remote + ' ' + group];
@@ -171,7 +159,7 @@ class Upbit final : public UpbitFamily {
       return std::nullopt;
     }
     violation("origin_header", request.now_ms);
-    return answer(429, R"({"error":{"name":"too_many_requests"}})");
+    return http_answer(429, R"({"error":{"name":"too_many_requests"}})");
   }
 
   HttpAnswer over_limit(const HttpRequest& request, const std::string& group) {
@@ -179,9 +167,9 @@ class Upbit final : public UpbitFamily {
     // Going on after 429 earns a block.
     if (!abuse_[request.remote].admit(request.now_ms)) {
       violation("ignored_429", request.now_ms);
-      return answer(418, R"({"error":{"name":"blocked"}})");
+      return http_answer(418, R"({"error":{"name":"blocked"}})");
     }
-    HttpAnswer result = answer(429, R"({"error":{"name":"too_many_requests"}})");
+    HttpAnswer result = http_answer(429, R"({"error":{"name":"too_many_requests"}})");
     result.headers.emplace_back("Remaining-Req", "group=" + group + "; min=600; sec=0");
     return result;
   }
@@ -193,11 +181,11 @@ class Upbit final : public UpbitFamily {
 
   /// The grouping in price units, or nothing when it is not offered.
   static std::optional<std::int64_t> find_level(const Instrument& instrument, double level) {
-    if (!(std::abs(level) < 1e12)) return std::nullopt;  // no whole number of units holds it
-    const auto units =
-        static_cast<std::int64_t>(std::llround(level * std::pow(10.0, instrument.price_decimals)));
+    const std::optional<std::int64_t> units = level_units(instrument, level);
     const std::vector<std::int64_t> offered = supported_levels(instrument);
-    if (std::find(offered.begin(), offered.end(), units) == offered.end()) return std::nullopt;
+    if (!units || std::find(offered.begin(), offered.end(), *units) == offered.end()) {
+      return std::nullopt;
+    }
     return units;
   }
 
@@ -222,10 +210,7 @@ class Upbit final : public UpbitFamily {
         return;
       }
     }
-    // A later request replaces the earlier one.
-    state.books.clear();
-    state.tickers.clear();
-    state.style = static_cast<int>(parse_format(request.format.value_or("DEFAULT")));
+    start_over(state, static_cast<int>(parse_format(request.format.value_or("DEFAULT"))));
     JsonArray listed;
     for (const TicketRequest::Type& type : request.types) {
       JsonArray codes;
@@ -286,8 +271,7 @@ class Upbit final : public UpbitFamily {
     const auto format = static_cast<Format>(style);
     const Instrument& instrument = listing.instrument;
     const bool s = is_simple(format);
-    BookSides sides = book_sides(listing.book, one.depth, one.level);
-    sides.pad();
+    const BookSides sides = book_sides(listing.book, one.depth, one.level);
     JsonObject object;
     object.text(s ? "ty" : "type", "orderbook")
         .text(s ? "cd" : "code", market_code(instrument))
@@ -295,29 +279,12 @@ class Upbit final : public UpbitFamily {
         .raw(s ? "tas" : "total_ask_size", size_text(sides.total_ask, instrument, format))
         .raw(s ? "tbs" : "total_bid_size", size_text(sides.total_bid, instrument, format))
         .raw(s ? "obu" : "orderbook_units",
-             units_text(sides, instrument, format, price_text, size_text))
+             units_text(
+                 sides, s, [&](auto price) { return price_text(price, instrument, format); },
+                 [&](auto size) { return size_text(size, instrument, format); }))
         .text(s ? "st" : "stream_type", stream)
         .raw(s ? "lv" : "level", trimmed(one.level, instrument.price_decimals));
     return wrapped(object, format);
-  }
-
-  using Spelling = std::string (*)(std::int64_t, const Instrument&, Format);
-
-  static std::string units_text(const BookSides& sides, const Instrument& instrument, Format format,
-                                Spelling price, Spelling size) {
-    const bool s = is_simple(format);
-    JsonArray units;
-    for (std::size_t i = 0; i < sides.bids.size(); ++i) {
-      const Level& ask = sides.asks[i];
-      const Level& bid = sides.bids[i];
-      units.add(JsonObject()
-                    .raw(s ? "ap" : "ask_price", price(ask.price, instrument, format))
-                    .raw(s ? "bp" : "bid_price", price(bid.price, instrument, format))
-                    .raw(s ? "as" : "ask_size", size(ask.size, instrument, format))
-                    .raw(s ? "bs" : "bid_size", size(bid.size, instrument, format))
-                    .str());
-    }
-    return units.str();
   }
 
   [[nodiscard]] std::string ticker_text(const Listing& listing, int style,
@@ -327,7 +294,7 @@ class Upbit final : public UpbitFamily {
     const Ticker& t = listing.ticker;
     const bool s = is_simple(format);
     const auto price = [&](std::int64_t value) { return price_text(value, instrument, format); };
-    const auto size = [&](std::int64_t value) { return plain_size(value, instrument, format); };
+    const auto size = [&](std::int64_t value) { return plain_size(value, instrument); };
     const std::int64_t change = t.last - t.previous_close;
     JsonObject object;
     object.text(s ? "ty" : "type", "ticker")
@@ -341,8 +308,8 @@ class Upbit final : public UpbitFamily {
         .text(s ? "c" : "change", change_word(change))
         .raw(s ? "cp" : "change_price", trimmed(std::abs(change), instrument.price_decimals))
         .raw(s ? "scp" : "signed_change_price", trimmed(change, instrument.price_decimals))
-        .raw(s ? "cr" : "change_rate", rate_text(std::abs(change), t.previous_close))
-        .raw(s ? "scr" : "signed_change_rate", rate_text(change, t.previous_close))
+        .raw(s ? "cr" : "change_rate", rate_text(std::abs(change), t.previous_close, kRateDecimals))
+        .raw(s ? "scr" : "signed_change_rate", rate_text(change, t.previous_close, kRateDecimals))
         .text(s ? "ab" : "ask_bid", t.taker == Side::kAsk ? "ASK" : "BID")
         .raw(s ? "tv" : "trade_volume", size_text(t.last_size, instrument, Format::kSimple))
         .raw(s ? "atv" : "acc_trade_volume", size(t.volume_day))
@@ -368,44 +335,13 @@ class Upbit final : public UpbitFamily {
 
   static std::string rest_ticker(const Listing& listing) {
     const Instrument& instrument = listing.instrument;
-    const Ticker& t = listing.ticker;
     // Whole KRW-USDT prices carry eight zeros there.
-    const int shown = instrument.base == "USDT" ? 8 : -1;
+    const bool padded = instrument.base == "USDT";
     const auto price = [&](std::int64_t value) {
-      return shown > 0 ? fixed(value, instrument.price_decimals, shown)
-                       : trimmed(value, instrument.price_decimals);
+      return padded ? fixed(value, instrument.price_decimals, 8)
+                    : trimmed(value, instrument.price_decimals);
     };
-    const auto size = [&](std::int64_t value) { return trimmed(value, instrument.size_decimals); };
-    const std::int64_t change = t.last - t.previous_close;
-    const std::int64_t kst = t.ts_ms + kKstOffsetMs;
-    return JsonObject()
-        .text("market", market_code(instrument))
-        .text("trade_date", date_compact(t.ts_ms))
-        .text("trade_time", time_compact(t.ts_ms))
-        .text("trade_date_kst", date_compact(kst))
-        .text("trade_time_kst", time_compact(kst))
-        .number("trade_timestamp", t.ts_ms)
-        .raw("opening_price", price(t.open))
-        .raw("high_price", price(t.high))
-        .raw("low_price", price(t.low))
-        .raw("trade_price", price(t.last))
-        .raw("prev_closing_price", price(t.previous_close))
-        .text("change", change_word(change))
-        .raw("change_price", price(std::abs(change)))
-        .raw("change_rate", rate_text(std::abs(change), t.previous_close))
-        .raw("signed_change_price", price(change))
-        .raw("signed_change_rate", rate_text(change, t.previous_close))
-        .raw("trade_volume", size(t.last_size))
-        .raw("acc_trade_price", trimmed(t.turnover_day, 4))
-        .raw("acc_trade_price_24h", trimmed(t.turnover_24h, 4))
-        .raw("acc_trade_volume", size(t.volume_day))
-        .raw("acc_trade_volume_24h", size(t.volume_24h))
-        .raw("highest_52_week_price", price(t.year_high))
-        .text("highest_52_week_date", date_dashed(t.ts_ms - 60LL * 86'400'000))
-        .raw("lowest_52_week_price", price(t.year_low))
-        .text("lowest_52_week_date", date_dashed(t.ts_ms - 200LL * 86'400'000))
-        .number("timestamp", t.ts_ms)
-        .str();
+    return rest_ticker_row(listing, price, kRateDecimals, 0);
   }
 
   HttpAnswer route(const HttpRequest& request) {
@@ -418,7 +354,7 @@ class Upbit final : public UpbitFamily {
       return for_markets(request, [](const Listing& listing) { return instrument_row(listing); });
     }
     if (request.path == "/v1/orderbook") return orderbook(request);
-    return answer(
+    return http_answer(
         404, R"({"error":{"name":"not_found","message":"no Route matched with those values"}})");
   }
 
@@ -436,7 +372,7 @@ class Upbit final : public UpbitFamily {
       const std::string text = row(*found);
       if (!text.empty()) rows.add(text);
     }
-    return answer(200, rows.str());
+    return http_answer(200, rows.str());
   }
 
   HttpAnswer ticker_all(const HttpRequest& request) {
@@ -452,7 +388,7 @@ class Upbit final : public UpbitFamily {
         if (to_upper(quote) == listing->instrument.quote) rows.add(rest_ticker(*listing));
       }
     }
-    return answer(200, rows.str());
+    return http_answer(200, rows.str());
   }
 
   HttpAnswer orderbook(const HttpRequest& request) {
@@ -470,15 +406,16 @@ class Upbit final : public UpbitFamily {
       const Instrument& instrument = listing.instrument;
       const std::optional<std::int64_t> group = find_level(instrument, level);
       if (!group) return {};
-      BookSides sides = book_sides(listing.book, count, *group);
-      sides.pad();
+      const BookSides sides = book_sides(listing.book, count, *group);
       return JsonObject()
           .text("market", market_code(instrument))
           .number("timestamp", listing.book.ts_ms)
           .raw("total_ask_size", trimmed(sides.total_ask, instrument.size_decimals))
           .raw("total_bid_size", trimmed(sides.total_bid, instrument.size_decimals))
           .raw("orderbook_units",
-               units_text(sides, instrument, Format::kDefault, plain_price, plain_size))
+               units_text(
+                   sides, false, [&](auto price) { return plain_price(price, instrument); },
+                   [&](auto size) { return plain_size(size, instrument); }))
           .raw("level", trimmed(*group, instrument.price_decimals))
           .str();
     });
@@ -499,24 +436,15 @@ class Upbit final : public UpbitFamily {
   }
 
   HttpAnswer market_all(const HttpRequest& request) {
-    const std::string details =
+    const std::string detailed =
         request.parameter("is_details").value_or(request.parameter("isDetails").value_or("false"));
-    JsonArray rows;
-    for (const Listing* listing : listings()) {
-      JsonObject row;
-      row.text("market", market_code(listing->instrument))
-          .text("korean_name", listing->instrument.base)
-          .text("english_name", listing->instrument.base);
-      if (to_lower(details) == "true") {
-        row.raw(
-            "market_event",
-            R"({"warning":false,"caution":{"PRICE_FLUCTUATIONS":false,"TRADING_VOLUME_SOARING":false,)"
-            R"("DEPOSIT_AMOUNT_SOARING":false,"GLOBAL_PRICE_DIFFERENCES":false,)"
-            R"("CONCENTRATION_OF_SMALL_ACCOUNTS":false}})");
-      }
-      rows.add(row.str());
-    }
-    return answer(200, rows.str());
+    return market_list(listings(), detailed, [](JsonObject& row) {
+      row.raw(
+          "market_event",
+          R"({"warning":false,"caution":{"PRICE_FLUCTUATIONS":false,"TRADING_VOLUME_SOARING":false,)"
+          R"("DEPOSIT_AMOUNT_SOARING":false,"GLOBAL_PRICE_DIFFERENCES":false,)"
+          R"("CONCENTRATION_OF_SMALL_ACCOUNTS":false}})");
+    });
   }
 
   KeyedRate connects_{5, 1'000};

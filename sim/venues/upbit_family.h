@@ -1,13 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "sim/format.h"
 #include "sim/protocol.h"
 
 /// What Bithumb copied from Upbit: binary frames of whole books, requests that replace the earlier
@@ -32,6 +35,27 @@ struct BookSides {
   void pad();
 };
 BookSides book_sides(const Book& book, std::size_t depth, std::int64_t level);
+
+/// `change` as a fraction of `base`; no trailing zeros.
+std::string rate_text(std::int64_t change, std::int64_t base, int decimals);
+
+/// A price or a size as a venue writes it there.
+using Spelling = std::function<std::string(std::int64_t)>;
+/// The units of a book, one of a bid and an ask each, with the short keys of SIMPLE or the long
+/// ones.
+std::string units_text(BookSides sides, bool simple, const Spelling& price, const Spelling& size);
+
+/// A grouping in price units; nothing when no whole number of units holds it.
+std::optional<std::int64_t> level_units(const Instrument& instrument, double level);
+
+/// A row of /v1/ticker. What is told in Unix time is `ahead_ms` ahead.
+std::string rest_ticker_row(const Listing& listing, const Spelling& price, int rate_decimals,
+                            std::int64_t ahead_ms);
+constexpr std::int64_t kKstOffsetMs = std::int64_t{9} * 3'600'000;
+
+/// /v1/market/all. Where `detailed`, the request's word for it, is "true", `details` adds to a row.
+HttpAnswer market_list(const std::vector<const Listing*>& listings, const std::string& detailed,
+                       const std::function<void(JsonObject&)>& details);
 
 class UpbitFamily : public VenueProtocol {
  public:
@@ -79,6 +103,8 @@ class UpbitFamily : public VenueProtocol {
   [[nodiscard]] bool is_ws_path(std::string_view path) const;
   /// Null for a market nobody knows. `code` is upper case.
   [[nodiscard]] const Listing* find(const std::string& code) const { return by_code_.find(code); }
+  /// Forgets what an earlier request asked for: a later one replaces it.
+  static void start_over(FamilyState& state, int style);
   /// Whether the text was a PING, which is then dealt with.
   bool ping(Connection& connection, std::string_view text, std::int64_t now_ms) const;
   static Frame data_frame(std::string text, FrameKind kind, const Listing* listing);
