@@ -14,29 +14,13 @@ namespace {
 
 constexpr std::size_t kMaxOutbox = 10'000;
 constexpr milliseconds kStatusEvery{250};
-constexpr milliseconds kWatchEvery{200};
-constexpr int kMaxSnapshotsInFlight = 4;  // leaves others' requests a place in the queue
-constexpr int kUnfitSnapshots = 8;        // in a row, after which the stream is asked for anew
-constexpr milliseconds kFirstCooling{1'000};
-constexpr milliseconds kLongestCooling{60'000};
-constexpr milliseconds kLongestWatch{600'000};
-constexpr milliseconds kLongestRejection{3'600'000};
-constexpr milliseconds kStable{60'000};  // synced for so long: earlier failures no longer count
-constexpr milliseconds kInTransit{
-    5'000};  // what was sent before a resubscription may still come in
+constexpr milliseconds kReviewEvery{200};
 constexpr milliseconds kRateLimitHold{5'000};
-constexpr int kUnanswered = 2;           // requests in a row, after which a connection is hollow
 constexpr double kSpareForFaults = 0.5;  // of the message budget
 constexpr milliseconds kRenewSpread{1'000};
 // Between two connections opened for the sake of streams that the one before has stranded.
 constexpr milliseconds kFirstRescue{60'000};
 constexpr milliseconds kLongestRescue{3'600'000};
-
-SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
-
-milliseconds doubled(milliseconds first, int times, milliseconds cap) {
-  return std::min(cap, first * (1 << std::clamp(times, 0, 20)));
-}
 
 void count(metrics::VenueMetrics& metrics, ErrorCode code) {
   switch (code) {
@@ -61,119 +45,98 @@ Session::Session(VenueContext context, SessionSettings settings)
       liveness_(std::min(settings_.liveness, profile_.silence)),
       backoff_(settings_.backoff, settings_.seed),
       random_(settings_.seed + 1),
-      messages_(profile_.messages),
-      self_(std::make_shared<Session*>(this)) {}
+      table_(rules()),
+      seeder_(context_, seeder_settings(), rest_, table_, random_,
+              [this](const Frame& frame, SteadyTime now) { read_snapshot(frame, now); }),
+      messages_(profile_.messages) {}
 
 Session::~Session() = default;
+
+SubscriptionTable::Rules Session::rules() const {
+  SubscriptionTable::Rules r;
+  r.venue = settings_.venue;
+  r.seeded_over_rest = profile_.book_needs_rest;
+  r.subscribe_replaces = profile_.subscribe_replaces;
+  r.first_data = settings_.first_data;
+  r.quiet = settings_.quiet;
+  r.least_patience = settings_.least_patience;
+  r.first_rejection = settings_.first_rejection;
+  return r;
+}
+
+SnapshotSeeder::Settings Session::seeder_settings() const {
+  return {settings_.venue, settings_.connection, settings_.rest_timeout,
+          settings_.first_snapshot_retry, settings_.longest_snapshot_retry};
+}
 
 // --- what is subscribed
 // ----------------------------------------------------------------------------------
 
 void Session::add(std::span<const Subscription> subscriptions) {
-  const SteadyTime now = steady_now();
-  Streams fresh;
+  Subscriptions fresh;
   for (const Subscription& s : subscriptions) {
-    const auto [it, inserted] = streams_.try_emplace(s);
-    if (!inserted) continue;
-    Stream& stream = it->second;
-    stream.subscription = s;
+    std::string stream;
     if (s.channel == Channel::kOrderBook) {
-      stream.name = context_.normalizer.adapter().book_stream(s.instrument, s.depth);
-      books_[stream.name] = &stream;
-    } else {
-      tickers_[s.instrument] = &stream;
+      stream = context_.normalizer.adapter().book_stream(s.instrument, s.depth);
     }
-    fresh.push_back(&stream);
+    if (table_.add(s, std::move(stream))) fresh.push_back(s);
   }
-  if (!fresh.empty() && up()) subscribe(fresh, now);
+  if (!fresh.empty() && up()) subscribe(fresh, steady_now());
 }
 
 void Session::remove(std::span<const Subscription> subscriptions, std::optional<ErrorCode> reason) {
-  std::vector<Subscription> asked;
+  Subscriptions subscribed;
   for (const Subscription& s : subscriptions) {
-    const auto it = streams_.find(s);
-    if (it == streams_.end()) continue;
-    if (s.channel == Channel::kOrderBook) {
-      context_.normalizer.invalidate_stream(it->second.name, FeedState::kDown, reason, *this);
-      context_.normalizer.forget(it->second.name);
-      books_.erase(it->second.name);
-    } else {
-      tickers_.erase(s.instrument);
+    const SubscriptionTable::Stream* const stream = table_.find(s);
+    if (stream == nullptr) continue;
+    if (stream->is_book()) {
+      context_.normalizer.invalidate_stream(stream->name, FeedState::kDown, reason, *this);
+      context_.normalizer.forget(stream->name);
+      seeder_.forget(stream->name);
     }
-    if (it->second.asked) asked.push_back(s);
-    streams_.erase(it);
+    if (stream->subscribed) subscribed.push_back(s);
+    table_.remove(s);
   }
-  if (asked.empty() || !up()) return;
+  if (subscribed.empty() || !up()) return;
   if (profile_.subscribe_replaces) return resubscribe({}, steady_now());
-  const VenueAdapter& adapter = context_.normalizer.adapter();
-  queue(adapter.unsubscribe(asked, context_.clock.now()));
+  queue(context_.normalizer.adapter().unsubscribe(subscribed, context_.clock.now()));
 }
 
 bool Session::fault_book(const Instrument& instrument, const std::string& detail) {
-  for (const auto& [name, stream] : books_) {
-    if (stream->subscription.instrument != instrument) continue;
-    const MaintainedBook* const book = context_.normalizer.find(name);
-    if (book == nullptr || !book->book().synced() ||
-        book->book().connection != settings_.connection) {
-      return false;
-    }
-    const Error error{ErrorCode::kChecksumMismatch, detail};
-    spdlog::warn("{} {}: {}", to_string(settings_.venue), instrument.name(), error.detail);
-    context_.normalizer.invalidate_stream(name, FeedState::kFaulted, error.code, *this);
-    emit(FeedError{settings_.venue,
-                   context_.normalizer.adapter().venue_symbol(instrument),
-                   error,
-                   context_.clock.now(),
-                   {}});
-    on_need(name, instrument,
-            profile_.book_needs_rest ? MaintainedBook::Need::kSnapshot
-                                     : MaintainedBook::Need::kResubscribe);
-    return true;
+  const SubscriptionTable::Stream* const stream = table_.find_book(instrument);
+  if (stream == nullptr) return false;
+  const std::string name = stream->name;
+  const MaintainedBook* const book = context_.normalizer.find(name);
+  if (book == nullptr || !book->book().synced() ||
+      book->book().connection != settings_.connection) {
+    return false;
   }
-  return false;
+  const Error error{ErrorCode::kChecksumMismatch, detail};
+  spdlog::warn("{} {}: {}", to_string(settings_.venue), instrument.name(), error.detail);
+  context_.normalizer.invalidate_stream(name, FeedState::kFaulted, error.code, *this);
+  emit(FeedError{settings_.venue,
+                 context_.normalizer.adapter().venue_symbol(instrument),
+                 error,
+                 context_.clock.now(),
+                 {}});
+  on_need(name, instrument,
+          profile_.book_needs_rest ? MaintainedBook::Need::kSnapshot
+                                   : MaintainedBook::Need::kResubscribe);
+  return true;
 }
 
-void Session::mark_subscribed(Stream& stream, SteadyTime now) {
-  stream.asked = true;
-  stream.asked_at = now;
-  stream.data = false;
-  stream.resubscribe_at.reset();
-  stream.rejected_until.reset();
-}
-
-void Session::subscribe(const Streams& streams, SteadyTime now) {
-  std::vector<Subscription> list;
-  for (Stream* stream : streams) mark_subscribed(*stream, now);
-  if (profile_.subscribe_replaces) {
-    // A later list replaces all earlier ones: every list is the whole list.
-    for (auto& [subscription, stream] : streams_) {
-      if (stream.rejected_until) continue;
-      if (!stream.asked) mark_subscribed(stream, now);
-      list.push_back(subscription);
-    }
-  } else {
-    for (const Stream* stream : streams) list.push_back(stream->subscription);
-  }
+void Session::subscribe(const Subscriptions& subscriptions, SteadyTime now) {
+  const Subscriptions list = table_.subscribe(subscriptions, now);
   if (list.empty()) return;
   queue(context_.normalizer.adapter().subscribe(list, context_.clock.now()));
   send_queued(now);
 }
 
-void Session::resubscribe(const Streams& streams, SteadyTime now) {
+void Session::resubscribe(const Subscriptions& subscriptions, SteadyTime now) {
   if (!profile_.subscribe_replaces) {
-    std::vector<Subscription> list;
-    for (const Stream* stream : streams) list.push_back(stream->subscription);
-    for (std::string& text :
-         context_.normalizer.adapter().unsubscribe(list, context_.clock.now())) {
-      if (outbox_.size() < kMaxOutbox) outbox_.push_back(std::move(text));
-    }
+    queue(context_.normalizer.adapter().unsubscribe(subscriptions, context_.clock.now()));
   }
-  subscribe(streams, now);
-}
-
-Session::Stream* Session::book_stream(const std::string& name) {
-  const auto it = books_.find(name);
-  return it == books_.end() ? nullptr : it->second;
+  subscribe(subscriptions, now);
 }
 
 // --- the connection
@@ -182,18 +145,18 @@ Session::Stream* Session::book_stream(const std::string& name) {
 void Session::tick(SteadyTime now) {
   if (stopping_) return;
   if (phase_ == Phase::kWaiting) {
-    if (!leaving_ && now >= next_attempt_ && !streams_.empty()) connect(now);
+    if (!leaving_ && now >= next_attempt_ && !table_.empty()) connect(now);
     return;
   }
   if (phase_ != Phase::kOpen) return;
   keep_alive(now);
   if (!up()) return;  // it was found dead
   if (leaving_ && successor_up_) return;
-  if (now - streams_watched_at_ >= kWatchEvery) {
-    streams_watched_at_ = now;
-    watch_streams(now);
+  if (now - streams_reviewed_at_ >= kReviewEvery) {
+    streams_reviewed_at_ = now;
+    review_streams(now);
   }
-  fetch_snapshots(now);
+  seeder_.fetch(now);
   send_queued(now);
 }
 
@@ -214,8 +177,8 @@ void Session::connect(SteadyTime now) {
 void Session::on_open() {
   const SteadyTime now = steady_now();
   phase_ = Phase::kOpen;
-  if (generation_ > 0) ++reconnects_;
-  ++generation_;
+  if (std::exchange(ever_open_, true)) ++reconnects_;
+  seeder_.on_open();
   context_.budget.accepted_connect();
   context_.metrics.connected();
   spdlog::info("{} connection {} is up", to_string(settings_.venue), settings_.connection);
@@ -227,7 +190,7 @@ void Session::on_open() {
   alive_at_ = now;
   ping_sent_at_ = now;
   pong_due_.reset();
-  streams_watched_at_ = now;
+  streams_reviewed_at_ = now;
   data_seen_ = false;
   last_close_.reset();
   renew_at_.reset();
@@ -239,11 +202,7 @@ void Session::on_open() {
     renew_at_ = now + milliseconds{static_cast<milliseconds::rep>(age)};
   }
   report_status(true);
-  Streams all;
-  for (auto& [subscription, stream] : streams_) {
-    if (!stream.rejected_until) all.push_back(&stream);
-  }
-  subscribe(all, now);
+  subscribe(table_.accepted(), now);
   // Once a venue, not once a connection.
   if (context_.markets != nullptr && settings_.connection % kPlaces == 0) {
     queue(context_.normalizer.adapter().watch_markets(context_.clock.now()));
@@ -267,15 +226,12 @@ void Session::on_closed(const CloseInfo& info) {
   link_.reset();
   outbox_.clear();
   last_close_ = info.code;
-  for (auto& [subscription, stream] : streams_) {
-    stream.asked = stream.data = stream.synced = false;
-    if (context_.fallback != nullptr && !leaving_) {
+  table_.on_closed();
+  seeder_.on_closed();
+  if (context_.fallback != nullptr && !leaving_) {
+    for (const auto& [subscription, stream] : table_.streams()) {
       context_.fallback->on_socket_lost(subscription.channel, subscription.instrument, now);
     }
-    stream.resubscribe_at.reset();
-    stream.snapshot_at.reset();
-    stream.snapshot_in_flight = false;
-    stream.snapshot_failures = 0;
   }
   if (info.was_open) context_.metrics.disconnected(info.code);
   if (stopping_) return;
@@ -291,16 +247,7 @@ void Session::on_closed(const CloseInfo& info) {
 }
 
 void Session::succeed(Session& old) {
-  std::vector<Subscription> subscriptions;
-  for (const auto& [subscription, stream] : old.streams_) subscriptions.push_back(subscription);
-  add(subscriptions);
-  for (auto& [subscription, stream] : streams_) {
-    const Stream& known = old.streams_.at(subscription);
-    stream.cadence = known.cadence;
-    stream.rejections = known.rejections;
-    stream.rejected_until = known.rejected_until;
-    stream.duplicates = known.duplicates;
-  }
+  table_.succeed(old.table_);
   rescues_ = old.rescues_;
   next_rescue_ = old.next_rescue_;
   reconnects_ = old.reconnects_ + 1;
@@ -308,41 +255,32 @@ void Session::succeed(Session& old) {
 }
 
 bool Session::covers(const Session& old) const {
-  return std::ranges::all_of(old.streams_, [this, &old](const auto& entry) {
-    const auto& [subscription, stream] = entry;
-    if (!old.delivers(stream) || old.unanswered(stream)) return true;
-    const auto mine = streams_.find(subscription);
-    if (mine == streams_.end()) return true;
-    if (stream.name.empty()) return mine->second.data;
-    const MaintainedBook* const book = context_.normalizer.find(stream.name);
-    return book == nullptr || book->book().connection == settings_.connection;
-  });
+  return table_.covers(old.table_, context_.normalizer, settings_.connection);
 }
 
 void Session::retire(Session& successor) {
   context_.normalizer.invalidate(settings_.connection, FeedState::kDown, std::nullopt, *this);
   const SteadyTime now = steady_now();
-  for (auto& [subscription, stream] : streams_) {
-    const auto heir = successor.streams_.find(subscription);
-    if (heir == successor.streams_.end()) continue;
-    // A snapshot under way would come to nobody.
-    if (stream.snapshot_in_flight || stream.snapshot_at) heir->second.snapshot_at = now;
-    if (stream.name.empty() && !heir->second.data && context_.fallback != nullptr) {
+  for (const auto& [subscription, stream] : table_.streams()) {
+    const SubscriptionTable::Stream* const heir = successor.table_.find(subscription);
+    if (heir != nullptr && !stream.is_book() && !heir->answered && context_.fallback != nullptr) {
       context_.fallback->on_socket_lost(subscription.channel, subscription.instrument, now);
     }
   }
+  successor.seeder_.succeed(seeder_, now);
   report_status(false);
   stop();
 }
 
 void Session::stop() {
   if (std::exchange(stopping_, true)) return;
+  seeder_.stop();
   if (link_ != nullptr) link_->close();
 }
 
 void Session::mark_alive(SteadyTime now) {
   alive_at_ = now;
-  if (now - status_told_at_ >= kStatusEvery) report_status(true);
+  if (now - status_reported_at_ >= kStatusEvery) report_status(true);
 }
 
 void Session::on_pong() {
@@ -419,7 +357,7 @@ void Session::on_frame(std::string_view payload, bool) {
   if (frame_has_book_) channel = Channel::kOrderBook;
   context_.metrics.frame(channel, payload.size());
   mark_alive(frame_at_);
-  if (std::exchange(snapshot_wanted_, false)) fetch_snapshots(frame_at_);
+  seeder_.fetch_wanted(frame_at_);
 }
 
 void Session::count_data() {
@@ -428,13 +366,11 @@ void Session::count_data() {
   backoff_.reset();
 }
 
-void Session::count_message(Stream& stream, SteadyTime now) {
-  // The pause before the first answer to a request is no pause of the stream.
-  if (delivers(stream) && stream.data_at > stream.asked_at) {
-    stream.cadence.add(std::chrono::duration_cast<milliseconds>(now - stream.data_at));
-  }
-  if (now - stream.asked_at >= kInTransit) stream.refreshes = 0;
-  stream.data_at = now;
+void Session::read_snapshot(const Frame& frame, SteadyTime now) {
+  frame_at_ = now;
+  reading_rest_ = true;
+  rest_.read(frame, *this);
+  reading_rest_ = false;
 }
 
 void Session::on_ticker(const Ticker& ticker) {
@@ -444,41 +380,20 @@ void Session::on_ticker(const Ticker& ticker) {
     context_.metrics.exchange_delay(*ticker.receive_time - *ticker.exchange_time);
   }
   count_data();
-  const auto it = tickers_.find(ticker.instrument);
-  if (it == tickers_.end()) return;  // still under way when it was unsubscribed
+  if (!table_.on_ticker(ticker, frame_at_)) return;  // still under way when it was unsubscribed
   context_.metrics.ticker(ticker.instrument);
-  Stream& stream = *it->second;
-  count_message(stream, frame_at_);
-  stream.data = true;
-  stream.failures = 0;
-  stream.received = ticker.receive_time;
-  stream.exchange_time = ticker.exchange_time;
-  stream.origin = ticker.origin;
-  stream.rejections = 0;
   if (context_.fallback != nullptr) context_.fallback->on_socket_ticker(ticker, frame_at_);
   emit(ticker);
 }
 
 void Session::on_order_book(const std::string& name, const OrderBook& book) {
-  Stream* const stream = book_stream(name);
-  if (stream == nullptr) return;  // still under way when it was unsubscribed
-  if (book.synced()) {
+  const SteadyTime now = steady_now();
+  const auto change = table_.on_book(name, book, now);
+  if (!change) return;  // still under way when it was unsubscribed
+  if (*change != SubscriptionTable::BookChange::kUnsynced) {
     frame_has_book_ = true;
-    const SteadyTime now = steady_now();
-    if (!stream->synced) {
-      stream->synced_at = now;
-      if (stream->was_synced) context_.metrics.resync();
-    } else if (now - stream->synced_at >= kStable) {
-      stream->failures = 0;
-    }
-    count_message(*stream, now);
-    stream->data = stream->synced = stream->was_synced = true;
-    stream->received = book.receive_time;
-    stream->exchange_time = book.exchange_time;
-    stream->origin = book.origin;
-    stream->rejections = 0;
-    stream->snapshot_failures = 0;
-    stream->snapshot_at.reset();
+    if (*change == SubscriptionTable::BookChange::kResynced) context_.metrics.resync();
+    seeder_.on_synced(name);
     count_data();
     context_.metrics.book_latency(now - frame_at_);
     if (book.receive_time) {
@@ -488,11 +403,8 @@ void Session::on_order_book(const std::string& name, const OrderBook& book) {
         if (book.excess_delay) context_.metrics.excess_delay(*book.excess_delay);
       }
     }
-  } else {
-    stream->synced = false;
   }
-  if (context_.fallback != nullptr && !context_.fallback->on_socket_book(book, steady_now()))
-    return;
+  if (context_.fallback != nullptr && !context_.fallback->on_socket_book(book, now)) return;
   emit(book);
 }
 
@@ -502,7 +414,7 @@ void Session::on_error(const FeedError& error) {
   spdlog::debug("{} {}: {} ({})", to_string(settings_.venue), error.symbol, error.error.detail,
                 to_string(error.error.code));
   if (error.error.code == ErrorCode::kUnknownSymbol && !error.symbol.empty()) {
-    reject(error.symbol, now);
+    on_unknown(error.symbol, now);
   } else if (!reading_rest_ && (error.error.code == ErrorCode::kRateLimited ||
                                 error.error.code == ErrorCode::kBanned)) {
     hold_until_ = now + kRateLimitHold;
@@ -510,30 +422,11 @@ void Session::on_error(const FeedError& error) {
   emit(error);
 }
 
-void Session::reject(const std::string& symbol, SteadyTime now) {
+void Session::on_unknown(const std::string& symbol, SteadyTime now) {
   const std::optional<Instrument> instrument = context_.normalizer.adapter().instrument(symbol);
-  bool known = false;
-  for (auto& [subscription, stream] : streams_) {
-    if (!stream.asked || stream.data || subscription.instrument != instrument) continue;
-    known = true;
-    set_aside(stream, now);
+  if (instrument && table_.on_unknown(*instrument, now)) {
+    spdlog::warn("{} does not know {}", to_string(settings_.venue), symbol);
   }
-  if (!known) return;
-  spdlog::warn("{} does not know {}", to_string(settings_.venue), symbol);
-  // Some venues refuse a whole request for one unknown symbol: what was asked with it and does not
-  // come is asked for again.
-  for (auto& [subscription, stream] : streams_) {
-    if (stream.asked && !stream.data && !stream.resubscribe_at &&
-        now - stream.asked_at < kInTransit) {
-      stream.resubscribe_at = now + kFirstCooling;
-    }
-  }
-}
-
-void Session::set_aside(Stream& stream, SteadyTime now) const {
-  stream.asked = false;
-  stream.rejected_until =
-      now + doubled(settings_.first_rejection, stream.rejections++, kLongestRejection);
 }
 
 void Session::on_control(const ControlMessage& control) {
@@ -552,98 +445,43 @@ void Session::on_market(const MarketInfo& market) {
 }
 
 void Session::on_need(const std::string& name, const Instrument&, MaintainedBook::Need need) {
-  Stream* const stream = book_stream(name);
-  if (stream == nullptr || !stream->asked) return;
+  const SubscriptionTable::Stream* const stream = table_.find_book(name);
+  if (stream == nullptr || !stream->subscribed) return;
   const SteadyTime now = steady_now();
   if (need == MaintainedBook::Need::kSnapshot) {
-    want_snapshot(*stream, now);
+    seeder_.want(name, now);
   } else if (need == MaintainedBook::Need::kResubscribe) {
-    if (stream->resubscribe_at) return;
-    stream->resubscribe_at = now;
-    if (stream->failures > 0) {
-      stream->resubscribe_at = now + doubled(kFirstCooling, stream->failures - 1, kLongestCooling);
-    }
-    // Between asking again and the snapshot the old stream may still deliver. A snapshot that comes
-    // in time mends that; one that could not be used is as good as none.
-    if (!stream->data) {
-      stream->resubscribe_at = std::max(*stream->resubscribe_at, stream->asked_at + kInTransit);
-    }
+    table_.resubscribe_book(name, now);
   }
 }
 
-// --- order books that need help
-// --------------------------------------------------------------------------
+// --- streams that need help
+// ------------------------------------------------------------------------------
 
-void Session::watch_streams(SteadyTime now) {
-  Streams again;
-  Streams anew;
-  Streams quiet;
-  bool stranded = false;
-  for (auto& [subscription, stream] : streams_) {
-    if (stream.rejected_until) {
-      if (now >= *stream.rejected_until) anew.push_back(&stream);
-      continue;
-    }
-    if (!stream.asked) continue;
-    if (profile_.book_needs_rest && !stream.name.empty()) {
-      // The state of the book decides, not what once was asked for: a market that says nothing for
-      // an hour does not say again that its book is broken.
-      const MaintainedBook* const book = context_.normalizer.find(stream.name);
-      if (book != nullptr && book->wants_snapshot()) want_snapshot(stream, now);
-    }
-    if (stream.resubscribe_at) {
-      if (now < *stream.resubscribe_at) continue;
-      if (delivers(stream)) {
-        stream.resubscribe_at.reset();
-      } else {
-        ++stream.failures;
-        again.push_back(&stream);
-      }
-      continue;
-    }
-    if (!delivers(stream) || unanswered(stream)) {
-      if (!outbox_.empty() || stream.snapshot_in_flight || stream.snapshot_at) continue;
-      milliseconds limit = doubled(settings_.first_data, stream.failures, kLongestWatch);
-      if (delivers(stream)) limit = std::min(limit, patience(stream));
-      if (now - std::max(stream.asked_at, outbox_empty_at_) < limit) continue;
-      ++stream.failures;
-      stranded = stranded || (stream.was_synced && stream.failures >= kUnanswered);
-      spdlog::info("{} {}: no {}, asking again", to_string(settings_.venue),
-                   subscription.instrument.name(), to_string(subscription.channel));
-      again.push_back(&stream);
-    } else if (now - std::max(stream.data_at, stream.asked_at) >= patience(stream)) {
-      // Whoever is seeded over REST need not answer: then only such a long silence tells.
-      stranded = stranded || (profile_.book_needs_rest && stream.was_synced && !stream.data &&
-                              stream.cadence.known() && stream.refreshes >= kUnanswered);
-      quiet.push_back(&stream);
-    }
+void Session::review_streams(SteadyTime now) {
+  SubscriptionTable::Outgoing outgoing;
+  if (outbox_.empty()) outgoing.sent_at = outbox_empty_at_;
+  outgoing.spare = messages_.leaves(context_.clock.now(), 2, kSpareForFaults);
+  const SubscriptionTable::Review review =
+      table_.review(now, outgoing, context_.normalizer,
+                    [this](const std::string& stream) { return seeder_.awaited(stream); });
+  for (const std::string& stream : review.seed) seeder_.want(stream, now);
+  for (const auto& [channel, instrument, depth] : review.unanswered) {
+    spdlog::info("{} {}: no {}, asking again", to_string(settings_.venue), instrument.name(),
+                 to_string(channel));
   }
-  if (!again.empty() && nothing_answers()) {
+  if (review.nothing_answers) {
     link_->fail(ErrorCode::kTimeout, "pings are answered, but no stream is");
     return;
   }
-  if (stranded) seek_rescue(now);
-  // Stalled or only quiet looks the same from here; asking again tells which. It must not use up
-  // the messages that mending a broken book takes.
-  if (!quiet.empty() && messages_.leaves(context_.clock.now(), 2, kSpareForFaults)) {
-    for (Stream* stream : quiet) {
-      ++stream->refreshes;
-      context_.metrics.stalled();
-      spdlog::info("{} {}: the {} stream fell silent, asking again", to_string(settings_.venue),
-                   stream->subscription.instrument.name(), to_string(stream->subscription.channel));
-      again.push_back(stream);
-    }
+  if (review.stranded) seek_rescue(now);
+  for (const auto& [channel, instrument, depth] : review.silent) {
+    context_.metrics.stalled();
+    spdlog::info("{} {}: the {} stream fell silent, asking again", to_string(settings_.venue),
+                 instrument.name(), to_string(channel));
   }
-  if (!anew.empty()) subscribe(anew, now);
-  if (!again.empty()) resubscribe(again, now);
-}
-
-bool Session::delivers(const Stream& stream) {
-  return stream.name.empty() ? stream.data : stream.synced;
-}
-
-bool Session::unanswered(const Stream& stream) const {
-  return !stream.name.empty() && !profile_.book_needs_rest && !stream.data;
+  if (!review.subscribe.empty()) subscribe(review.subscribe, now);
+  if (!review.resubscribe.empty()) resubscribe(review.resubscribe, now);
 }
 
 void Session::seek_rescue(SteadyTime now) {
@@ -655,136 +493,11 @@ void Session::seek_rescue(SteadyTime now) {
   renew_at_ = now;
 }
 
-milliseconds Session::patience(const Stream& stream) const {
-  // What is older than `quiet` is no longer believed; a ticker that waits for a trade is no harm.
-  milliseconds limit = stream.cadence.patience(settings_.least_patience, settings_.quiet);
-  if (stream.name.empty()) {
-    limit = stream.cadence.known() ? std::max(settings_.quiet, stream.cadence.unusual())
-                                   : kLongestWatch;
-  }
-  return doubled(std::min(limit, kLongestWatch), stream.refreshes, kLongestWatch);
-}
-
-bool Session::nothing_answers() const {
-  return std::ranges::all_of(streams_, [this](const auto& entry) {
-    const Stream& stream = entry.second;
-    const bool mute = !delivers(stream) || unanswered(stream);
-    return !stream.asked || (mute && stream.failures >= kUnanswered);
-  });
-}
-
-void Session::want_snapshot(Stream& stream, SteadyTime now) {
-  if (stream.snapshot_in_flight || stream.snapshot_at) return;
-  stream.snapshot_at = now;
-  if (stream.snapshot_failures > 0) {
-    *stream.snapshot_at += snapshot_pause(stream.snapshot_failures);
-  } else {
-    snapshot_wanted_ = true;
-  }
-}
-
-milliseconds Session::snapshot_pause(int failures) {
-  // At least half of it: each costs weight, and what made the last one fail needs time to pass.
-  const milliseconds longest =
-      doubled(settings_.first_snapshot_retry, failures - 1, settings_.longest_snapshot_retry);
-  std::uniform_int_distribution<milliseconds::rep> wait(longest.count() / 2, longest.count());
-  return milliseconds{wait(random_)};
-}
-
-void Session::fetch_snapshots(SteadyTime now) {
-  if (!up()) return;
-  Streams due;
-  for (auto& [name, stream] : books_) {
-    if (stream->snapshot_at && now >= *stream->snapshot_at && !stream->snapshot_in_flight) {
-      due.push_back(stream);
-    }
-  }
-  if (due.empty()) return;
-  // Whoever has waited longest goes first, so that one whose requests fail holds up nobody.
-  std::ranges::sort(due, {}, [](const Stream* stream) { return *stream->snapshot_at; });
-  RestOutage& outage = context_.budget.outage();
-  for (Stream* stream : due) {
-    if (snapshots_in_flight_ >= kMaxSnapshotsInFlight || !outage.may_ask(now)) return;
-    // As if every book needed one: a shallow book now goes before a deep one in a minute, and all
-    // of them may be lost once more within it.
-    const int weight =
-        context_.budget.rest_left(context_.clock.now()) / static_cast<int>(books_.size());
-    const RestCall call = context_.normalizer.adapter().seed_call(
-        stream->subscription.instrument, stream->subscription.depth, weight);
-    const std::optional<microseconds> wait =
-        rest_.get({.call = call, .timeout = settings_.rest_timeout, .order_book = true}, now,
-                  [self = std::weak_ptr(self_), name = stream->name, generation = generation_](
-                      const RestCall& asked, const RestResult& result) {
-                    if (const auto session = self.lock()) {
-                      (*session)->on_snapshot(name, generation, asked, result);
-                    }
-                  });
-    if (wait) {
-      stream->snapshot_at = now + *wait;
-      return;
-    }
-    ++snapshots_in_flight_;
-    stream->snapshot_at.reset();
-    stream->snapshot_in_flight = true;
-  }
-}
-
-void Session::on_snapshot(const std::string& name, std::uint64_t generation, const RestCall& call,
-                          const RestResult& result) {
-  --snapshots_in_flight_;
-  if (stopping_) return;
-  const SteadyTime now = steady_now();
-  Stream* const stream = book_stream(name);
-  // The deltas that waited for this snapshot are gone with their connection.
-  if (stream != nullptr && generation == generation_ && up()) {
-    stream->snapshot_in_flight = false;
-    ++stream->snapshot_failures;  // until the book is synced
-    if (result) {
-      read_snapshot(*stream, call, *result, now);
-    } else {
-      snapshot_failed(*stream, call, result.error(), now);
-    }
-  }
-  fetch_snapshots(now);
-}
-
-void Session::read_snapshot(Stream& stream, const RestCall& call, const RestAnswer& answer,
-                            SteadyTime now) {
-  frame_at_ = now;
-  const Frame frame = rest_.record(call, answer, Channel::kOrderBook, settings_.connection);
-  reading_rest_ = true;
-  rest_.read(frame, *this);
-  reading_rest_ = false;
-  if (stream.synced) return;
-  // The pause holds from here, whatever the book has said meanwhile.
-  stream.snapshot_at = now + snapshot_pause(stream.snapshot_failures);
-  if (stream.snapshot_failures % kUnfitSnapshots == 0 && !stream.resubscribe_at) {
-    // Perhaps it is the stream that is not what it should be.
-    stream.resubscribe_at = now + doubled(kFirstCooling, stream.failures, kLongestCooling);
-  }
-}
-
-void Session::snapshot_failed(Stream& stream, const RestCall& call, const RestFailure& failure,
-                              SteadyTime now) {
-  Error error = error_of(failure, call, context_.normalizer.adapter());
-  const bool unknown = error.code == ErrorCode::kUnknownSymbol;
-  if (unknown) count(context_.metrics, error.code);
-  emit(FeedError{settings_.venue, call.symbol, std::move(error), context_.clock.now(), {}});
-  if (unknown) {
-    stream.snapshot_failures = 0;
-    stream.snapshot_at.reset();
-    return set_aside(stream, now);
-  }
-  // For as long as it takes: no state of the stream makes REST answer, and once it does the book
-  // is to be there.
-  stream.snapshot_at = now + snapshot_pause(stream.snapshot_failures);
-}
-
-// --- what is told
+// --- what is reported
 // ----------------------------------------------------------------------------------------
 
 void Session::report_status(bool alive) {
-  status_told_at_ = steady_now();
+  status_reported_at_ = steady_now();
   emit(ConnectionStatus{settings_.venue, settings_.connection, alive, context_.clock.now(),
                         alive ? std::nullopt : last_close_});
 }
@@ -795,53 +508,13 @@ void Session::emit(MarketEvent event) {
 }
 
 void Session::count_duplicates() {
-  for (const auto& [name, stream] : books_) {
-    const MaintainedBook* const book = context_.normalizer.find(name);
-    if (book == nullptr) continue;
-    for (; stream->duplicates < book->duplicates(); ++stream->duplicates) {
-      context_.metrics.duplicate();
-    }
+  for (auto fresh = table_.take_duplicates(context_.normalizer); fresh > 0; --fresh) {
+    context_.metrics.duplicate();
   }
 }
 
 void Session::append_status(Timestamp now, std::vector<FeedStatus>& out) const {
-  for (const auto& [subscription, stream] : streams_) {
-    FeedStatus status;
-    status.venue = settings_.venue;
-    status.symbol = subscription.instrument.name();
-    status.channel = subscription.channel;
-    status.origin = stream.origin;
-    status.exchange_ts = stream.exchange_time;
-    status.reconnects = reconnects_;
-    status.updated = stream.received;
-    status.state = stream.data ? FeedState::kSynced : FeedState::kSyncing;
-    if (!stream.name.empty()) {
-      const MaintainedBook* const book = context_.normalizer.find(stream.name);
-      status.state = FeedState::kSyncing;
-      if (book != nullptr) {
-        status.state = book->book().state;
-        status.reason = book->book().reason;
-        if (book->book().synced()) status.updated = book->book().receive_time;
-        status.gaps = book->gaps();
-        status.checksum_mismatches = book->checksum_mismatches();
-        status.resyncs = book->resyncs();
-      }
-    }
-    if (status.state == FeedState::kSynced && !stream.name.empty() && status.updated &&
-        now - *status.updated > settings_.quiet) {
-      status.state = FeedState::kStale;
-      status.reason = ErrorCode::kTimeout;
-    }
-    if (stream.rejected_until) {
-      status.state = FeedState::kFaulted;
-      status.reason = ErrorCode::kUnknownSymbol;
-    }
-    if (!up()) {
-      status.state = FeedState::kDown;
-      status.reason = last_close_;
-    }
-    out.push_back(std::move(status));
-  }
+  table_.append_status(now, {up(), last_close_, reconnects_}, context_.normalizer, out);
 }
 
 }  // namespace spreadwatch::ingest

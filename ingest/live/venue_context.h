@@ -1,21 +1,18 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <chrono>
 
 #include "core/market_data.h"
 #include "core/time.h"
 #include "ingest/book/normalizer.h"
 #include "ingest/decode/live_sink.h"
+#include "ingest/live/steady_time.h"
 #include "ingest/net/rate_budget.h"
 #include "ingest/net/rest_client.h"
 #include "ingest/net/transport.h"
 #include "metrics/ingest_metrics.h"
 
 namespace spreadwatch::ingest {
-
-/// Monotonic time, for everything that is a duration and must not follow the wall clock.
-using SteadyTime = std::chrono::steady_clock::time_point;
 
 class MarketList;
 class RestFallback;

@@ -1,11 +1,17 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <random>
 
 #include "core/time.h"
 
 namespace spreadwatch::ingest {
+
+/// `first`, doubled so many times, at most `cap`.
+constexpr milliseconds doubled(milliseconds first, int times, milliseconds cap) {
+  return std::min(cap, first * (1 << std::clamp(times, 0, 20)));
+}
 
 /// Waiting times between attempts that keep failing: exponential, capped, with full jitter, so that
 /// many connections lost at one moment do not come back at one moment. Threads: one at a time.
