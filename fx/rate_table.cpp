@@ -13,6 +13,11 @@ namespace {
 /// How far the bank rate may be off USDT/KRW ÷ USDT/USD.
 constexpr double kMaxOffMarket = 0.2;
 
+constexpr bool tells_dollars(const VenueIdentity& venue) { return venue.fx_quote == "USD"; }
+static_assert(std::ranges::count_if(kVenues, tells_dollars) == 1,
+              "USDT/USD is one venue's book: of two there would have to be a consensus");
+constexpr VenueId kUsdSource = std::ranges::find_if(kVenues, tells_dollars)->id;
+
 /// A source has one reason; of a book's several the first of the closed list.
 Reason first_reason(Reasons reasons) {
   std::optional<Reason> first;
@@ -90,7 +95,7 @@ RateTable::RateTable(const config::FxSettings& settings, std::vector<VenueId> kr
   for (const VenueId venue : krw_venues_) {
     add(CurrencyPair::kUsdtKrw, to_string(venue), Reason::kBookNotSynced);
   }
-  add(CurrencyPair::kUsdtUsd, to_string(VenueId::kKraken), Reason::kBookNotSynced);
+  add(CurrencyPair::kUsdtUsd, to_string(kUsdSource), Reason::kBookNotSynced);
   for (const config::BankSettings& source : settings_.bank) {
     add(CurrencyPair::kUsdKrw, source.name, Reason::kFxUnavailable);
   }
@@ -207,7 +212,7 @@ void RateTable::consensus(Timestamp now, Rate& rate) {
 
 void RateTable::usdt_usd(Timestamp now, Rate& rate) const {
   clear_value(rate);
-  const std::optional<FxQuote>& quote = quotes_[index_of(VenueId::kKraken)];
+  const std::optional<FxQuote>& quote = quotes_[index_of(kUsdSource)];
   RateSource& source = rate.sources.front();
   read_source(quote, now, settings_.max_age, source);
   if (source.reason) {

@@ -32,19 +32,20 @@ struct FxQuote {
 /// far ones the first in the configuration's order goes. Bid, ask and mid are the medians over the
 /// remaining sources. Unavailable as `fx_disagree` when not more than half of the judged remain,
 /// else as `fx_quorum` when fewer than `quorum` remain or none was judged, with `fx_stale` beside
-/// it when a source is missing for being old or silent. USDT/USD: Kraken's book; `fx_stale` when it
-/// is old or silent, else `fx_unavailable`. USD/KRW: the median of the bank sources that are fresh,
-/// judged by the same rule; one alone counts, whatever the quorum. `fx_stale` when all that
-/// answered are old, `fx_unavailable` when none answered, `fx_disagree` when not more than half of
-/// the judged remain or the median is more than 20 % off USDT/KRW ÷ USDT/USD while those are
-/// usable. A source whose book is not usable shows no numbers; an old one or an outlier shows its
-/// own. Threads: one at a time; pure, time is passed in.
+/// it when a source is missing for being old or silent. USDT/USD: the book of the one venue that
+/// tells it (VenueIdentity::fx_quote); `fx_stale` when it is old or silent, else `fx_unavailable`.
+/// USD/KRW: the median of the bank sources that are fresh, judged by the same rule; one alone
+/// counts, whatever the quorum. `fx_stale` when all that answered are old, `fx_unavailable` when
+/// none answered, `fx_disagree` when not more than half of the judged remain or the median is more
+/// than 20 % off USDT/KRW ÷ USDT/USD while those are usable. A source whose book is not usable
+/// shows no numbers; an old one or an outlier shows its own. Threads: one at a time; pure, time is
+/// passed in.
 class RateTable {
  public:
   /// `krw_venues` in the order of `sources`.
   RateTable(const config::FxSettings& settings, std::vector<VenueId> krw_venues);
 
-  /// The state of a venue's FX book (KRW-USDT in Korea, USDT-USD at Kraken).
+  /// The state of a venue's FX book (its USDT market in VenueIdentity::fx_quote).
   void set_quote(VenueId venue, const FxQuote& quote);
   /// Ignored unless the source is configured and the rate is possible.
   void set_bank(const BankQuote& quote);

@@ -1,61 +1,15 @@
 #pragma once
 
-#include <cstddef>
 #include <optional>
-#include <span>
-#include <vector>
 
+#include "core/depth_curve.h"
 #include "core/event.h"
-#include "core/market_data.h"
+#include "core/money.h"
 
 namespace spreadwatch::spread {
 
-/// What sums are kept in: a profit is a small difference of large sums.
-using Real = long double;
-
-/// One side of an order book, best price first, for walking: quantities and amounts (Σ price·size)
-/// are summed up level by level.
-///
-/// Levels become numbers only when a walk gets that far, since most walks end near the top.
-/// Threads: one at a time, also for const calls.
-class DepthCurve {
- public:
-  struct Step {
-    Real price = 0;
-    Real quantity = 0;  ///< sizes of this and all better levels
-    Real amount = 0;    ///< price·size of this and all better levels
-    Real inverse = 0;   ///< 1 ÷ price: every walk over the level divides by it
-  };
-
-  /// Copies the levels, reusing memory. Levels without a price or a size are left out.
-  void assign(std::span<const Level> levels);
-  /// One price at which any quantity can be had. REQUIRES: price > 0.
-  void assign_unlimited(Real price);
-  void clear();
-
-  bool empty() const { return !has(0); }
-  /// Best price. REQUIRES: not empty.
-  Real top() const { return (*this)[0].price; }
-  bool has(std::size_t step) const { return step < steps_.size() || compile_to(step); }
-  /// REQUIRES: has(step).
-  const Step& operator[](std::size_t step) const { return steps_[step]; }
-
-  /// Σ price·size for a quantity; nullopt beyond depth.
-  std::optional<Real> amount_of(Real quantity) const;
-  /// The quantity whose Σ price·size is `amount`; nullopt beyond depth.
-  std::optional<Real> quantity_of(Real amount) const;
-
- private:
-  bool compile_to(std::size_t step) const;
-  std::optional<std::size_t> find(Real Step::*total, Real& value) const;
-
-  std::vector<Level> levels_;
-  mutable std::size_t next_level_ = 0;  // first level not compiled
-  mutable std::vector<Step> steps_;
-};
-
-/// One leg of a pair: a book and how its currency becomes USDT. Fees are fractions of the quote
-/// amount.
+/// One leg of a pair: a book, and the side of a USDT book over which its currency becomes USDT (see
+/// fx/conversion.h). Fees are fractions of the quote amount.
 struct Leg {
   const DepthCurve* book = nullptr;  ///< asks where the asset is bought, bids where it is sold
   /// Bids of the FX book where USDT is sold to pay, its asks where USDT is bought with what was
@@ -73,18 +27,18 @@ struct PairInput {
 };
 
 /// USDT paid for the quantity `q` bought; nullopt beyond the depth of the book or of its FX book.
-std::optional<Real> usdt_spent(const Leg& buy, Real q);
+std::optional<UsdtAmount> usdt_spent(const Leg& buy, Real q);
 /// USDT received for the quantity `q` sold; nullopt beyond depth.
-std::optional<Real> usdt_received(const Leg& sell, Real q);
+std::optional<UsdtAmount> usdt_received(const Leg& sell, Real q);
 /// The quantity that costs `usdt`; nullopt beyond depth.
-std::optional<Real> quantity_for(const Leg& buy, Real usdt);
+std::optional<Real> quantity_for(const Leg& buy, UsdtAmount usdt);
 
 /// The top of the books.
 struct Top {
-  Real buy_price = 0;  ///< USDT for one unit, no fees
-  Real buy_cost = 0;   ///< the same with every fee
-  Real sell_price = 0;
-  Real sell_proceeds = 0;
+  UsdtAmount buy_price;  ///< for one unit, no fees
+  UsdtAmount buy_cost;   ///< the same with every fee
+  UsdtAmount sell_price;
+  UsdtAmount sell_proceeds;
 };
 Top top_of(const PairInput& pair);
 
@@ -99,6 +53,6 @@ std::optional<Trade> optimal(const PairInput& pair, bool* depth_ended = nullptr)
 Real break_even(const PairInput& pair);
 
 /// The trade that spends `usdt`; nullopt when the books are not deep enough for it.
-std::optional<Trade> trade_spending(const PairInput& pair, Real usdt);
+std::optional<Trade> trade_spending(const PairInput& pair, UsdtAmount usdt);
 
 }  // namespace spreadwatch::spread

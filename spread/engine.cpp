@@ -29,8 +29,8 @@ Engine::Engine(const config::Settings& settings, const config::AssetRegistry& re
       registry_(registry),
       sink_(sink),
       view_(settings, registry),
-      conversion_(settings, view_),
-      pairs_(settings, view_, conversion_,
+      converter_(settings),
+      pairs_(settings, view_, converter_,
              [this](const OpportunityEvent& event) { sink_.on_opportunity(event); }),
       premiums_(!settings.fx.bank.empty()),
       wallets_(wallets, settings.wallets.max_age) {
@@ -43,7 +43,7 @@ Engine::Engine(const config::Settings& settings, const config::AssetRegistry& re
 void Engine::start(Timestamp now) {
   started_ = true;
   dirty_rates_.fill(true);
-  refresh_rates(std::nullopt, now);
+  rates_changed(converter_.refresh(now), now);
 }
 
 /// Does what is due before an event that was received at `received`.
@@ -64,8 +64,7 @@ void Engine::on(const MarketEvent& event, Timestamp now) {
              ticker != nullptr && ticker->origin == Origin::kWs) {
     status = {ticker->venue, ticker->connection, true, ticker->receive_time.value_or(now)};
   } else if (const auto* quote = std::get_if<BankQuote>(&event)) {
-    conversion_.set_bank(*quote);
-    refresh_rates(std::nullopt, now);
+    rates_changed(converter_.set_bank(*quote, now), now);
   } else if (const auto* wallet = std::get_if<WalletStatus>(&event)) {
     // Of a coin that is not known nobody could say that the other end has the same one.
     if (const auto asset = registry_.asset_of(wallet->venue, wallet->ticker)) {
@@ -166,9 +165,7 @@ void Engine::join(std::size_t market) {
 void Engine::market_changed(std::size_t market, Timestamp now) {
   const Market& m = view_.market(market);
   if (m.fx) {
-    conversion_.set_quote(m, now);
-    refresh_rates(m.venue, now);
-    return;
+    return rates_changed(converter_.set_book(m, now), now);
   }
   pairs_.market_changed(market, now);
   compute_premiums(*market_asset_[market], now);
@@ -181,7 +178,7 @@ std::vector<MarketRemoved::Premium> Engine::compute_premiums(std::size_t asset, 
   for (const std::size_t market : assets_[asset].markets) {
     markets[count++] = &view_.market(market);
   }
-  return premiums_.compute(asset, assets_[asset].name, {markets.data(), count}, rates(), now);
+  return premiums_.compute(asset, assets_[asset].name, {markets.data(), count}, converter_, now);
 }
 
 std::size_t Engine::unwatch(std::string_view asset, Timestamp now) {
@@ -251,10 +248,8 @@ void Engine::close_restored(const OpportunityEvent& last, CloseReason reason, Re
   sink_.on_opportunity(close);
 }
 
-/// Rates are judged again, since the FX book of `own` or a bank said something or time has passed;
-/// what converts differently now is computed again.
-void Engine::refresh_rates(std::optional<VenueId> own, Timestamp now) {
-  const Conversion::Changed changed = conversion_.refresh(own, now);
+/// What converts differently now is computed again.
+void Engine::rates_changed(const fx::Converter::Changed& changed, Timestamp now) {
   for (std::size_t i = 0; i < kCurrencyPairCount; ++i) {
     dirty_rates_[i] = dirty_rates_[i] || changed.rates[i];
   }
@@ -265,7 +260,7 @@ void Engine::refresh_rates(std::optional<VenueId> own, Timestamp now) {
       if (!assets_[i].markets.empty()) compute_premiums(i, now);
     }
   }
-  premiums_.compute_usdt(rates(), now);
+  premiums_.compute_usdt(converter_, now);
   note_changes(now);
 }
 
@@ -299,7 +294,7 @@ std::optional<Timestamp> Engine::next_deadline() const {
   };
   consider(flush_at_);
   consider(view_.next_expiry());
-  consider(conversion_.next_expiry());
+  consider(converter_.next_expiry());
   consider(pairs_.next_expiry());
   consider(wallets_.next_expiry());
   for (const auto& [key, restored] : restored_) consider(restored.wait_until);
@@ -314,8 +309,8 @@ void Engine::do_due(Timestamp now) {
   changed_.clear();
   view_.expire(now, changed_);
   for (const std::size_t market : changed_) market_changed(market, now);
-  if (const auto expiry = conversion_.next_expiry(); expiry && *expiry <= now) {
-    refresh_rates(std::nullopt, now);
+  if (const auto expiry = converter_.next_expiry(); expiry && *expiry <= now) {
+    rates_changed(converter_.refresh(now), now);
   }
   for (const WalletTable::Key& key : wallets_.expire(now)) {
     wallet_changed(key.first, key.second, now);

@@ -15,8 +15,8 @@
 #include "config/settings.h"
 #include "core/event.h"
 #include "core/market_data.h"
+#include "fx/converter.h"
 #include "fx/rate_table.h"
-#include "spread/conversion.h"
 #include "spread/event_sink.h"
 #include "spread/market_view.h"
 #include "spread/pair_table.h"
@@ -84,7 +84,7 @@ class Engine {
   /// leaves open what is open.
   void suspend(Timestamp now);
 
-  const fx::RateTable& rates() const { return conversion_.rates(); }
+  const fx::RateTable& rates() const { return converter_.rates(); }
   std::size_t open_opportunities() const;
   /// How many pair rows have each verdict and each reason now.
   using Counts = PairTable::Counts;
@@ -121,7 +121,7 @@ class Engine {
   void remove(std::size_t market, Timestamp now);
   void close_restored(const OpportunityEvent& last, CloseReason reason, Reasons reasons,
                       Timestamp now);
-  void refresh_rates(std::optional<VenueId> own, Timestamp now);
+  void rates_changed(const fx::Converter::Changed& changed, Timestamp now);
   void note_changes(Timestamp now);
   void flush();
   void do_due(Timestamp now);
@@ -132,7 +132,7 @@ class Engine {
   const config::AssetRegistry& registry_;
   EventSink& sink_;
   MarketView view_;
-  Conversion conversion_;
+  fx::Converter converter_;
   PairTable pairs_;
   PremiumTable premiums_;
   WalletTable wallets_;

@@ -7,11 +7,24 @@
 #include <utility>
 
 namespace spreadwatch::spread {
+namespace {
+
+MarketFreshness::Limits limits_of(const config::Settings& settings) {
+  MarketFreshness::Limits limits{.max_quiet = settings.spread.max_quiet,
+                                 .max_delay = settings.spread.max_delay};
+  for (const config::VenueSettings& venue : settings.venues) {
+    limits.liveness[index_of(venue.id)] = venue.liveness;
+  }
+  return limits;
+}
+
+}  // namespace
 
 MarketView::MarketView(const config::Settings& settings, const config::AssetRegistry& registry)
     : settings_(settings),
       registry_(registry),
-      assets_(settings.assets.begin(), settings.assets.end()) {
+      assets_(settings.assets.begin(), settings.assets.end()),
+      freshness_(limits_of(settings)) {
   for (const config::VenueSettings& venue : settings.venues) venues_[index_of(venue.id)] = &venue;
 }
 
@@ -128,52 +141,15 @@ std::optional<std::size_t> MarketView::find(VenueId venue, const Instrument& ins
     index = free_.back();
     free_.pop_back();
   }
-  if (market.fx) fx_[index_of(venue)] = index;
   markets_[index] = std::move(market);
   known.emplace(instrument, index);
   return index;
 }
 
-Timestamp MarketView::alive_until(VenueId venue, std::uint32_t connection) const {
-  const auto& alive = alive_[index_of(venue)];
-  const auto found = alive.find(connection);
-  if (found == alive.end()) return Timestamp::min();
-  return found->second + venues_[index_of(venue)]->liveness;
-}
-
-Timestamp MarketView::fresh_until(const Market& market) const {
-  if (!market.updated) return Timestamp::min();
-  // A polled book has no connection: it lives from poll to poll.
-  if (market.connection == kPolledConnection) {
-    return *market.updated +
-           std::min(venues_[index_of(market.venue)]->liveness, settings_.spread.max_quiet);
-  }
-  return std::min(alive_until(market.venue, market.connection),
-                  *market.updated + settings_.spread.max_quiet);
-}
-
-bool MarketView::judge(std::size_t index, Timestamp now) {
-  Market& market = markets_[index];
-  Reasons reasons = market.not_synced;
-  if (reasons.empty()) {
-    if (market.bids.empty() || market.asks.empty()) {
-      reasons.add(Reason::kOneSided);
-    } else if (market.bids.top() >= market.asks.top()) {
-      reasons.add(Reason::kCrossed);
-    }
-    if (market.time_left < microseconds{0} || now >= fresh_until(market)) {
-      reasons.add(Reason::kStaleLeg);
-    }
-  }
-  const bool changed = !(reasons == market.unusable);
-  market.unusable = reasons;
-  return changed;
-}
-
 void MarketView::schedule(std::size_t index) {
   if (scheduled_[index]) return;
   scheduled_[index] = true;
-  due_.emplace_back(fresh_until(markets_[index]), index);
+  due_.emplace_back(fresh_until(index), index);
   std::ranges::push_heap(due_, std::greater<>{});
 }
 
@@ -182,64 +158,23 @@ std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp n
   const std::optional<std::size_t> index = find(book.venue, book.instrument);
   if (!index) return std::nullopt;
   Market& market = markets_[*index];
-  const bool polled = book.connection == kPolledConnection;
-  // That the socket has nothing to show says nothing against what is polled meanwhile.
-  if (!book.synced() && !polled && market.connection == kPolledConnection &&
-      now < fresh_until(market)) {
-    return index;
+  if (!freshness_.take(book, now, market)) return index;
+  if (book.synced() && book.connection != kPolledConnection) {
+    update(ConnectionStatus{book.venue, book.connection, true, *market.updated}, now, changed);
   }
-  market.connection = book.connection;
-  if (!book.synced()) {
-    market.bids.clear();
-    market.asks.clear();
-    market.not_synced = Reason::kBookNotSynced;
-    // A feed that went away fell silent; a feed that is wrong is not synced.
-    if (book.state == FeedState::kDown || book.state == FeedState::kStale) {
-      market.not_synced.add(Reason::kStaleLeg);
-    }
-    if (book.reason == ErrorCode::kCrossedBook) market.not_synced.add(Reason::kCrossed);
-    judge(*index, now);
-    return index;
-  }
-  const Timestamp received = book.receive_time.value_or(now);
-  market.bids.assign(book.bids);
-  market.asks.assign(book.asks);
-  market.not_synced = {};
-  market.updated = received;
-  // What waited to be taken shows the market as it was before the wait.
-  const microseconds waited = std::max(now - received, microseconds{0});
-  const microseconds sent_late = std::max(book.excess_delay.value_or(microseconds{0}), {});
-  market.time_left = settings_.spread.max_delay - waited;
-  if (polled) {
-    // The time of a polled book is that of its last change, not of its sending.
-    market.time_left = std::min(market.time_left, settings_.spread.max_quiet - waited - sent_late);
-  } else {
-    market.time_left -= sent_late;
-  }
-  if (!polled) update(ConnectionStatus{book.venue, book.connection, true, received}, now, changed);
-  judge(*index, now);
+  freshness_.judge(market, now);
   if (market.usable()) schedule(*index);
   return index;
 }
 
 void MarketView::update(const ConnectionStatus& status, Timestamp now,
                         std::vector<std::size_t>& changed) {
-  if (venues_[index_of(status.venue)] == nullptr) return;
-  auto& alive = alive_[index_of(status.venue)];
-  const Timestamp before = alive_until(status.venue, status.connection);
-  if (status.alive) {
-    Timestamp& last = alive.try_emplace(status.connection, Timestamp::min()).first->second;
-    last = std::max(last, status.time);
-  } else {
-    alive.erase(status.connection);
-  }
-  // As long as the connection was alive and stays so, no book of it changes its state.
-  if (status.alive && now < before) return;
+  if (venues_[index_of(status.venue)] == nullptr || !freshness_.take(status, now)) return;
   // A free place never was updated: nothing of it changes.
   for (std::size_t i = 0; i < markets_.size(); ++i) {
-    const Market& market = markets_[i];
+    Market& market = markets_[i];
     if (market.venue != status.venue || market.connection != status.connection) continue;
-    if (judge(i, now)) changed.push_back(i);
+    if (freshness_.judge(market, now)) changed.push_back(i);
     if (market.usable()) schedule(i);
   }
 }
@@ -258,7 +193,7 @@ void MarketView::expire(Timestamp now, std::vector<std::size_t>& changed) {
     std::ranges::pop_heap(due_, std::greater<>{});
     due_.pop_back();
     scheduled_[index] = false;
-    if (judge(index, now)) changed.push_back(index);
+    if (freshness_.judge(markets_[index], now)) changed.push_back(index);
     if (markets_[index].usable()) schedule(index);
   }
 }

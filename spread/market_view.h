@@ -13,53 +13,26 @@
 
 #include "config/asset_registry.h"
 #include "config/settings.h"
+#include "core/market_book.h"
 #include "core/market_data.h"
-#include "core/reason.h"
+#include "core/market_freshness.h"
 #include "core/time.h"
-#include "spread/arithmetic.h"
 
 namespace spreadwatch::spread {
 
-/// An event can be received a little after the moment it is handled at; that is no negative age.
-inline std::optional<microseconds> age_of(const std::optional<Timestamp>& updated, Timestamp now) {
-  if (!updated) return std::nullopt;
-  return now > *updated ? now - *updated : microseconds{0};
-}
-
-/// One watched market of one venue: its book, ready for walking, and whether it may be used.
-struct Market {
-  VenueId venue{};
-  Instrument instrument;
+/// One watched market of one venue: its book, and what stands beside it.
+struct Market : MarketBook {
   std::string asset;  ///< canonical; the venue's own ticker when its identity is unproven
   bool proven = true;
   bool fx = false;                     ///< the venue's KRW-USDT or USDT-USD market
   bool active = true;                  ///< the venue lists it as open for trading
   std::optional<double> min_notional;  ///< in the quote currency
-  DepthCurve bids;                     ///< both empty unless the book is synced
-  DepthCurve asks;
-  Reasons unusable{Reason::kBookNotSynced};  ///< why no number may come from it now; empty = usable
-  std::uint32_t connection = 0;
-  std::optional<Timestamp> updated;  ///< last update of the book, receive time
-  Reasons not_synced{
-      Reason::kBookNotSynced};  ///< why the book itself is not believed; empty = synced
-  /// How much later the last update could still have been taken; below 0 = it came too late.
-  microseconds time_left{0};
-
-  bool usable() const { return unusable.empty(); }
-  /// REQUIRES: usable.
-  Real mid() const { return (bids.top() + asks.top()) / 2; }
 };
 
-/// Every watched market and its freshness.
+/// Every watched market, judged by MarketFreshness whenever it changes or time passes.
 ///
-/// A book is fresh while its connection is alive (a book, a ticker or a ConnectionStatus of it
-/// within the venue's liveness), its own last update is younger than `max_quiet`, and that update
-/// was not more than `max_delay` late when it was taken: on its way (OrderBook::excess_delay) and
-/// in queues since it was received, together. A book polled over REST (kPolledConnection) is fresh
-/// until the venue's liveness has passed since its last poll, and while its own last change is
-/// younger than `max_quiet`; in queues it may have been for `max_delay` as well. Watched are each
-/// venue's FX market and the markets in the venue's quote of the configured assets, as changed
-/// by watch() and unwatch(). Threads: one at a time; time is passed in.
+/// Watched are each venue's FX market and the markets in the venue's quote of the configured
+/// assets, as changed by watch() and unwatch(). Threads: one at a time; time is passed in.
 class MarketView {
  public:
   MarketView(const config::Settings& settings, const config::AssetRegistry& registry);
@@ -97,13 +70,9 @@ class MarketView {
   std::size_t size() const { return markets_.size(); }
   std::size_t timers() const { return due_.size(); }
   /// The first moment at which a usable market is stale when nothing more is heard of it.
-  Timestamp fresh_until(std::size_t index) const { return fresh_until(markets_[index]); }
-  /// The venue's FX market; nullopt while none was seen.
-  std::optional<std::size_t> fx_market(VenueId venue) const { return fx_[index_of(venue)]; }
+  Timestamp fresh_until(std::size_t index) const { return freshness_.fresh_until(markets_[index]); }
 
  private:
-  Timestamp alive_until(VenueId venue, std::uint32_t connection) const;
-  Timestamp fresh_until(const Market& market) const;
   struct Named {
     std::string asset;  // canonical; the venue's own ticker when its identity is unproven
     bool proven = false;
@@ -112,8 +81,6 @@ class MarketView {
   bool asset_watched(std::string_view asset) const;
   bool wanted(VenueId venue, const Instrument& instrument, const std::string& asset) const;
   void set_exception(VenueId venue, const Instrument& instrument, bool watched);
-  /// True when `unusable` changed.
-  bool judge(std::size_t index, Timestamp now);
   void schedule(std::size_t index);
 
   const config::Settings& settings_;
@@ -124,13 +91,11 @@ class MarketView {
   // Markets for which the opposite is asked of what is asked of their asset.
   std::map<std::string, std::map<Key, bool>, std::less<>> exceptions_;
   std::array<const config::VenueSettings*, kVenueCount> venues_{};
-  std::deque<Market> markets_;     // addresses stay: curves are pointed at
+  std::deque<Market> markets_;     // addresses stay: market() gives references
   std::vector<std::size_t> free_;  // places of markets that are gone
   std::vector<bool> scheduled_;    // by market: stands in due_
   std::array<std::unordered_map<Instrument, std::size_t>, kVenueCount> index_;
-  std::array<std::optional<std::size_t>, kVenueCount> fx_;
-  // When a connection last said something, as long as it is there.
-  std::array<std::map<std::uint32_t, Timestamp>, kVenueCount> alive_;
+  MarketFreshness freshness_;
   using Due = std::pair<Timestamp, std::size_t>;
   // A market has at most one entry, which may be too early: then it is put in again when it comes
   // up.

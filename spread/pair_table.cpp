@@ -8,8 +8,8 @@
 
 namespace spreadwatch::spread {
 PairTable::PairTable(const config::Settings& settings, const MarketView& view,
-                     const Conversion& conversion, Opportunity::Emit emit)
-    : settings_(settings), view_(view), conversion_(conversion), emit_(std::move(emit)) {
+                     const fx::Converter& converter, Opportunity::Emit emit)
+    : settings_(settings), view_(view), converter_(converter), emit_(std::move(emit)) {
   for (const config::VenueSettings& venue : settings.venues) {
     fees_[index_of(venue.id)] = static_cast<Real>(venue.taker_fee);
   }
@@ -100,7 +100,7 @@ void PairTable::market_changed(std::size_t market, Timestamp now) {
   for (const std::size_t pair : market_pairs_[market]) compute_pair(pair, now);
 }
 
-void PairTable::rates_changed(const Conversion::Changed& changed, Timestamp now) {
+void PairTable::rates_changed(const fx::Converter::Changed& changed, Timestamp now) {
   if (!changed.any_venue() && !changed.krw && !changed.usd) return;
   const auto touched = [&changed](const Market& m) { return changed.venues[index_of(m.venue)]; };
   for (std::size_t i = 0; i < converted_.size(); ++i) {
@@ -122,17 +122,17 @@ void PairTable::rates_changed(const Conversion::Changed& changed, Timestamp now)
 void PairTable::convert(std::size_t market) {
   const Market& m = view_.market(market);
   Converted& out = converted_[market];
-  out.ok = false;
+  out.available = false;
   if (m.fx || !m.usable()) return;
-  const Conversion::VenueFx& fx = conversion_.way(m.venue);
-  if (!fx.ok) return;
+  const fx::VenueConversion& conversion = converter_.venue(m.venue);
+  if (!conversion.available) return;
   const Real fee = fee_of(m);
   PairInput input;
-  input.buy = {&m.asks, fx.pay, fee, fx.fee};
-  input.sell = {&m.bids, fx.receive, fee, fx.fee};
+  input.buy = {&m.asks, conversion.usdt_bids, fee, conversion.fee};
+  input.sell = {&m.bids, conversion.usdt_asks, fee, conversion.fee};
   out.top = top_of(input);
-  out.mid = m.mid() / fx.mid;
-  out.ok = true;
+  out.mid = conversion.to_usdt_at_mid(m.mid());
+  out.available = true;
 }
 
 void PairTable::compute_pair(std::size_t index, Timestamp now) {
@@ -147,57 +147,52 @@ void PairTable::compute_pair(std::size_t index, Timestamp now) {
   pair.fallback = false;
   pair.buy_price.reset();
   pair.sell_price.reset();
-  bool rate_ok = true;
+  bool rate_available = true;
   const bool common = buy.instrument.quote == sell.instrument.quote;
   Top top;
-  if (common && buy.instrument.quote != "USDT") {
+  if (common) {
     // Computed in the one currency: its price in USDT cancels out of every ratio.
-    const Conversion::Currency* const currency = conversion_.currency(buy.instrument.quote);
-    if (currency == nullptr) {
-      reasons.add(Reason::kFxUnavailable);
-    } else {
-      reasons.add(currency->reasons);
-    }
-    rate_ok = currency != nullptr && currency->mid.has_value();
-    if (rate_ok) {
-      const Real mid = static_cast<Real>(*currency->mid);
+    const fx::ConsensusRate& rate = converter_.consensus(buy.instrument.quote);
+    reasons.add(rate.reasons);
+    rate_available = rate.available();
+    if (rate_available) {
       if (buy.usable()) {
-        top.buy_price = buy.asks.top() / mid;
+        top.buy_price = rate.to_usdt_at_mid(buy.asks.top());
         top.buy_cost = top.buy_price * (1 + fee_of(buy));
         pair.buy_price = static_cast<double>(top.buy_price);
       }
       if (sell.usable()) {
-        top.sell_price = sell.bids.top() / mid;
+        top.sell_price = rate.to_usdt_at_mid(sell.bids.top());
         top.sell_proceeds = top.sell_price * (1 - fee_of(sell));
         pair.sell_price = static_cast<double>(top.sell_price);
       }
     }
   } else {
-    const Conversion::VenueFx& buy_fx = conversion_.way(buy.venue);
-    const Conversion::VenueFx& sell_fx = conversion_.way(sell.venue);
-    reasons.add(buy_fx.reasons);
-    reasons.add(sell_fx.reasons);
-    rate_ok = buy_fx.ok && sell_fx.ok;
-    pair.fallback = buy_fx.fallback || sell_fx.fallback;
-    const Converted& b = converted_[pair.buy];
-    const Converted& s = converted_[pair.sell];
-    if (b.ok) {
-      top.buy_price = b.top.buy_price;
-      top.buy_cost = b.top.buy_cost;
+    const fx::VenueConversion& buy_conversion = converter_.venue(buy.venue);
+    const fx::VenueConversion& sell_conversion = converter_.venue(sell.venue);
+    reasons.add(buy_conversion.reasons);
+    reasons.add(sell_conversion.reasons);
+    rate_available = buy_conversion.available && sell_conversion.available;
+    pair.fallback = buy_conversion.at_consensus || sell_conversion.at_consensus;
+    const Converted& bought = converted_[pair.buy];
+    const Converted& sold = converted_[pair.sell];
+    if (bought.available) {
+      top.buy_price = bought.top.buy_price;
+      top.buy_cost = bought.top.buy_cost;
       pair.buy_price = static_cast<double>(top.buy_price);
     }
-    if (s.ok) {
-      top.sell_price = s.top.sell_price;
-      top.sell_proceeds = s.top.sell_proceeds;
+    if (sold.available) {
+      top.sell_price = sold.top.sell_price;
+      top.sell_proceeds = sold.top.sell_proceeds;
       pair.sell_price = static_cast<double>(top.sell_price);
     }
   }
-  bool numbers = buy.usable() && sell.usable() && buy.proven && sell.proven && rate_ok;
+  bool numbers = buy.usable() && sell.usable() && buy.proven && sell.proven && rate_available;
   if (buy.usable() && sell.usable()) {
     bool far = false;
     if (common) {
       far = is_quarantined(buy.mid(), sell.mid());
-    } else if (rate_ok) {
+    } else if (rate_available) {
       far = is_quarantined(converted_[pair.buy].mid, converted_[pair.sell].mid);
     }
     if (far) {
@@ -223,15 +218,14 @@ PairInput PairTable::input_of(const Pair& pair, const Row& row) const {
   input.buy.fee = fee_of(buy);
   input.sell.fee = fee_of(sell);
   if (buy.instrument.quote == sell.instrument.quote) {
-    const Conversion::Currency* const currency = conversion_.currency(buy.instrument.quote);
-    input.buy.fx = input.sell.fx = currency == nullptr ? &conversion_.one() : &currency->mid_curve;
+    input.buy.fx = input.sell.fx = &converter_.consensus(buy.instrument.quote).mid_curve;
   } else {
-    const Conversion::VenueFx& buy_fx = conversion_.way(buy.venue);
-    const Conversion::VenueFx& sell_fx = conversion_.way(sell.venue);
-    input.buy.fx = buy_fx.pay;
-    input.buy.fx_fee = buy_fx.fee;
-    input.sell.fx = sell_fx.receive;
-    input.sell.fx_fee = sell_fx.fee;
+    const fx::VenueConversion& buy_conversion = converter_.venue(buy.venue);
+    const fx::VenueConversion& sell_conversion = converter_.venue(sell.venue);
+    input.buy.fx = buy_conversion.usdt_bids;
+    input.buy.fx_fee = buy_conversion.fee;
+    input.sell.fx = sell_conversion.usdt_asks;
+    input.sell.fx_fee = sell_conversion.fee;
   }
   if (row.route.out != nullptr) {
     input.withdrawal_fee = static_cast<Real>(*row.route.out->withdrawal_fee);
@@ -373,7 +367,7 @@ void PairTable::fill(const Row& row, std::span<const double> sizes, Timestamp no
   const PairInput input = input_of(pair, row);
   out.break_even_quantity = row.optimal ? static_cast<double>(break_even(input)) : 0.0;
   for (SizeRow& size : out.sizes) {
-    size.trade = trade_spending(input, static_cast<Real>(size.size_usdt));
+    size.trade = trade_spending(input, UsdtAmount{static_cast<Real>(size.size_usdt)});
     size.insufficient_depth = !size.trade;
   }
 }

@@ -14,8 +14,8 @@
 #include "config/settings.h"
 #include "core/event.h"
 #include "core/time.h"
+#include "fx/converter.h"
 #include "spread/arithmetic.h"
-#include "spread/conversion.h"
 #include "spread/event_sink.h"
 #include "spread/market_view.h"
 #include "spread/opportunity.h"
@@ -50,8 +50,8 @@ class PairTable {
   using TakeRestored = std::function<std::optional<Restored>(const Key&)>;
 
   /// All must outlive it.
-  PairTable(const config::Settings& settings, const MarketView& view, const Conversion& conversion,
-            Opportunity::Emit emit);
+  PairTable(const config::Settings& settings, const MarketView& view,
+            const fx::Converter& converter, Opportunity::Emit emit);
   PairTable(const PairTable&) = delete;
   PairTable& operator=(const PairTable&) = delete;
 
@@ -64,7 +64,7 @@ class PairTable {
   /// When the event was received that causes what is computed from now on; nullopt = time alone.
   void set_cause(std::optional<Timestamp> received) { cause_ = received; }
   void market_changed(std::size_t market, Timestamp now);
-  void rates_changed(const Conversion::Changed& changed, Timestamp now);
+  void rates_changed(const fx::Converter::Changed& changed, Timestamp now);
   /// `market` is the one that the wallet feeds; nullopt when there is none yet.
   void set_wallet(VenueId venue, std::string_view asset, WalletInfo info,
                   std::optional<std::size_t> market, Timestamp now);
@@ -93,11 +93,11 @@ class PairTable {
                                       std::span<const double> sizes_usdt, Timestamp now) const;
 
  private:
-  /// Top of a usable market's book in USDT; see Top.
+  /// Top of a usable market's book in USDT, as its venue converts; see Top.
   struct Converted {
-    bool ok = false;
+    bool available = false;
     Top top;
-    Real mid = 0;
+    UsdtAmount mid;
   };
   struct Row {
     std::size_t pair = 0;
@@ -147,7 +147,7 @@ class PairTable {
 
   const config::Settings& settings_;
   const MarketView& view_;
-  const Conversion& conversion_;
+  const fx::Converter& converter_;
   const Opportunity::Emit emit_;
   std::array<Real, kVenueCount> fees_{};                // of the taker
   std::vector<std::vector<std::size_t>> market_pairs_;  // by market

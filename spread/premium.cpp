@@ -13,29 +13,46 @@ void note(Made& made, std::optional<Timestamp> updated, CurrencyPairSet rates) {
   made.fx_rates |= rates;
 }
 template <class Made>
-void note(Made& made, const fx::RateTable& rates, CurrencyPair pair) {
-  note(made, rates.updated(pair), CurrencyPairSet{}.set(static_cast<std::size_t>(pair)));
+void note(Made& made, const fx::Converter& converter, CurrencyPair pair) {
+  note(made, converter.rates().updated(pair),
+       CurrencyPairSet{}.set(static_cast<std::size_t>(pair)));
 }
 
 /// A usable market's price.
 struct Quote {
   const Market* market = nullptr;
-  Real mid = 0;  // in the market's own currency
-  std::optional<Real> usdt;
+  QuoteAmount mid;
+  std::optional<UsdtAmount> usdt;
   std::optional<CurrencyPair> converted_at;
   bool quarantined = false;
 };
 
-struct Values {
+/// Prices in one currency, rounded to what a record holds.
+template <class Currency>
+struct Prices {
   std::array<double, kVenueCount> values{};
   std::size_t count = 0;
 
-  void add(Real value) { values[count++] = static_cast<double>(value); }
-  std::optional<double> median() {
+  void add(Money<Currency> price) { values[count++] = static_cast<double>(price); }
+  std::optional<Money<Currency>> median() {
     if (count == 0) return std::nullopt;
-    return fx::median({values.data(), count});
+    return Money<Currency>{static_cast<Real>(fx::median({values.data(), count}))};
   }
 };
+
+/// The premium of one price over another, both as they are told. No price and no reason yet: no
+/// market was there to give one.
+template <class Currency>
+void compare(std::optional<Money<Currency>> price, std::optional<Money<Currency>> over,
+             PremiumValue& value) {
+  if (price) value.price = static_cast<double>(*price);
+  if (over) value.over_price = static_cast<double>(*over);
+  if (price && over) {
+    value.premium = static_cast<double>((*price - *over) / *over);
+  } else if (value.reasons.empty()) {
+    value.reasons.add(Reason::kBookNotSynced);
+  }
+}
 
 void quarantine(std::span<Quote> quotes) {
   const auto differ = [](const Quote& a, const Quote& b) -> std::optional<bool> {
@@ -61,7 +78,7 @@ void quarantine(std::span<Quote> quotes) {
 }  // namespace
 
 std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
-                                         const fx::RateTable& rates) {
+                                         const fx::Converter& converter) {
   std::array<RegionPrice, 3> regions;
   std::array<Quote, kVenueCount> storage;
   std::size_t count = 0;
@@ -79,18 +96,12 @@ std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
     Quote& quote = storage[count++];
     quote.market = market;
     quote.mid = market->mid();
-    if (market->instrument.quote == "USDT") {
-      quote.usdt = quote.mid;
+    const fx::ConsensusRate& rate = converter.consensus(market->instrument.quote);
+    if (rate.available()) {
+      quote.usdt = rate.to_usdt_at_mid(quote.mid);
+      quote.converted_at = rate.pair;
     } else {
-      const CurrencyPair pair =
-          market->instrument.quote == "KRW" ? CurrencyPair::kUsdtKrw : CurrencyPair::kUsdtUsd;
-      const Rate& rate = rates.rate(pair);
-      if (rate.ok()) {
-        quote.usdt = quote.mid / static_cast<Real>(*rate.mid);
-        quote.converted_at = pair;
-      } else {
-        region.reasons.add(rate.reasons);
-      }
+      region.reasons.add(rate.reasons);
     }
     const Quote& first = storage.front();
     any_far = any_far || !first.usdt || !quote.usdt ||
@@ -101,8 +112,8 @@ std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
   const std::span<Quote> quotes{storage.data(), count};
   if (any_far) quarantine(quotes);
 
-  std::array<Values, 3> usdt;
-  std::array<Values, 3> krw;
+  std::array<Prices<Usdt>, 3> usdt;
+  std::array<Prices<QuoteCurrency>, 3> krw;
   for (const Quote& quote : quotes) {
     const auto r = static_cast<std::size_t>(region_of(quote.market->venue));
     RegionPrice& region = regions[r];
@@ -114,7 +125,7 @@ std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
     if (quote.usdt) {
       usdt[r].add(*quote.usdt);
       region.venues.set(venue);
-      if (quote.converted_at) note(region, rates, *quote.converted_at);
+      if (quote.converted_at) note(region, converter, *quote.converted_at);
     }
     if (quote.market->instrument.quote == "KRW") {
       krw[r].add(quote.mid);
@@ -129,55 +140,45 @@ std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
 }
 
 PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
-                        std::optional<Region> over, Basis basis, const fx::RateTable& rates) {
+                        std::optional<Region> over, Basis basis, const fx::Converter& converter) {
   PremiumValue value;
-  const Rate& usdt_usd = rates.rate(CurrencyPair::kUsdtUsd);
-  const Rate& bank = rates.rate(CurrencyPair::kUsdKrw);
-  // KRW for one USDT, were it sold for dollars and those at a bank; nullopt, with the reasons,
-  // without a rate.
-  const auto by_bank = [&]() -> std::optional<Real> {
-    value.reasons.add(usdt_usd.reasons);
+  const auto by_bank = [&]() -> fx::BankConversion {
+    fx::BankConversion bank = converter.bank();
     value.reasons.add(bank.reasons);
-    if (!usdt_usd.ok() || !bank.ok()) return std::nullopt;
-    note(value, rates, CurrencyPair::kUsdtUsd);
-    note(value, rates, CurrencyPair::kUsdKrw);
-    return static_cast<Real>(*usdt_usd.mid) * static_cast<Real>(*bank.mid);
+    if (bank.available()) {
+      note(value, converter, CurrencyPair::kUsdtUsd);
+      note(value, converter, CurrencyPair::kUsdKrw);
+    }
+    return bank;
   };
 
-  std::optional<Real> over_price;
   if (basis == Basis::kUsdtPremium) {
-    const Rate& usdt_krw = rates.rate(CurrencyPair::kUsdtKrw);
-    value.price = usdt_krw.mid;
+    const fx::ConsensusRate& usdt_krw = converter.consensus("KRW");
     value.reasons.add(usdt_krw.reasons);
-    note(value, rates, CurrencyPair::kUsdtKrw);
-    for (const RateSource& source : usdt_krw.sources) {
+    note(value, converter, CurrencyPair::kUsdtKrw);
+    for (const RateSource& source : converter.rates().rate(CurrencyPair::kUsdtKrw).sources) {
       const std::optional<VenueId> venue = venue_from_name(source.name);
       if (source.used && venue) value.venues.set(index_of(*venue));
     }
-    over_price = by_bank();
-  } else {
-    const RegionPrice& here = prices[static_cast<std::size_t>(region)];
-    const RegionPrice& there = prices[static_cast<std::size_t>(*over)];
-    const bool in_krw = basis == Basis::kBank;
-    value.price = in_krw ? here.krw : here.usdt;
-    value.venues = in_krw ? here.krw_venues : here.venues;
-    value.over_venues = there.venues;
-    if (!in_krw) note(value, here.fx_updated, here.fx_rates);
-    note(value, there.fx_updated, there.fx_rates);
-    if (!value.price) value.reasons.add(here.reasons);
-    if (!there.usdt) value.reasons.add(there.reasons);
-    if (there.usdt) over_price = static_cast<Real>(*there.usdt);
-    if (in_krw) {
-      const std::optional<Real> krw = by_bank();
-      over_price = over_price && krw ? std::optional{*over_price * *krw} : std::nullopt;
-    }
+    compare(usdt_krw.mid, by_bank().krw, value);
+    return value;
   }
-  if (over_price) value.over_price = static_cast<double>(*over_price);
-  if (value.price && over_price) {
-    const Real price = static_cast<Real>(*value.price);
-    value.premium = static_cast<double>((price - *over_price) / *over_price);
-  } else if (value.reasons.empty()) {
-    value.reasons.add(Reason::kBookNotSynced);
+  const RegionPrice& here = prices[static_cast<std::size_t>(region)];
+  const RegionPrice& there = prices[static_cast<std::size_t>(*over)];
+  const bool in_krw = basis == Basis::kBank;
+  value.venues = in_krw ? here.krw_venues : here.venues;
+  value.over_venues = there.venues;
+  if (!in_krw) note(value, here.fx_updated, here.fx_rates);
+  note(value, there.fx_updated, there.fx_rates);
+  if (in_krw ? !here.krw : !here.usdt) value.reasons.add(here.reasons);
+  if (!there.usdt) value.reasons.add(there.reasons);
+  if (in_krw) {
+    const fx::BankConversion bank = by_bank();
+    std::optional<QuoteAmount> over_price;
+    if (there.usdt && bank.available()) over_price = bank.to_krw(*there.usdt);
+    compare(here.krw, over_price, value);
+  } else {
+    compare(here.usdt, there.usdt, value);
   }
   return value;
 }

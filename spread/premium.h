@@ -6,10 +6,11 @@
 #include <span>
 
 #include "core/event.h"
+#include "core/money.h"
 #include "core/reason.h"
 #include "core/time.h"
 #include "core/venue.h"
-#include "fx/rate_table.h"
+#include "fx/converter.h"
 #include "spread/market_view.h"
 
 namespace spreadwatch::spread {
@@ -17,7 +18,8 @@ namespace spreadwatch::spread {
 /// The largest ratio of two converted prices that is believed to be of one coin.
 inline constexpr Real kMaxPriceRatio = 1.5L;
 /// Whether two prices of one asset, in one currency, are too far apart for that.
-constexpr bool is_quarantined(Real a, Real b) {
+template <class Currency>
+constexpr bool is_quarantined(Money<Currency> a, Money<Currency> b) {
   return a > b * kMaxPriceRatio || b > a * kMaxPriceRatio;
 }
 
@@ -25,11 +27,11 @@ using VenueSet = std::bitset<kVenueCount>;
 
 /// What a region pays for an asset: medians over its usable venues.
 struct RegionPrice {
-  std::optional<double> usdt;           ///< in USDT, each venue converted at the rate's mid
-  std::optional<double> krw;            ///< of the venues that quote in KRW, unconverted
-  VenueSet venues;                      ///< behind `usdt`
-  VenueSet krw_venues;                  ///< behind `krw`
-  Reasons reasons;                      ///< why venues are missing
+  std::optional<UsdtAmount> usdt;  ///< each venue converted at the rate's mid; a double's value
+  std::optional<QuoteAmount> krw;  ///< of the venues that quote in KRW, unconverted; likewise
+  VenueSet venues;                 ///< behind `usdt`
+  VenueSet krw_venues;             ///< behind `krw`
+  Reasons reasons;                 ///< why venues are missing
   std::optional<Timestamp> fx_updated;  ///< the oldest rate behind `usdt`
   CurrencyPairSet fx_rates;             ///< those rates
 };
@@ -38,7 +40,7 @@ struct RegionPrice {
 /// whose price is too far from those of more than half of the other venues is left out (both, when
 /// there are only two). Threads: as DepthCurve; pure otherwise.
 std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
-                                         const fx::RateTable& rates);
+                                         const fx::Converter& converter);
 
 /// A premium, or why there is none.
 struct PremiumValue {
@@ -62,6 +64,6 @@ struct PremiumValue {
 
 /// The premium of `region` over `over` (nullopt = the banks, for kUsdtPremium) from region prices.
 PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
-                        std::optional<Region> over, Basis basis, const fx::RateTable& rates);
+                        std::optional<Region> over, Basis basis, const fx::Converter& converter);
 
 }  // namespace spreadwatch::spread

@@ -38,7 +38,7 @@ void list_venues(const VenueSet& set, std::vector<VenueId>& out) {
 
 std::vector<MarketRemoved::Premium> PremiumTable::compute(std::size_t asset, std::string_view name,
                                                           std::span<const Market* const> markets,
-                                                          const fx::RateTable& rates,
+                                                          const fx::Converter& converter,
                                                           Timestamp now) {
   if (asset >= slots_.size()) slots_.resize(asset + 1);
   std::array<const Market*, kVenueCount> proven{};
@@ -49,7 +49,7 @@ std::vector<MarketRemoved::Premium> PremiumTable::compute(std::size_t asset, std
     present[static_cast<std::size_t>(region_of(market->venue))] = true;
     proven[count++] = market;
   }
-  const auto prices = region_prices({proven.data(), count}, rates);
+  const auto prices = region_prices({proven.data(), count}, converter);
   std::array<std::optional<PremiumValue>, kPremiumKinds.size()> values;
   for (std::size_t i = 0; i < kPremiumKinds.size(); ++i) {
     const PremiumKind& kind = kPremiumKinds[i];
@@ -58,7 +58,7 @@ std::vector<MarketRemoved::Premium> PremiumTable::compute(std::size_t asset, std
       continue;
     }
     if (kind.basis == Basis::kBank && !banks_) continue;
-    values[i] = premium_of(prices, kind.region, kind.over, kind.basis, rates);
+    values[i] = premium_of(prices, kind.region, kind.over, kind.basis, converter);
   }
   for (const auto& [usdt, bank] : kTwoBases) {
     if (!values[usdt] || !values[bank]) continue;
@@ -86,10 +86,10 @@ void PremiumTable::remove(std::size_t index) {
   free_.push_back(index);
 }
 
-void PremiumTable::compute_usdt(const fx::RateTable& rates, Timestamp now) {
+void PremiumTable::compute_usdt(const fx::Converter& converter, Timestamp now) {
   if (!banks_) return;
   set(usdt_, "USDT", Region::kKorea, std::nullopt, Basis::kUsdtPremium,
-      premium_of({}, Region::kKorea, std::nullopt, Basis::kUsdtPremium, rates), now);
+      premium_of({}, Region::kKorea, std::nullopt, Basis::kUsdtPremium, converter), now);
 }
 
 void PremiumTable::set(std::optional<std::size_t>& slot, std::string_view asset, Region region,

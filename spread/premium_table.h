@@ -11,7 +11,7 @@
 
 #include "core/event.h"
 #include "core/time.h"
-#include "fx/rate_table.h"
+#include "fx/converter.h"
 #include "spread/event_sink.h"
 #include "spread/market_view.h"
 #include "spread/percentile.h"
@@ -30,8 +30,8 @@ class PremiumTable {
   /// Returns those that are gone since a region of theirs has no market any more.
   std::vector<MarketRemoved::Premium> compute(std::size_t asset, std::string_view name,
                                               std::span<const Market* const> markets,
-                                              const fx::RateTable& rates, Timestamp now);
-  void compute_usdt(const fx::RateTable& rates, Timestamp now);
+                                              const fx::Converter& converter, Timestamp now);
+  void compute_usdt(const fx::Converter& converter, Timestamp now);
 
   /// Something waits for the end of the period.
   bool dirty() const { return !dirty_.empty(); }

@@ -3,8 +3,8 @@
 
 #include "api/routes/answer.h"
 #include "api/routes/routes.h"
+#include "core/market_book.h"
 #include "core/venue_profile.h"
-#include "spread/market_view.h"
 
 namespace spreadwatch::api {
 namespace {
@@ -17,7 +17,7 @@ void append_feed(std::string& out, const FeedStatus& feed, Timestamp now) {
   object.add("state", to_string(feed.state));
   object.add("reason", name_of(feed.reason));
   object.add("origin", to_string(feed.origin));
-  const auto age = spread::age_of(feed.updated, now);
+  const auto age = age_of(feed.updated, now);
   object.add("age_ms", age ? std::optional{to_ms(*age)} : std::nullopt);
   object.add_ms("exchange_ts_ms", feed.exchange_ts);
   object.add("gaps", feed.gaps);

@@ -5,7 +5,7 @@
 #include "api/routes/answer.h"
 #include "api/routes/patterns.h"
 #include "api/routes/routes.h"
-#include "spread/market_view.h"
+#include "core/market_book.h"
 
 namespace spreadwatch::api {
 namespace {
@@ -28,7 +28,7 @@ Response list_tickers(const Context& context, const Request& /*request*/,
   for (const FeedStatus& feed : context.feed_statuses()) {
     if (feed.channel != Channel::kTicker) continue;
     Row& row = rows[{feed.venue, instrument_from_name(feed.symbol)}];
-    row.standing = {feed.state, feed.reason, spread::age_of(feed.updated, now)};
+    row.standing = {feed.state, feed.reason, age_of(feed.updated, now)};
     if (row.ticker) continue;
     Ticker none;
     none.venue = feed.venue;

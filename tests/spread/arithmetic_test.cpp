@@ -98,7 +98,7 @@ struct Sample {
     bid_curve.assign(bids.levels);
     const auto fx = [](DepthCurve& ladder, const Side& side) {
       if (side.levels.empty())
-        ladder.assign_unlimited(1);
+        ladder.assign_unlimited(QuoteAmount{1});
       else
         ladder.assign(side.levels);
     };
@@ -144,7 +144,7 @@ TEST_CASE("optimal size, break-even and ladder agree with a rational oracle") {
       check_close(ours->sell_vwap, *test::value_of(sell.book, best.quantity) / best.quantity, 1);
     }
     for (const int size : {1000, 5000, 50'000}) {
-      const std::optional<Trade> trade = trade_spending(input, size);
+      const std::optional<Trade> trade = trade_spending(input, UsdtAmount{static_cast<Real>(size)});
       const Rational quote = buy.fx.empty()
                                  ? Rational{size}
                                  : test::value_of(buy.fx, size).value_or(-1) * (1 - buy.fx_fee);
@@ -188,12 +188,13 @@ TEST_CASE("the widest numbers that a book can hold give finite results") {
           const DepthCurve bids = ladder(other_price, size);
           const DepthCurve fx = ladder(fx_price, size);
           DepthCurve one;
-          one.assign_unlimited(1);
+          one.assign_unlimited(QuoteAmount{1});
           for (const Real lost : {0.0L, 1e15L}) {
             const PairInput pair{{&asks, &fx, 0.05L, 0.05L}, {&bids, &one, 0.05L, 0}, lost};
             check_finite(optimal(pair));
             CHECK(std::isfinite(static_cast<double>(break_even(pair))));
-            for (const Real usdt : {1e-8L, 1e9L}) check_finite(trade_spending(pair, usdt));
+            for (const Real usdt : {1e-8L, 1e9L})
+              check_finite(trade_spending(pair, UsdtAmount{usdt}));
             const Top top = top_of(pair);
             CHECK(std::isfinite(
                 static_cast<double>((top.sell_proceeds - top.buy_cost) / top.buy_cost)));

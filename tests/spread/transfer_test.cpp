@@ -95,7 +95,7 @@ TEST_CASE("a transfer's optimum and its ladder agree with a rational oracle") {
     DepthCurve one;
     ask.assign(asks);
     bid.assign(bids);
-    one.assign_unlimited(1);
+    one.assign_unlimited(QuoteAmount{1});
     const PairInput pair{
         {&ask, &one, 0.001L, 0}, {&bid, &one, 0.0005L, 0}, Decimal{lost, 6}.to_long_double()};
     const auto [quantity, profit] = exact_transfer(buy, sell, w);
@@ -119,7 +119,7 @@ TEST_CASE("a transfer's optimum and its ladder agree with a rational oracle") {
     const auto in = q && *q >= w ? spreadwatch::test::received(sell, *q - w) : std::nullopt;
     if (!in) continue;
     ++rows;
-    const std::optional<Trade> row = trade_spending(pair, 5000);
+    const std::optional<Trade> row = trade_spending(pair, UsdtAmount{5000});
     REQUIRE(row.has_value());
     CHECK(std::abs(row->net_profit_usdt - static_cast<double>(*in - 5000)) <=
           1e-9 * std::abs(static_cast<double>(*in - 5000)) + 5e-12);
