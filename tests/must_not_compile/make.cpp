@@ -1,7 +1,7 @@
 // Nor is it made out of the other by asking for it: that takes fx and a rate.
 // right: Real
 // wrong: QuoteAmount
-// error: no matching function for call to|no matching conversion
+// error: no matching function for call to .*Money|no matching constructor for
 #include "core/money.h"
 
 using namespace spreadwatch;

@@ -1,7 +1,7 @@
 // A size of the ladder is one in USDT.
 // right: UsdtAmount
 // wrong: QuoteAmount
-// error: could not convert|cannot convert|no matching function for call to .*trade_spending
+// error: could not convert|cannot convert|no viable conversion
 #include "spread/arithmetic.h"
 
 using namespace spreadwatch;
