@@ -197,12 +197,12 @@ void BookAudit::request(SteadyTime now) {
   RestCall call =
       context_.normalizer.adapter().polled_call(std::span{&instrument_, 1}, settings_.depth);
   call.channel = kAuditChannel;
-  const auto wait =
+  const auto not_sent =
       rest_.get({.call = std::move(call), .timeout = settings_.timeout, .reserve = kSpareForAll},
                 now, [this, audit = audits_](const RestCall& asked, const RestResult& result) {
                   on_answer(audit, asked, result);
                 });
-  if (wait) {
+  if (not_sent) {
     // Not worth waiting for: the next turn comes.
     context_.normalizer.set_tap({}, nullptr);
     kept_.clear();
@@ -214,7 +214,7 @@ void BookAudit::request(SteadyTime now) {
 
 void BookAudit::on_answer(std::uint64_t audit, const RestCall& call, const RestResult& result) {
   if (stopping_ || audit != audits_) return;
-  const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime now = steady_now();
   if (!result) {
     spdlog::debug("{} {}: no book to compare with: {}", to_string(settings_.venue),
                   instrument_.name(), result.error().error.detail);

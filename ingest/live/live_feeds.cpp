@@ -50,24 +50,6 @@ milliseconds wallet_interval(const config::Settings& settings) {
 
 }  // namespace
 
-std::vector<VenueInstruments> wanted_instruments(const config::Settings& settings,
-                                                 const config::AssetRegistry& registry) {
-  std::vector<VenueInstruments> out;
-  for (const config::VenueSettings& venue : settings.venues) {
-    std::set<Instrument> wanted;
-    if (const auto fx = fx_market(venue.id)) wanted.insert(*fx);
-    for (const std::string& asset : settings.assets) {
-      const auto ticker = registry.ticker_of(venue.id, asset);
-      // The same letters may be another coin there: then there is nothing to watch under this name.
-      if (!ticker && registry.asset_of(venue.id, asset)) continue;
-      const Instrument instrument{ticker ? std::string{*ticker} : asset, venue.quote};
-      if (instrument.base != instrument.quote) wanted.insert(instrument);
-    }
-    out.push_back({venue.id, {wanted.begin(), wanted.end()}});
-  }
-  return out;
-}
-
 class LiveFeeds::Impl {
  public:
   Impl(const config::Settings& settings, const config::AssetRegistry& registry,
@@ -161,7 +143,7 @@ class LiveFeeds::Impl {
  private:
   void run() noexcept {
     asio::post(io_, [this] {
-      started_at_ = std::chrono::steady_clock::now();
+      started_at_ = steady_now();
       for (const auto& feed : feeds_) feed->start(started_at_);
       tick();
     });
@@ -189,7 +171,7 @@ class LiveFeeds::Impl {
     timer_.async_wait([this](const boost::system::error_code& ec) {
       if (!ec) tick();
     });
-    const SteadyTime now = std::chrono::steady_clock::now();
+    const SteadyTime now = steady_now();
     heartbeat_.beat(now);
     if (all_assets_) want_common_assets(now);
     for (const auto& feed : feeds_) feed->tick(now);

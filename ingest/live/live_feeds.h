@@ -1,9 +1,6 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
 #include <vector>
 
 #include "config/asset_registry.h"
@@ -13,39 +10,12 @@
 #include "core/market_data.h"
 #include "core/time.h"
 #include "ingest/decode/live_sink.h"
+#include "ingest/live/live_options.h"
+#include "ingest/live/wanted_instruments.h"
 #include "ingest/net/budget_store.h"
 #include "metrics/ingest_metrics.h"
 
 namespace spreadwatch::ingest {
-
-/// What is wanted of one venue, by its own tickers in canonical spelling.
-struct VenueInstruments {
-  VenueId venue{};
-  std::vector<Instrument> instruments;
-};
-
-/// The markets that the settings ask for: every asset under the venue's registered ticker (under
-/// its own name where the registry proves nothing) in the venue's quote currency, and the FX market
-/// of each venue that has one (USDT-KRW in Korea, USDT-USD at Kraken). With `settings.all_assets`
-/// only the FX markets: LiveFeeds adds the rest from the market lists.
-std::vector<VenueInstruments> wanted_instruments(const config::Settings& settings,
-                                                 const config::AssetRegistry& registry);
-
-/// What is fixed for a program but not for a test.
-struct LiveOptions {
-  std::string ca_file;     ///< PEM file trusted besides the system's authorities; empty = none
-  std::uint64_t seed = 0;  ///< of the jitter; 0 = from the machine
-  milliseconds connect_timeout{10'000};
-  /// How long an old connection and its successor go on side by side at most.
-  milliseconds longest_handover{15'000};
-  milliseconds max_age{0};  ///< a connection of about this age is renewed; 0 = as the venue asks
-  milliseconds markets_wait{5000};  ///< how long the first subscription waits for the market list
-  milliseconds first_rejection{60'000};  ///< see SessionSettings, as the next two
-  milliseconds first_data{10'000};
-  milliseconds least_patience{10'000};
-  /// In `settings.state_dir`; a program that may run beside another one needs a file of its own.
-  std::string budgets_file = "budgets.json";
-};
 
 /// The live side of ingest: connects to every watched venue, keeps its streams alive and its order
 /// books synced, and says everything through a LiveSink.

@@ -40,14 +40,14 @@ void MarketList::refresh_soon() {
 
 void MarketList::request(SteadyTime now) {
   due_.reset();
-  const auto wait = rest_.get(
+  const auto not_sent = rest_.get(
       {.call = context_.normalizer.adapter().markets_call(), .timeout = kTimeout}, now,
       [this](const RestCall& call, const RestResult& result) { on_answer(call, result); });
-  if (wait) due_ = now + *wait;
+  if (not_sent) due_ = now + not_sent->wait;
 }
 
 void MarketList::on_answer(const RestCall& call, const RestResult& result) {
-  const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime now = steady_now();
   due_ = now + kEvery;  // whatever comes of this answer
   if (!result) {
     const Error& error = result.error().error;

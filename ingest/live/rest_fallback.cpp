@@ -214,17 +214,18 @@ bool RestFallback::tickers_wait_longer(SteadyTime now) const {
 
 bool RestFallback::request(const RestCall& call, bool order_book, SteadyTime now,
                            VenueRest::Callback callback) {
-  const auto wait = rest_.get({.call = call,
-                               .timeout = settings_.timeout,
-                               .reserve = kSpareForOthers,
-                               .order_book = order_book},
-                              now, std::move(callback));
-  if (wait) {
-    hold_until_ = now + *wait;
-  } else {
+  const auto not_sent = rest_.get({.call = call,
+                                   .timeout = settings_.timeout,
+                                   .reserve = kSpareForOthers,
+                                   .order_book = order_book},
+                                  now, std::move(callback));
+  if (!not_sent) {
     ++in_flight_;
+  } else if (not_sent->reason == VenueRest::NotSent::Reason::kBudget) {
+    // An outage of order books holds up no ticker.
+    hold_until_ = now + not_sent->wait;
   }
-  return !wait;
+  return !not_sent;
 }
 
 void RestFallback::poll_books(SteadyTime now) {
@@ -239,7 +240,7 @@ void RestFallback::poll_books(SteadyTime now) {
         ready.emplace_back(&instrument, &track);
       }
     }
-    if (ready.empty() || !context_.budget.outage().may_ask(now)) return;
+    if (ready.empty()) return;
     std::stable_sort(ready.begin(), ready.end(), [](const auto& a, const auto& b) {
       return a.second->next_at < b.second->next_at;
     });
@@ -379,7 +380,7 @@ void RestFallback::report_ticker_states(const Wanted& wanted) {
 void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& call,
                             const RestResult& result) {
   if (stopping_) return;
-  const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime now = steady_now();
   --in_flight_;
   Wanted wanted;
   for (const Asked& one : asked) {
@@ -412,6 +413,7 @@ void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& cal
   // nothing that was not shown; the others are asked for again at once.
   if (wanted.size() < asked.size()) {
     context_.metrics.late_rest_answer();
+    rest_.discard(call, *result);
     for (const auto& [instrument, track] : wanted) track->next_at = now;
     return;
   }
@@ -461,7 +463,7 @@ void RestFallback::split_books(std::size_t asked, const Wanted& wanted, SteadyTi
 void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCall& call,
                               const RestResult& result) {
   if (stopping_) return;
-  const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime now = steady_now();
   --tickers_in_flight_;
   --in_flight_;
   Wanted wanted;
@@ -483,7 +485,10 @@ void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCa
     }
     return report_ticker_states(wanted);
   }
-  if (wanted.empty()) return context_.metrics.late_rest_answer();
+  if (wanted.empty()) {
+    context_.metrics.late_rest_answer();
+    return rest_.discard(call, *result);
+  }
   read(call, *result, wanted);
   const auto came =
       std::ranges::count_if(wanted, [](const auto& entry) { return entry.second->touched; });
@@ -543,7 +548,7 @@ void RestFallback::on_ticker(const Ticker& ticker) {
   track->failures = track->refusals = 0;
   track->failure.reset();
   track->next_at = {};
-  watched_.at(ticker.instrument).ticker_state.on_polled(ticker, std::chrono::steady_clock::now());
+  watched_.at(ticker.instrument).ticker_state.on_polled(ticker, steady_now());
   context_.metrics.ticker(ticker.instrument);
   emit(ticker);
 }
@@ -559,7 +564,7 @@ void RestFallback::on_order_book(const std::string&, const OrderBook& book) {
       track->reason = ErrorCode::kOutOfOrder;
       return;
     }
-    track->shown_at = std::chrono::steady_clock::now();
+    track->shown_at = steady_now();
     track->received = book.receive_time;
     track->exchange_time = book.exchange_time;
     if (book.receive_time) {
@@ -590,7 +595,7 @@ void RestFallback::on_error(const FeedError& error) {
 }
 
 void RestFallback::overlay(std::span<FeedStatus> statuses) const {
-  const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime now = steady_now();
   for (FeedStatus& status : statuses) {
     const auto it = watched_.find(instrument_from_name(status.symbol));
     if (it == watched_.end()) continue;

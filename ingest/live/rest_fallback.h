@@ -9,11 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "core/feed_status.h"
 #include "core/market_data.h"
 #include "ingest/book/normalizer.h"
 #include "ingest/book/shown_book.h"
 #include "ingest/live/cadence.h"
-#include "ingest/live/live_feeds.h"
+#include "ingest/live/steady_time.h"
 #include "ingest/live/ticker_state.h"
 #include "ingest/live/venue_context.h"
 #include "ingest/live/venue_rest.h"

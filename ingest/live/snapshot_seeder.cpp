@@ -86,9 +86,8 @@ void SnapshotSeeder::fetch(SteadyTime now) {
   if (due.empty()) return;
   // Whoever has waited longest goes first, so that one whose requests fail holds up nobody.
   std::ranges::sort(due, {}, [](const Due& one) { return *one.seed->due; });
-  const RestOutage& outage = context_.budget.outage();
   for (const auto& [name, seed] : due) {
-    if (in_flight_ >= kMaxInFlight || !outage.may_ask(now)) return;
+    if (in_flight_ >= kMaxInFlight) return;
     const SubscriptionTable::Stream* const stream = table_.find_book(*name);
     if (stream == nullptr) continue;
     // As if every book needed one: a shallow book now goes before a deep one in a minute, and all
@@ -97,7 +96,7 @@ void SnapshotSeeder::fetch(SteadyTime now) {
         context_.budget.rest_left(context_.clock.now()) / static_cast<int>(table_.books());
     const RestCall call = context_.normalizer.adapter().seed_call(
         stream->subscription.instrument, stream->subscription.depth, weight);
-    const std::optional<microseconds> wait =
+    const std::optional<VenueRest::NotSent> not_sent =
         rest_.get({.call = call, .timeout = settings_.timeout, .order_book = true}, now,
                   [self = std::weak_ptr(self_), name = *name, generation = generation_](
                       const RestCall& sent, const RestResult& result) {
@@ -105,8 +104,9 @@ void SnapshotSeeder::fetch(SteadyTime now) {
                       (*seeder)->on_answer(name, generation, sent, result);
                     }
                   });
-    if (wait) {
-      seed->due = now + *wait;
+    if (not_sent) {
+      // In an outage each keeps its place: the one that has waited longest is let through next.
+      if (not_sent->reason == VenueRest::NotSent::Reason::kBudget) seed->due = now + not_sent->wait;
       return;
     }
     ++in_flight_;
@@ -129,6 +129,8 @@ void SnapshotSeeder::on_answer(const std::string& stream, std::uint64_t generati
     } else {
       on_failure(stream, call, result.error(), now);
     }
+  } else if (result) {
+    rest_.discard(call, *result);
   }
   fetch(now);
 }

@@ -1,12 +1,12 @@
 #pragma once
 
-#include <chrono>
 #include <optional>
 
+#include "core/feed_status.h"
 #include "core/market_data.h"
 #include "core/time.h"
 #include "ingest/live/cadence.h"
-#include "ingest/live/live_feeds.h"
+#include "ingest/live/steady_time.h"
 
 namespace spreadwatch::ingest {
 
@@ -21,7 +21,7 @@ namespace spreadwatch::ingest {
 /// Threads: one at a time.
 class TickerState {
  public:
-  using Time = std::chrono::steady_clock::time_point;
+  using Time = SteadyTime;
   struct Limits {
     milliseconds quiet{30'000};  ///< the longest silence of a stream that needs no answer
     milliseconds liveness{15'000};

@@ -34,12 +34,6 @@ std::string websocket_url(const std::string& set, std::string_view venue_default
 
 }  // namespace
 
-std::optional<Instrument> fx_market(VenueId venue) {
-  const std::string_view quote = identity(venue).fx_quote;
-  if (quote.empty()) return std::nullopt;
-  return Instrument{"USDT", std::string{quote}};
-}
-
 VenueFeed::VenueFeed(boost::asio::io_context& io, const TlsClient& tls,
                      const config::VenueSettings& settings, milliseconds quiet,
                      milliseconds wallets, const Clock& clock, LiveSink& sink,
@@ -285,7 +279,7 @@ void VenueFeed::subscribe(const Instrument& instrument) {
   if (place == sessions_.size())
     sessions_.push_back(make_session(static_cast<std::uint32_t>(place)));
   note(FeedNote::Kind::kAdded, instrument);
-  fallback_.watch(instrument, std::chrono::steady_clock::now());
+  fallback_.watch(instrument, steady_now());
   audit_.watch(instrument);
   sessions_[place]->add(subscriptions);
   carried_[instrument] = place;

@@ -14,7 +14,7 @@
 #include "config/settings.h"
 #include "ingest/book/normalizer.h"
 #include "ingest/live/book_audit.h"
-#include "ingest/live/live_feeds.h"
+#include "ingest/live/live_options.h"
 #include "ingest/live/market_list.h"
 #include "ingest/live/rest_fallback.h"
 #include "ingest/live/session.h"
@@ -25,9 +25,6 @@
 #include "ingest/net/transport.h"
 
 namespace spreadwatch::ingest {
-
-/// The market in which a venue's quote currency is exchanged for USDT, or USDT for US dollars.
-std::optional<Instrument> fx_market(VenueId venue);
 
 /// Everything of one venue: what it lists, the connections that share its instruments, and what
 /// stands in for them. Threads: everything on the thread that runs the io_context, but settings(),

@@ -7,6 +7,8 @@
 namespace spreadwatch::ingest {
 namespace {
 
+constexpr seconds kLongestWait{1};
+
 /// Counts how a request ended and tells the venue's budget.
 void account_for(const VenueContext& context, const RestResult& result, Timestamp now) {
   if (result) {
@@ -67,11 +69,19 @@ class Heeding final : public MarketSink {
 VenueRest::VenueRest(const VenueContext& context, VenueId venue, std::string rest_url)
     : context_(context), venue_(venue), rest_url_(std::move(rest_url)) {}
 
-std::optional<microseconds> VenueRest::get(Request request, SteadyTime now, Callback callback) {
+std::optional<VenueRest::NotSent> VenueRest::get(Request request, SteadyTime now,
+                                                 Callback callback) {
+  RestOutage& outage = context_.budget.outage();
+  if (request.order_book && !outage.may_ask(now)) {
+    return NotSent{NotSent::Reason::kOutage,
+                   std::min<microseconds>(outage.wait(now), kLongestWait)};
+  }
   const microseconds wait =
       context_.budget.take_rest(context_.clock.now(), request.call.weight, request.reserve);
-  if (wait.count() > 0) return std::min<microseconds>(wait, seconds{1});
-  if (request.order_book) context_.budget.outage().asked(now);
+  if (wait.count() > 0) {
+    return NotSent{NotSent::Reason::kBudget, std::min<microseconds>(wait, kLongestWait)};
+  }
+  if (request.order_book) outage.asked(now);
   RestRequest get;
   get.url = rest_url_ + request.call.path;
   get.timeout = request.timeout;
@@ -81,7 +91,7 @@ std::optional<microseconds> VenueRest::get(Request request, SteadyTime now, Call
                                      order_book = request.order_book,
                                      callback = std::move(callback)](const RestResult& result) {
     account_for(context, result, context.clock.now());
-    if (order_book) judge_outage(context, call, result, std::chrono::steady_clock::now());
+    if (order_book) judge_outage(context, call, result, steady_now());
     callback(call, result);
   });
   return std::nullopt;
@@ -104,6 +114,11 @@ void VenueRest::read(const Frame& frame, MarketSink& sink) const {
 void VenueRest::decode(const Frame& frame, Decoded& out) const {
   context_.normalizer.adapter().decode(frame, out);
   for (const DecodeError& error : out.errors) heed_refusal(context_, error.error.code);
+}
+
+void VenueRest::discard(const RestCall& call, const RestAnswer& answer) const {
+  Decoded unread;
+  decode({Origin::kRest, answer.body, call.channel, call.symbol, context_.clock.now(), 0}, unread);
 }
 
 }  // namespace spreadwatch::ingest

@@ -16,7 +16,8 @@
 namespace spreadwatch::ingest {
 
 /// The one way in which a venue is asked over REST: within its budget, accounted for, recorded, and
-/// with a ban that only the body of an answer tells heeded like one that the status told.
+/// outside an outage, accounted for, recorded, and with a ban that only the body of an answer tells
+/// heeded like one that the status told.
 ///
 /// Threads: one at a time, the one that runs the io_context of the RestClient.
 class VenueRest {
@@ -26,7 +27,20 @@ class VenueRest {
     milliseconds timeout{5'000};
     std::size_t max_bytes = VenueAdapter::kMaxFrameBytes;
     double reserve = 0;  ///< the fraction of the budget's window that is left to what cannot wait
-    bool order_book = false;  ///< tells by how it ends whether there is an outage, see RestOutage
+    /// Tells by how it ends whether there is an outage, in which it is one of many that have to
+    /// wait, see RestOutage.
+    bool order_book = false;
+  };
+  /// Why a request was not sent.
+  struct NotSent {
+    enum class Reason : std::uint8_t {
+      kBudget,  ///< it has no room
+      kOutage   ///< another request has just been let through
+    };
+    Reason reason{};
+    /// How long to wait before asking again, at most a second: a pause may be lifted, an outage may
+    /// end, and the wall clock may jump.
+    microseconds wait{};
   };
   using Callback = std::function<void(const RestCall&, const RestResult&)>;
 
@@ -34,10 +48,9 @@ class VenueRest {
   /// slash at the end.
   VenueRest(const VenueContext& context, VenueId venue, std::string rest_url);
 
-  /// Sends it, unless the budget has no room: then it says how long to wait before asking again, at
-  /// most a second, since a pause may be lifted and the wall clock may jump. When `callback` runs,
-  /// how the request ended is counted and the budget knows of it.
-  std::optional<microseconds> get(Request request, SteadyTime now, Callback callback);
+  /// Sends it, or says why not. When `callback` runs, how the request ended is counted and the
+  /// budget knows of it.
+  std::optional<NotSent> get(Request request, SteadyTime now, Callback callback);
 
   /// The answer as a frame received now: recorded and counted as one of `channel` (nullopt = of
   /// neither). It lives as long as the answer.
@@ -47,6 +60,9 @@ class VenueRest {
   void read(const Frame& frame, MarketSink& sink) const;
   /// Has the adapter decode it; no order book knows of it.
   void decode(const Frame& frame, Decoded& out) const;
+  /// It came too late for whoever asked: neither recorded nor read, but for a refusal or a ban in
+  /// its body.
+  void discard(const RestCall& call, const RestAnswer& answer) const;
 
  private:
   const VenueContext context_;

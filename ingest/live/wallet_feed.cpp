@@ -28,15 +28,16 @@ void WalletFeed::tick(SteadyTime now) {
   Route& next = *std::ranges::min_element(routes_, {}, &Route::due);
   if (next.due && now < *next.due) return;
   const std::string path{next.route.path};
-  const auto wait = rest_.get({.call = {path, std::string{kWalletChannel}, path, next.route.weight},
-                               .timeout = settings_.timeout,
-                               .max_bytes = kMaxBodyBytes,
-                               .reserve = kSpareForUrgent},
-                              now, [this, &next](const RestCall& call, const RestResult& result) {
-                                on_answer(next, call, result);
-                              });
-  if (wait) {
-    hold_until_ = now + *wait;
+  const auto not_sent =
+      rest_.get({.call = {path, std::string{kWalletChannel}, path, next.route.weight},
+                 .timeout = settings_.timeout,
+                 .max_bytes = kMaxBodyBytes,
+                 .reserve = kSpareForUrgent},
+                now, [this, &next](const RestCall& call, const RestResult& result) {
+                  on_answer(next, call, result);
+                });
+  if (not_sent) {
+    hold_until_ = now + not_sent->wait;
   } else {
     in_flight_ = true;
   }
@@ -46,7 +47,7 @@ void WalletFeed::on_answer(Route& route, const RestCall& call, const RestResult&
   if (stopping_) return;
   in_flight_ = false;
   const Timestamp wall = context_.clock.now();
-  const SteadyTime now = std::chrono::steady_clock::now();
+  const SteadyTime now = steady_now();
   if (!result) return failed(route, result.error().error, {}, wall, now);
   const Frame frame = rest_.record(call, *result, std::nullopt);
   if (const std::optional<Error> error = read(route, frame)) {

@@ -32,6 +32,11 @@ class RestOutage {
   bool out() const { return failed_.size() >= kDifferent; }
   /// A request for an order book may be sent now, as far as outages go.
   bool may_ask(Time now) const { return !out() || now >= next_at_; }
+  /// How long until then; 0 = now.
+  std::chrono::microseconds wait(Time now) const {
+    if (may_ask(now)) return {};
+    return std::chrono::ceil<std::chrono::microseconds>(next_at_ - now);
+  }
   /// One has been sent.
   void asked(Time now) {
     if (out()) next_at_ = now + backoff_.next();

@@ -120,8 +120,9 @@ TEST_CASE("where the budget has no room nothing is sent, and the wait is a secon
   const auto wait = a.asker->get(
       a.request(), now(), [](const RestCall&, const RestResult&) { FAIL("it was never sent"); });
   REQUIRE(wait);
-  CHECK(*wait > 0s);
-  CHECK(*wait <= 1s);
+  CHECK(wait->reason == VenueRest::NotSent::Reason::kBudget);
+  CHECK(wait->wait > 0s);
+  CHECK(wait->wait <= 1s);
   REQUIRE(a.until([&] { return answered; }));
   CHECK(server.connections() == 1);
 }
@@ -166,6 +167,36 @@ TEST_CASE("order books that are not answered tell of an outage, other requests d
   for (const char* symbol : {"A", "B", "C", "D"}) ask(true, symbol);
   REQUIRE(a.until([&] { return answers == 8; }));
   CHECK(a.budget.outage().out());
+
+  // From then on one is let through now and then, whoever asks; what is not an order book goes on.
+  const int left = a.budget.rest_left(a.clock.now());
+  const SteadyTime at = now();
+  const auto not_sent = a.asker->get(
+      a.request(true), at, [](const RestCall&, const RestResult&) { FAIL("it was never sent"); });
+  REQUIRE(not_sent);
+  CHECK(not_sent->reason == VenueRest::NotSent::Reason::kOutage);
+  CHECK(not_sent->wait > 0s);
+  CHECK(not_sent->wait <= 1s);
+  CHECK(a.budget.rest_left(a.clock.now()) == left);
+  ask(false, "E");
+  const auto count = [&](const RestCall&, const RestResult&) { ++answers; };
+  CHECK_FALSE(a.asker->get(a.request(true), at + 10s, count));
+  CHECK(a.asker->get(a.request(true), at + 10s, count));
+  REQUIRE(a.until([&] { return answers == 10; }));
+}
+
+TEST_CASE("a ban in an answer that comes too late to be read is heeded, and nothing is recorded") {
+  TestServer server([](Peer& peer) { peer.respond(kBan, "200 OK", "Retry-After: 900\r\n"); });
+  Alone a(server.url("http"));
+  bool answered = false;
+  REQUIRE_FALSE(a.asker->get(a.request(), now(), [&](const RestCall& call, const RestResult& r) {
+    REQUIRE(r);
+    a.asker->discard(call, *r);
+    answered = true;
+  }));
+  REQUIRE(a.until([&] { return answered; }));
+  CHECK(a.budget.rest_paused_until(a.clock.now()).has_value());
+  CHECK(a.sink.recorded.empty());
 }
 
 }  // namespace
