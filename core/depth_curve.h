@@ -35,7 +35,10 @@ class DepthCurve {
 
   bool empty() const { return !has(0); }
   /// Best price. REQUIRES: not empty.
-  QuoteAmount top() const { return (*this)[0].price; }
+  QuoteAmount top() const {
+    static_cast<void>(has(0));
+    return (*this)[0].price;
+  }
   bool has(std::size_t step) const { return step < steps_.size() || compile_to(step); }
   /// REQUIRES: has(step).
   const Step& operator[](std::size_t step) const { return steps_[step]; }

@@ -38,7 +38,7 @@ bool MarketFreshness::judge(MarketBook& market, Timestamp now) const {
   return changed;
 }
 
-bool MarketFreshness::take(const OrderBook& book, Timestamp now, MarketBook& market) const {
+bool MarketFreshness::update(const OrderBook& book, Timestamp now, MarketBook& market) const {
   const bool polled = book.connection == kPolledConnection;
   // That the socket has nothing to show says nothing against what is polled meanwhile.
   if (!book.synced() && !polled && market.connection == kPolledConnection &&
@@ -75,7 +75,7 @@ bool MarketFreshness::take(const OrderBook& book, Timestamp now, MarketBook& mar
   return true;
 }
 
-bool MarketFreshness::take(const ConnectionStatus& status, Timestamp now) {
+bool MarketFreshness::update(const ConnectionStatus& status, Timestamp now) {
   auto& alive = alive_[index_of(status.venue)];
   const Timestamp before = alive_until(status.venue, status.connection);
   if (status.alive) {

@@ -33,10 +33,10 @@ class MarketFreshness {
 
   /// Takes what a book says into `market`, which is its; to be judged afterwards. False when it
   /// says nothing: a stream that has nothing to show, while the market is polled meanwhile.
-  bool take(const OrderBook& book, Timestamp now, MarketBook& market) const;
+  bool update(const OrderBook& book, Timestamp now, MarketBook& market) const;
   /// A connection said something or went away. False when no book of it can have changed its state;
   /// else those are to be judged.
-  bool take(const ConnectionStatus& status, Timestamp now);
+  bool update(const ConnectionStatus& status, Timestamp now);
   /// Sets `unusable`; true when it changed.
   bool judge(MarketBook& market, Timestamp now) const;
   /// The first moment at which a usable market is stale when nothing more is heard of it.

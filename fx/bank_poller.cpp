@@ -60,7 +60,7 @@ class BankPoller::Impl {
     while (!stop.stop_requested()) {
       heartbeat.beat(std::chrono::steady_clock::now(), kTimeout + Heartbeat::kPass);
       bool refused = false;
-      const std::optional<Error> error = ask(source, gate, refused, stop);
+      const std::optional<Error> error = fetch(source, gate, refused, stop);
       if (stop.stop_requested()) return;
       milliseconds wait = source.poll;
       if (error) {
@@ -68,7 +68,7 @@ class BankPoller::Impl {
           spdlog::warn("bank rate {}: {} ({})", source.name, error->detail, to_string(error->code));
         }
         logged = error->code;
-        tell([&] { sink_.on_bank_error(source.name, *error); });
+        notify([&] { sink_.on_bank_error(source.name, *error); });
       } else if (!good) {
         spdlog::info("bank rate {}: good again", source.name);
       }
@@ -87,20 +87,20 @@ class BankPoller::Impl {
   }
 
   // One poll; why it failed, and whether a rate came that was refused.
-  std::optional<Error> ask(const config::BankSettings& source, BankGate& gate, bool& refused,
-                           const std::stop_token& stop) {
+  std::optional<Error> fetch(const config::BankSettings& source, BankGate& gate, bool& refused,
+                             const std::stop_token& stop) {
     try {
       const Result<std::string> body = http_get_(source.url, kTimeout, kMaxBodyBytes, stop);
       if (!body) return body.error();
       if (stop.stop_requested()) return std::nullopt;
       const Timestamp received = clock_.now();
-      tell([&] { sink_.on_bank_body(source.name, *body, received); });
+      notify([&] { sink_.on_bank_body(source.name, *body, received); });
       const Result<double> rate = parse_bank_rate(*body, source.pointer, source.invert);
       if (!rate) return rate.error();
       const Result<double> admitted = gate.admit(*rate);
       refused = !admitted;
       if (refused) return admitted.error();
-      tell([&] { sink_.on_bank_quote({source.name, *admitted, received}); });
+      notify([&] { sink_.on_bank_quote({source.name, *admitted, received}); });
       return std::nullopt;
     } catch (const std::exception& e) {
       return Error{ErrorCode::kConnectFailed, e.what()};
@@ -109,7 +109,7 @@ class BankPoller::Impl {
 
   // A sink that throws must not end the polling.
   template <class F>
-  static void tell(F&& f) noexcept {
+  static void notify(F&& f) noexcept {
     try {
       f();
     } catch (const std::exception& e) {

@@ -279,8 +279,8 @@ void Engine::flush() {
     if (!dirty_rates_[i]) continue;
     dirty_rates_[i] = false;
     const Rate& rate = rates().rate(static_cast<CurrencyPair>(i));
-    if (said_rates_[i] && said_rates_[i]->same_value(rate)) continue;
-    said_rates_[i] = rate;
+    if (emitted_rates_[i] && emitted_rates_[i]->same_value(rate)) continue;
+    emitted_rates_[i] = rate;
     sink_.on_fx({rates().evaluated(), rate});
   }
   premiums_.flush(sink_);

@@ -142,7 +142,7 @@ class Engine {
   std::vector<std::optional<std::size_t>> market_asset_;  // by market; none for an FX market
   std::map<RowKey, PairTable::Restored> restored_;  // opportunities whose row does not exist yet
   std::array<bool, kCurrencyPairCount> dirty_rates_{};
-  std::array<std::optional<Rate>, kCurrencyPairCount> said_rates_;
+  std::array<std::optional<Rate>, kCurrencyPairCount> emitted_rates_;
   std::optional<Timestamp> flush_at_;
   Timestamp last_{Timestamp::min()};  // how far time has come
   bool started_ = false;

@@ -158,7 +158,7 @@ std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp n
   const std::optional<std::size_t> index = find(book.venue, book.instrument);
   if (!index) return std::nullopt;
   Market& market = markets_[*index];
-  if (!freshness_.take(book, now, market)) return index;
+  if (!freshness_.update(book, now, market)) return index;
   if (book.synced() && book.connection != kPolledConnection) {
     update(ConnectionStatus{book.venue, book.connection, true, *market.updated}, now, changed);
   }
@@ -169,7 +169,7 @@ std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp n
 
 void MarketView::update(const ConnectionStatus& status, Timestamp now,
                         std::vector<std::size_t>& changed) {
-  if (venues_[index_of(status.venue)] == nullptr || !freshness_.take(status, now)) return;
+  if (venues_[index_of(status.venue)] == nullptr || !freshness_.update(status, now)) return;
   // A free place never was updated: nothing of it changes.
   for (std::size_t i = 0; i < markets_.size(); ++i) {
     Market& market = markets_[i];

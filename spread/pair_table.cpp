@@ -387,8 +387,8 @@ void PairTable::emit_row(Row& row, EventSink& sink, Timestamp now) {
   fill(row, settings_.spread.sizes_usdt, row.time, scratch_);
   scratch_.fresh_until = fresh_until(pairs_[row.pair], now);
   withdraw_if_stale(scratch_, now);
-  if (!row.said || !scratch_.same_value(row.emitted)) {
-    row.said = true;
+  if (!row.has_emitted || !scratch_.same_value(row.emitted)) {
+    row.has_emitted = true;
     std::swap(scratch_, row.emitted);
     sink.on_spread(row.emitted);
   }
@@ -435,7 +435,7 @@ void PairTable::for_each(std::span<const std::size_t> markets,
       if (pairs_[pair].buy != market) continue;
       for (std::size_t i = 0; i < settings_.spread.modes.size(); ++i) {
         const Row& row = rows_[pairs_[pair].rows + i];
-        if (row.said) rows.push_back(&row.emitted);
+        if (row.has_emitted) rows.push_back(&row.emitted);
       }
     }
   }

@@ -109,7 +109,7 @@ class PairTable {
     bool counted = false;
     bool numbers = false;  // ratios and leg prices in USDT
     bool net = false;      // results after costs
-    bool said = false;
+    bool has_emitted = false;
     bool dirty = false;
     double net_ratio = 0;
     std::optional<Trade> optimal;

@@ -7,15 +7,15 @@ namespace {
 
 /// Takes rates into what a price or premium is made of: they, and the oldest of them.
 template <class Made>
-void note(Made& made, std::optional<Timestamp> updated, CurrencyPairSet rates) {
+void add_rate(Made& made, std::optional<Timestamp> updated, CurrencyPairSet rates) {
   if (!updated) return;
   if (!made.fx_updated || *updated < *made.fx_updated) made.fx_updated = updated;
   made.fx_rates |= rates;
 }
 template <class Made>
-void note(Made& made, const fx::Converter& converter, CurrencyPair pair) {
-  note(made, converter.rates().updated(pair),
-       CurrencyPairSet{}.set(static_cast<std::size_t>(pair)));
+void add_rate(Made& made, const fx::Converter& converter, CurrencyPair pair) {
+  add_rate(made, converter.rates().updated(pair),
+           CurrencyPairSet{}.set(static_cast<std::size_t>(pair)));
 }
 
 /// A usable market's price.
@@ -125,7 +125,7 @@ std::array<RegionPrice, 3> region_prices(std::span<const Market* const> markets,
     if (quote.usdt) {
       usdt[r].add(*quote.usdt);
       region.venues.set(venue);
-      if (quote.converted_at) note(region, converter, *quote.converted_at);
+      if (quote.converted_at) add_rate(region, converter, *quote.converted_at);
     }
     if (quote.market->instrument.quote == "KRW") {
       krw[r].add(quote.mid);
@@ -146,8 +146,8 @@ PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
     fx::BankConversion bank = converter.bank();
     value.reasons.add(bank.reasons);
     if (bank.available()) {
-      note(value, converter, CurrencyPair::kUsdtUsd);
-      note(value, converter, CurrencyPair::kUsdKrw);
+      add_rate(value, converter, CurrencyPair::kUsdtUsd);
+      add_rate(value, converter, CurrencyPair::kUsdKrw);
     }
     return bank;
   };
@@ -155,7 +155,7 @@ PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
   if (basis == Basis::kUsdtPremium) {
     const fx::ConsensusRate& usdt_krw = converter.consensus("KRW");
     value.reasons.add(usdt_krw.reasons);
-    note(value, converter, CurrencyPair::kUsdtKrw);
+    add_rate(value, converter, CurrencyPair::kUsdtKrw);
     for (const RateSource& source : converter.rates().rate(CurrencyPair::kUsdtKrw).sources) {
       const std::optional<VenueId> venue = venue_from_name(source.name);
       if (source.used && venue) value.venues.set(index_of(*venue));
@@ -168,8 +168,8 @@ PremiumValue premium_of(const std::array<RegionPrice, 3>& prices, Region region,
   const bool in_krw = basis == Basis::kBank;
   value.venues = in_krw ? here.krw_venues : here.venues;
   value.over_venues = there.venues;
-  if (!in_krw) note(value, here.fx_updated, here.fx_rates);
-  note(value, there.fx_updated, there.fx_rates);
+  if (!in_krw) add_rate(value, here.fx_updated, here.fx_rates);
+  add_rate(value, there.fx_updated, there.fx_rates);
   if (in_krw ? !here.krw : !here.usdt) value.reasons.add(here.reasons);
   if (!there.usdt) value.reasons.add(there.reasons);
   if (in_krw) {

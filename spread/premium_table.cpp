@@ -72,7 +72,7 @@ std::vector<MarketRemoved::Premium> PremiumTable::compute(std::size_t asset, std
     if (values[i]) {
       set(slot, name, kind.region, kind.over, kind.basis, *values[i], now);
     } else if (slot) {
-      if (premiums_[*slot].said) gone.push_back({kind.region, kind.over, kind.basis});
+      if (premiums_[*slot].has_emitted) gone.push_back({kind.region, kind.over, kind.basis});
       remove(*slot);
       slot.reset();
     }
@@ -139,11 +139,11 @@ void PremiumTable::flush(EventSink& sink) {
 void PremiumTable::emit(Premium& premium, EventSink& sink) {
   premium.dirty = false;
   // The extremes count as well: a value that went away and came back within the period is a change.
-  const bool same = premium.said && premium.value.same_value(premium.said_value) &&
+  const bool same = premium.has_emitted && premium.value.same_value(premium.emitted_value) &&
                     premium.high == premium.value.premium && premium.low == premium.value.premium;
   if (!same) {
-    premium.said = true;
-    premium.said_value = premium.value;
+    premium.has_emitted = true;
+    premium.emitted_value = premium.value;
     const PremiumValue& value = premium.value;
     PremiumEvent& event = premium.emitted;
     event.asset = premium.asset;
@@ -180,12 +180,12 @@ void PremiumTable::for_each(std::size_t asset,
                             const std::function<void(const PremiumEvent&)>& visit) const {
   if (asset >= slots_.size()) return;
   for (const std::optional<std::size_t>& slot : slots_[asset]) {
-    if (slot && premiums_[*slot].said) visit(premiums_[*slot].emitted);
+    if (slot && premiums_[*slot].has_emitted) visit(premiums_[*slot].emitted);
   }
 }
 
 void PremiumTable::for_each_usdt(const std::function<void(const PremiumEvent&)>& visit) const {
-  if (usdt_ && premiums_[*usdt_].said) visit(premiums_[*usdt_].emitted);
+  if (usdt_ && premiums_[*usdt_].has_emitted) visit(premiums_[*usdt_].emitted);
 }
 
 }  // namespace spreadwatch::spread

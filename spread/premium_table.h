@@ -53,9 +53,9 @@ class PremiumTable {
     std::optional<double> first;
     std::optional<double> high;
     std::optional<double> low;
-    bool said = false;
+    bool has_emitted = false;
     bool dirty = false;
-    PremiumValue said_value;
+    PremiumValue emitted_value;
     ValueHistory past;
     PremiumEvent emitted;
   };

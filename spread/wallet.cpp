@@ -14,14 +14,15 @@ Route find_route(const WalletInfo* from, const WalletInfo* to) {
   }
   bool unknown = false;
   // An end that does not name its network can be anything that it has not closed.
-  const auto unnamed = [](const WalletInfo& info, WalletState Network::*way) {
-    return std::ranges::any_of(info.networks, [way](const Network& n) {
-      return n.name.empty() && n.*way != WalletState::kClosed;
+  const auto unnamed = [](const WalletInfo& info, WalletState Network::*direction) {
+    return std::ranges::any_of(info.networks, [direction](const Network& n) {
+      return n.name.empty() && n.*direction != WalletState::kClosed;
     });
   };
-  const auto any = [](const WalletInfo& info, WalletState Network::*way) {
-    return std::ranges::any_of(info.networks,
-                               [way](const Network& n) { return n.*way != WalletState::kClosed; });
+  const auto any = [](const WalletInfo& info, WalletState Network::*direction) {
+    return std::ranges::any_of(info.networks, [direction](const Network& n) {
+      return n.*direction != WalletState::kClosed;
+    });
   };
   unknown = (unnamed(*from, &Network::withdraw) && any(*to, &Network::deposit)) ||
             (unnamed(*to, &Network::deposit) && any(*from, &Network::withdraw));

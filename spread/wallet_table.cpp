@@ -53,19 +53,20 @@ void WalletTable::set_standing(VenueId venue, std::string_view asset, WalletInfo
   wallets_[{venue, std::string{asset}}].standing = std::move(info);
 }
 
-void WalletTable::update(VenueId venue, std::string_view asset, WalletInfo said, Timestamp now) {
-  for (WalletNetwork& network : said.networks) {
+void WalletTable::update(VenueId venue, std::string_view asset, WalletInfo reported,
+                         Timestamp now) {
+  for (WalletNetwork& network : reported.networks) {
     const auto alias = aliases_.find({venue, network.name});
     if (alias != aliases_.end()) network.name = alias->second;
   }
   Wallet& wallet = wallets_[{venue, std::string{asset}}];
-  if (gives_state(said)) {
+  if (gives_state(reported)) {
     // A network that is not mentioned any more is one that nothing is known of.
-    forget_states(wallet.said);
+    forget_states(wallet.reported);
     wallet.until = now + max_age_;
     if (!next_ || *wallet.until < *next_) next_ = wallet.until;
   }
-  lay_over(wallet.said, said);
+  lay_over(wallet.reported, reported);
 }
 
 std::vector<WalletTable::Key> WalletTable::expire(Timestamp now) {
@@ -76,7 +77,7 @@ std::vector<WalletTable::Key> WalletTable::expire(Timestamp now) {
     if (!wallet.until) continue;
     if (*wallet.until <= now) {
       wallet.until.reset();
-      forget_states(wallet.said);
+      forget_states(wallet.reported);
       expired.push_back(key);
     } else if (!next_ || *wallet.until < *next_) {
       next_ = wallet.until;
@@ -89,7 +90,7 @@ WalletInfo WalletTable::current(VenueId venue, std::string_view asset) const {
   const auto found = wallets_.find({venue, std::string{asset}});
   if (found == wallets_.end()) return {};
   WalletInfo info = found->second.standing;
-  lay_over(info, found->second.said);
+  lay_over(info, found->second.reported);
   return info;
 }
 

@@ -30,7 +30,7 @@ class WalletTable {
   void set_standing(VenueId venue, std::string_view asset, WalletInfo info);
   /// The venue said something about the asset (canonical). An answer without any state adds its
   /// fees to what is known.
-  void update(VenueId venue, std::string_view asset, WalletInfo said, Timestamp now);
+  void update(VenueId venue, std::string_view asset, WalletInfo reported, Timestamp now);
   /// Forgets the states that are too old by `now`; returns whose.
   std::vector<Key> expire(Timestamp now);
   std::optional<Timestamp> next_expiry() const { return next_; }
@@ -41,8 +41,8 @@ class WalletTable {
  private:
   struct Wallet {
     WalletInfo standing;
-    WalletInfo said;
-    std::optional<Timestamp> until;  // the states in `said` count
+    WalletInfo reported;
+    std::optional<Timestamp> until;  // the states in `reported` count
   };
 
   const std::map<std::pair<VenueId, std::string>, std::string> aliases_;

@@ -60,8 +60,8 @@ struct Sample {
   Decimal fx_fee;
   DepthCurve ask_curve;
   DepthCurve bid_curve;
-  DepthCurve pay_ladder;
-  DepthCurve receive_ladder;
+  DepthCurve pay_curve;
+  DepthCurve receive_curve;
 
   explicit Sample(std::mt19937_64& random) {
     const bool buy_krw = random() % 3 == 0;
@@ -96,18 +96,18 @@ struct Sample {
   PairInput input() {
     ask_curve.assign(asks.levels);
     bid_curve.assign(bids.levels);
-    const auto fx = [](DepthCurve& ladder, const Side& side) {
+    const auto fx = [](DepthCurve& curve, const Side& side) {
       if (side.levels.empty())
-        ladder.assign_unlimited(QuoteAmount{1});
+        curve.assign_unlimited(QuoteAmount{1});
       else
-        ladder.assign(side.levels);
+        curve.assign(side.levels);
     };
-    fx(pay_ladder, pay);
-    fx(receive_ladder, receive);
+    fx(pay_curve, pay);
+    fx(receive_curve, receive);
     const Real conversion = fx_fee.to_long_double();
-    return {.buy = {&ask_curve, &pay_ladder, buy_fee.to_long_double(),
+    return {.buy = {&ask_curve, &pay_curve, buy_fee.to_long_double(),
                     pay.levels.empty() ? 0 : conversion},
-            .sell = {&bid_curve, &receive_ladder, sell_fee.to_long_double(),
+            .sell = {&bid_curve, &receive_curve, sell_fee.to_long_double(),
                      receive.levels.empty() ? 0 : conversion}};
   }
 };

@@ -58,8 +58,8 @@ config::Loaded configuration(const std::string& more = "") {
 /// An engine with its market at hand.
 struct Bench {
   config::Loaded loaded;
-  Recorder said;
-  Engine engine{loaded.settings, loaded.registry, said};
+  Recorder journal;
+  Engine engine{loaded.settings, loaded.registry, journal};
   Timestamp now = kStart;
 
   explicit Bench(const std::string& more = "publish: {conflate_ms: 0}\n")
@@ -99,12 +99,12 @@ TEST_CASE(
   Bench b("spread: {modes: [inventory]}\npublish: {conflate_ms: 0}\n");
   b.put(b.book(VenueId::kOkx, "BTC", "USDT", 9'999'000, 10'000'000, 2));
   b.korea(143'000'000, 143'010'000);
-  CHECK(b.said.opportunities.empty());
+  CHECK(b.journal.opportunities.empty());
   b.pass(milliseconds{499});
-  CHECK(b.said.opportunities.empty());
+  CHECK(b.journal.opportunities.empty());
   b.pass(milliseconds{1});
-  REQUIRE(b.said.opportunities.size() == 1);
-  const OpportunityEvent open = b.said.opportunities[0];
+  REQUIRE(b.journal.opportunities.size() == 1);
+  const OpportunityEvent open = b.journal.opportunities[0];
   CHECK(open.kind == OpportunityEvent::Kind::kOpen);
   CHECK(open.opened == kStart + milliseconds{500});
   CHECK(open.buy == VenueId::kOkx);
@@ -113,9 +113,9 @@ TEST_CASE(
 
   b.korea(140'000'000, 140'010'000);
   b.pass(milliseconds{1999});
-  for (const auto& e : b.said.opportunities) CHECK(e.kind != OpportunityEvent::Kind::kClose);
+  for (const auto& e : b.journal.opportunities) CHECK(e.kind != OpportunityEvent::Kind::kClose);
   b.pass(milliseconds{1});
-  const OpportunityEvent& close = b.said.opportunities.back();
+  const OpportunityEvent& close = b.journal.opportunities.back();
   CHECK(close.kind == OpportunityEvent::Kind::kClose);
   CHECK(close.reason == CloseReason::kConverged);
   CHECK(close.id == open.id);
@@ -134,8 +134,8 @@ TEST_CASE("a silent feed closes as stale, never as converged, and shows no numbe
     b.korea(143'000'000, 143'010'000);
   }
   CHECK(b.engine.open_opportunities() == 0);
-  CHECK(b.said.opportunities.back().reason == CloseReason::kStale);
-  const SpreadEvent* row = b.said.spread(VenueId::kOkx, VenueId::kUpbit);
+  CHECK(b.journal.opportunities.back().reason == CloseReason::kStale);
+  const SpreadEvent* row = b.journal.spread(VenueId::kOkx, VenueId::kUpbit);
   REQUIRE(row != nullptr);
   CHECK(row->reasons.contains(Reason::kStaleLeg));
   CHECK_FALSE(row->gross_ratio.has_value());
@@ -155,7 +155,7 @@ TEST_CASE("a heartbeat keeps a quiet book fresh until its own update is too old"
   CHECK(b.engine.open_opportunities() == 1);
   b.pass(milliseconds{1000});
   CHECK(b.engine.open_opportunities() == 0);
-  CHECK(b.said.opportunities.back().reason == CloseReason::kStale);
+  CHECK(b.journal.opportunities.back().reason == CloseReason::kStale);
 }
 
 TEST_CASE("a ticker polled over REST is no sign of life of a connection") {
@@ -166,7 +166,7 @@ TEST_CASE("a ticker polled over REST is no sign of life of a connection") {
   ticker.venue = VenueId::kOkx;
   ticker.instrument = {"BTC", "USDT"};
   ticker.origin = Origin::kRest;
-  const auto reasons = [&] { return b.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons; };
+  const auto reasons = [&] { return b.journal.spread(VenueId::kOkx, VenueId::kUpbit)->reasons; };
   const auto pass = [&](int seconds) {
     for (int i = 0; i < seconds; ++i) {
       b.pass(milliseconds{1000});
@@ -203,12 +203,12 @@ TEST_CASE("a book that is not synced or one-sided is behind no number") {
     }
     b.put(bad);
     CHECK(b.engine.open_opportunities() == 0);
-    CHECK(b.said.opportunities.back().reason == CloseReason::kNotTradable);
-    const SpreadEvent* row = b.said.spread(VenueId::kOkx, VenueId::kUpbit);
+    CHECK(b.journal.opportunities.back().reason == CloseReason::kNotTradable);
+    const SpreadEvent* row = b.journal.spread(VenueId::kOkx, VenueId::kUpbit);
     CHECK(row->reasons.contains(one_sided ? Reason::kOneSided : Reason::kBookNotSynced));
     CHECK_FALSE(row->gross_ratio.has_value());
     CHECK(row->verdict != Verdict::kTradable);
-    const PremiumEvent* premium = b.said.premium("BTC", Basis::kUsdt, Region::kAsia);
+    const PremiumEvent* premium = b.journal.premium("BTC", Basis::kUsdt, Region::kAsia);
     REQUIRE(premium != nullptr);
     CHECK_FALSE(premium->premium.has_value());
   }
@@ -219,14 +219,14 @@ TEST_CASE("without a consensus the pair keeps its numbers but its verdict is unk
   b.put(b.book(VenueId::kOkx, "BTC", "USDT", 9'999'000, 10'000'000, 2));
   b.put(b.book(VenueId::kUpbit, "USDT", "KRW", 1400, 1401, 0, 1'000'000'000));
   b.put(b.book(VenueId::kUpbit, "BTC", "KRW", 143'000'000, 143'010'000));
-  const SpreadEvent* row = b.said.spread(VenueId::kOkx, VenueId::kUpbit);
+  const SpreadEvent* row = b.journal.spread(VenueId::kOkx, VenueId::kUpbit);
   REQUIRE(row != nullptr);
   CHECK(row->reasons.contains(Reason::kFxQuorum));
   CHECK(row->verdict == Verdict::kUnknown);
   CHECK(row->gross_ratio.has_value());
   b.pass(milliseconds{5000});
-  CHECK(b.said.opportunities.empty());
-  const PremiumEvent* premium = b.said.premium("BTC", Basis::kUsdt, Region::kAsia);
+  CHECK(b.journal.opportunities.empty());
+  const PremiumEvent* premium = b.journal.premium("BTC", Basis::kUsdt, Region::kAsia);
   REQUIRE(premium != nullptr);
   CHECK_FALSE(premium->premium.has_value());
   CHECK(premium->reasons.contains(Reason::kFxQuorum));
@@ -235,7 +235,7 @@ TEST_CASE("without a consensus the pair keeps its numbers but its verdict is unk
 TEST_CASE("a venue without an FX book of its own converts at the consensus and says so") {
   Bench b("spread: {modes: [inventory]}\npublish: {conflate_ms: 0}\n");
   b.loaded.settings.fx.quorum = 1;
-  Engine engine(b.loaded.settings, b.loaded.registry, b.said);
+  Engine engine(b.loaded.settings, b.loaded.registry, b.journal);
   const auto put = [&](const OrderBook& book) {
     engine.on(ConnectionStatus{.venue = book.venue, .time = b.now}, b.now);
     engine.on(book, b.now);
@@ -243,7 +243,7 @@ TEST_CASE("a venue without an FX book of its own converts at the consensus and s
   put(b.book(VenueId::kOkx, "BTC", "USDT", 9'999'000, 10'000'000, 2));
   put(b.book(VenueId::kUpbit, "USDT", "KRW", 1400, 1401, 0, 1'000'000'000));
   put(b.book(VenueId::kBithumb, "BTC", "KRW", 143'000'000, 143'010'000));
-  const SpreadEvent* row = b.said.spread(VenueId::kOkx, VenueId::kBithumb);
+  const SpreadEvent* row = b.journal.spread(VenueId::kOkx, VenueId::kBithumb);
   REQUIRE(row != nullptr);
   CHECK(row->fx_venue_fallback);
   CHECK(row->verdict == Verdict::kTradable);
@@ -259,22 +259,22 @@ TEST_CASE(
   b.put(b.book(VenueId::kOkx, "NEWCOIN", "USDT", 99, 100, 2));
   b.put(b.book(VenueId::kUpbit, "NEWCOIN", "KRW", 1500, 1501));
   b.pass(milliseconds{5000});
-  CHECK(b.said.opportunities.empty());
+  CHECK(b.journal.opportunities.empty());
   std::map<std::string, Reasons> reasons;
-  for (const SpreadEvent& e : b.said.spreads) {
+  for (const SpreadEvent& e : b.journal.spreads) {
     if (e.sell == VenueId::kUpbit) reasons[e.asset] = e.reasons;
     CHECK(e.verdict != Verdict::kTradable);
   }
   CHECK(reasons["BTC"].contains(Reason::kPriceRatioQuarantine));
   CHECK(reasons["NEWCOIN"].contains(Reason::kIdentityUnproven));
-  for (const PremiumEvent& e : b.said.premiums) CHECK(e.asset != "NEWCOIN");
+  for (const PremiumEvent& e : b.journal.premiums) CHECK(e.asset != "NEWCOIN");
 }
 
 TEST_CASE("two KRW venues are compared in KRW and divided by the consensus mid") {
   Bench b("spread: {modes: [inventory]}\npublish: {conflate_ms: 0}\n");
   b.korea(143'000'000, 143'010'000);
   b.put(b.book(VenueId::kBithumb, "BTC", "KRW", 144'000'000, 144'010'000));
-  const SpreadEvent* row = b.said.spread(VenueId::kUpbit, VenueId::kBithumb);
+  const SpreadEvent* row = b.journal.spread(VenueId::kUpbit, VenueId::kBithumb);
   REQUIRE(row != nullptr);
   REQUIRE(row->optimal.has_value() == (144'000'000 * (1 - 0.0025) > 143'010'000 * 1.0005));
   CHECK(*row->gross_ratio == doctest::Approx(144'000'000.0 / 143'010'000 - 1).epsilon(1e-12));
@@ -295,7 +295,7 @@ TEST_CASE("premiums follow their formulas on every basis") {
   const double usdt_usd = 0.9998;
   const double korea_krw = 143'005'000;
   const double europe = (99'985.0 + 99'905.0 / usdt_usd) / 2;
-  const PremiumEvent* usdt = b.said.premium("BTC", Basis::kUsdt, Region::kEurope);
+  const PremiumEvent* usdt = b.journal.premium("BTC", Basis::kUsdt, Region::kEurope);
   REQUIRE(usdt != nullptr);
   CHECK(*usdt->premium == doctest::Approx(korea_krw / usdt_krw / europe - 1).epsilon(1e-9));
   const auto rates = [](std::initializer_list<CurrencyPair> pairs) {
@@ -304,13 +304,13 @@ TEST_CASE("premiums follow their formulas on every basis") {
     return set;
   };
   CHECK(usdt->fx_rates == rates({CurrencyPair::kUsdtKrw, CurrencyPair::kUsdtUsd}));
-  const PremiumEvent* bank = b.said.premium("BTC", Basis::kBank, Region::kEurope);
+  const PremiumEvent* bank = b.journal.premium("BTC", Basis::kBank, Region::kEurope);
   REQUIRE(bank != nullptr);
   CHECK(*bank->premium ==
         doctest::Approx(korea_krw / (europe * usdt_usd * 1390) - 1).epsilon(1e-9));
   CHECK(bank->currency == "KRW");
   CHECK(bank->fx_rates == rates({CurrencyPair::kUsdtUsd, CurrencyPair::kUsdKrw}));
-  const PremiumEvent* tether = b.said.premium("USDT", Basis::kUsdtPremium, std::nullopt);
+  const PremiumEvent* tether = b.journal.premium("USDT", Basis::kUsdtPremium, std::nullopt);
   REQUIRE(tether != nullptr);
   CHECK(*tether->premium == doctest::Approx(usdt_krw / (usdt_usd * 1390) - 1).epsilon(1e-9));
   CHECK(tether->fx_rates.all());
@@ -321,13 +321,13 @@ TEST_CASE("an update in a quiet market leaves at the end of its period, extremes
   b.put(b.book(VenueId::kOkx, "BTC", "USDT", 9'999'000, 10'000'000, 2));
   b.korea(143'000'000, 143'010'000);
   b.pass(milliseconds{100});
-  b.said.premiums.clear();
+  b.journal.premiums.clear();
   b.korea(145'000'000, 145'010'000);
   b.korea(144'000'000, 144'010'000);
   b.pass(milliseconds{99});
-  CHECK(b.said.premiums.empty());
+  CHECK(b.journal.premiums.empty());
   b.pass(milliseconds{1});
-  const PremiumEvent* premium = b.said.premium("BTC", Basis::kUsdt, Region::kAsia);
+  const PremiumEvent* premium = b.journal.premium("BTC", Basis::kUsdt, Region::kAsia);
   REQUIRE(premium != nullptr);
   CHECK(*premium->high > *premium->premium);
   CHECK(*premium->low == *premium->premium);
@@ -338,12 +338,12 @@ TEST_CASE("what did not change is not said again") {
   Bench b;
   b.put(b.book(VenueId::kOkx, "BTC", "USDT", 9'999'000, 10'000'000, 2));
   b.korea(143'000'000, 143'010'000);
-  const std::size_t spreads = b.said.spreads.size();
-  const std::size_t rates = b.said.fx.size();
+  const std::size_t spreads = b.journal.spreads.size();
+  const std::size_t rates = b.journal.fx.size();
   b.pass(milliseconds{1000});
   b.korea(143'000'000, 143'010'000);
-  CHECK(b.said.spreads.size() == spreads);
-  CHECK(b.said.fx.size() == rates);
+  CHECK(b.journal.spreads.size() == spreads);
+  CHECK(b.journal.fx.size() == rates);
 }
 
 TEST_CASE("the end closes what is open as shutdown, once") {
@@ -354,13 +354,13 @@ TEST_CASE("the end closes what is open as shutdown, once") {
   b.engine.finish(b.now);
   int opened = 0;
   int closed = 0;
-  for (const OpportunityEvent& e : b.said.opportunities) {
+  for (const OpportunityEvent& e : b.journal.opportunities) {
     opened += e.kind == OpportunityEvent::Kind::kOpen ? 1 : 0;
     closed += e.kind == OpportunityEvent::Kind::kClose ? 1 : 0;
   }
   CHECK(opened == 1);
   CHECK(closed == 1);
-  CHECK(b.said.opportunities.back().reason == CloseReason::kShutdown);
+  CHECK(b.journal.opportunities.back().reason == CloseReason::kShutdown);
 }
 
 }  // namespace

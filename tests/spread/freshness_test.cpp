@@ -14,7 +14,7 @@ using test::World;
 const std::string kNow = "spread: {modes: [inventory]}\npublish: {conflate_ms: 0}\n";
 
 const SpreadEvent& row(const World& w) {
-  const SpreadEvent* const found = w.said.spread(VenueId::kOkx, VenueId::kUpbit);
+  const SpreadEvent* const found = w.journal.spread(VenueId::kOkx, VenueId::kUpbit);
   REQUIRE(found != nullptr);
   return *found;
 }
@@ -35,7 +35,7 @@ TEST_CASE("time spent in a queue counts as delay: what waited too long is stale"
   CHECK(row(w).reasons == Reasons{Reason::kStaleLeg});
   CHECK_FALSE(row(w).gross_ratio.has_value());
   CHECK_FALSE(row(w).optimal.has_value());
-  CHECK(w.said.opportunities.back().reason == CloseReason::kStale);
+  CHECK(w.journal.opportunities.back().reason == CloseReason::kStale);
   w.put(w.okx());
   CHECK(row(w).verdict == Verdict::kTradable);
 }
@@ -91,12 +91,12 @@ TEST_CASE("a leg that became too old while its row was held back leaves without 
     others();
   }
   w.pass(milliseconds{950});
-  w.said.spreads.clear();
+  w.journal.spreads.clear();
   w.put(w.upbit(144'000'000, 144'010'000));
   // At 15.0 s the period ends and OKX has been silent for its 15 s.
   w.pass(milliseconds{50});
-  REQUIRE_FALSE(w.said.spreads.empty());
-  for (const SpreadEvent& e : w.said.spreads) {
+  REQUIRE_FALSE(w.journal.spreads.empty());
+  for (const SpreadEvent& e : w.journal.spreads) {
     if (e.buy != VenueId::kOkx && e.sell != VenueId::kOkx) continue;
     CHECK(e.verdict == Verdict::kUnknown);
     CHECK(e.reasons.contains(Reason::kStaleLeg));
@@ -105,7 +105,7 @@ TEST_CASE("a leg that became too old while its row was held back leaves without 
     for (const SizeRow& size : e.sizes) CHECK_FALSE(size.trade.has_value());
     CHECK(e.time == kStart + milliseconds{14'950});
   }
-  CHECK(w.said.opportunities.back().reason == CloseReason::kStale);
+  CHECK(w.journal.opportunities.back().reason == CloseReason::kStale);
 }
 
 TEST_CASE("a row says until when it is fresh, and is withdrawn by whoever let it wait for longer") {

@@ -19,9 +19,9 @@ TEST_CASE("a profit that does not last for the hold opens nothing") {
   w.put(w.upbit(140'000'000, 140'010'000));
   w.put(w.upbit(143'000'000, 143'010'000));
   w.pass(milliseconds{499});
-  CHECK(w.said.opportunities.empty());
+  CHECK(w.journal.opportunities.empty());
   w.pass(milliseconds{1});
-  CHECK(w.said.opportunities.size() == 1);
+  CHECK(w.journal.opportunities.size() == 1);
 }
 
 TEST_CASE("an open opportunity tells what changed and keeps its peak") {
@@ -31,9 +31,9 @@ TEST_CASE("an open opportunity tells what changed and keeps its peak") {
   const Timestamp peak = w.now;
   w.pass(milliseconds{100});
   w.put(w.upbit(144'000'000, 144'010'000));
-  REQUIRE(w.said.opportunities.size() == 3);
-  const OpportunityEvent& up = w.said.opportunities[1];
-  const OpportunityEvent& down = w.said.opportunities[2];
+  REQUIRE(w.journal.opportunities.size() == 3);
+  const OpportunityEvent& up = w.journal.opportunities[1];
+  const OpportunityEvent& down = w.journal.opportunities[2];
   CHECK(up.kind == OpportunityEvent::Kind::kUpdate);
   CHECK(*up.net_profit_usdt > *opened.net_profit_usdt);
   CHECK(*down.net_profit_usdt < *up.net_profit_usdt);
@@ -64,8 +64,8 @@ TEST_CASE("a rate that fell silent closes as stale, one that disagrees as not tr
       w.put(w.upbit(143'000'000, 143'010'000));
     }
     CHECK(w.engine.open_opportunities() == 0);
-    CHECK(w.said.opportunities.back().reason == CloseReason::kStale);
-    const SpreadEvent* row = w.said.spread(VenueId::kOkx, VenueId::kUpbit);
+    CHECK(w.journal.opportunities.back().reason == CloseReason::kStale);
+    const SpreadEvent* row = w.journal.spread(VenueId::kOkx, VenueId::kUpbit);
     CHECK(row->reasons.contains(Reason::kFxQuorum));
     CHECK_FALSE(row->gross_ratio.has_value());  // neither its own FX book nor a consensus
   }
@@ -74,8 +74,8 @@ TEST_CASE("a rate that fell silent closes as stale, one that disagrees as not tr
     w.open();
     w.put(w.book(VenueId::kBithumb, "USDT", "KRW", 150'000, 150'100, 100'000'000));
     CHECK(w.engine.open_opportunities() == 0);
-    CHECK(w.said.opportunities.back().reason == CloseReason::kNotTradable);
-    const SpreadEvent* row = w.said.spread(VenueId::kOkx, VenueId::kUpbit);
+    CHECK(w.journal.opportunities.back().reason == CloseReason::kNotTradable);
+    const SpreadEvent* row = w.journal.spread(VenueId::kOkx, VenueId::kUpbit);
     CHECK(row->reasons == Reasons{Reason::kFxDisagree});
     CHECK(row->verdict == Verdict::kUnknown);
     CHECK(row->gross_ratio.has_value());  // by its own FX book
@@ -88,7 +88,7 @@ TEST_CASE("without any rate a KRW pair has no number at all") {
   w.put(w.upbit(143'000'000, 143'010'000));
   w.put(w.book(VenueId::kBithumb, "BTC", "KRW", 14'300'000'000, 14'301'000'000));
   for (const VenueId buy : {VenueId::kOkx, VenueId::kBithumb}) {
-    const SpreadEvent* row = w.said.spread(buy, VenueId::kUpbit);
+    const SpreadEvent* row = w.journal.spread(buy, VenueId::kUpbit);
     REQUIRE(row != nullptr);
     CHECK(row->verdict == Verdict::kUnknown);
     CHECK(row->reasons.contains(Reason::kFxQuorum));
@@ -98,8 +98,8 @@ TEST_CASE("without any rate a KRW pair has no number at all") {
     CHECK_FALSE(row->break_even_quantity.has_value());
   }
   // And the missing rates are said.
-  REQUIRE(w.said.fx.size() == 3);
-  for (const FxEvent& e : w.said.fx) CHECK_FALSE(e.rate.ok());
+  REQUIRE(w.journal.fx.size() == 3);
+  for (const FxEvent& e : w.journal.fx) CHECK_FALSE(e.rate.ok());
 }
 
 TEST_CASE("an FX book older than the rates' limit gives way to the consensus") {
@@ -111,9 +111,9 @@ TEST_CASE("an FX book older than the rates' limit gives way to the consensus") {
   w.put(w.upbit(143'000'000, 143'010'000));
   w.pass(milliseconds{4000});
   w.put(w.book(VenueId::kBithumb, "USDT", "KRW", 141'000, 141'100, 100'000'000));
-  CHECK_FALSE(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->fx_venue_fallback);
+  CHECK_FALSE(w.journal.spread(VenueId::kOkx, VenueId::kUpbit)->fx_venue_fallback);
   w.pass(milliseconds{1001});
-  const SpreadEvent* row = w.said.spread(VenueId::kOkx, VenueId::kUpbit);
+  const SpreadEvent* row = w.journal.spread(VenueId::kOkx, VenueId::kUpbit);
   CHECK(row->fx_venue_fallback);
   CHECK(*row->sell_price_usdt == doctest::Approx(143'000'000 / 1411.0).epsilon(1e-12));
 }
@@ -123,10 +123,10 @@ TEST_CASE("a pair inside Korea follows the consensus in USDT and not in its rati
   w.put_fx();
   w.put(w.upbit(143'000'000, 143'010'000));
   w.put(w.book(VenueId::kBithumb, "BTC", "KRW", 14'500'000'000, 14'501'000'000));
-  const SpreadEvent before = *w.said.spread(VenueId::kUpbit, VenueId::kBithumb);
+  const SpreadEvent before = *w.journal.spread(VenueId::kUpbit, VenueId::kBithumb);
   REQUIRE(before.optimal.has_value());
   w.put(w.book(VenueId::kUpbit, "USDT", "KRW", 140'500, 140'600, 100'000'000));
-  const SpreadEvent after = *w.said.spread(VenueId::kUpbit, VenueId::kBithumb);
+  const SpreadEvent after = *w.journal.spread(VenueId::kUpbit, VenueId::kBithumb);
   REQUIRE(after.optimal.has_value());
   CHECK(after.gross_ratio == before.gross_ratio);
   CHECK(after.net_ratio == before.net_ratio);
@@ -138,7 +138,7 @@ TEST_CASE("a bucket never spans two periods and holds only its own extremes") {
   World w("spread: {modes: [inventory]}\n");  // 100 ms
   w.put_profitable();
   w.pass(milliseconds{150});
-  w.said.premiums.clear();
+  w.journal.premiums.clear();
   w.put(w.upbit(145'000'000, 145'010'000));  // at .150
   w.pass(milliseconds{40});
   w.put(w.upbit(141'000'000, 141'010'000));  // at .190
@@ -146,7 +146,7 @@ TEST_CASE("a bucket never spans two periods and holds only its own extremes") {
   w.put(w.upbit(142'000'000, 142'010'000));  // at .200: the next one
   w.pass(milliseconds{100});
   std::vector<PremiumEvent> seen;
-  for (const PremiumEvent& e : w.said.premiums) {
+  for (const PremiumEvent& e : w.journal.premiums) {
     if (e.basis == Basis::kUsdt && e.over == Region::kAsia) seen.push_back(e);
   }
   REQUIRE(seen.size() == 2);
@@ -163,11 +163,11 @@ TEST_CASE("the moment an event is due is its own, however late advance() is call
   World w(kNow);
   w.put_profitable();
   w.pass(milliseconds{14'000});
-  REQUIRE(w.said.opportunities.size() == 1);
-  CHECK(w.said.opportunities[0].time == kStart + milliseconds{500});
+  REQUIRE(w.journal.opportunities.size() == 1);
+  CHECK(w.journal.opportunities[0].time == kStart + milliseconds{500});
   w.pass(milliseconds{60'000});
-  CHECK(w.said.opportunities[1].time == kStart + milliseconds{15'000});
-  CHECK(w.said.opportunities[1].reason == CloseReason::kStale);
+  CHECK(w.journal.opportunities[1].time == kStart + milliseconds{15'000});
+  CHECK(w.journal.opportunities[1].reason == CloseReason::kStale);
 }
 
 TEST_CASE(
@@ -190,12 +190,12 @@ TEST_CASE(
     }
     CHECK(w.engine.open_opportunities() == 1);
     w.engine.finish(w.now);
-    REQUIRE_FALSE(w.said.opportunities.empty());
-    for (const OpportunityEvent& e : w.said.opportunities) {
+    REQUIRE_FALSE(w.journal.opportunities.empty());
+    for (const OpportunityEvent& e : w.journal.opportunities) {
       CHECK(e.id == last.id);
       CHECK(e.kind != OpportunityEvent::Kind::kOpen);
     }
-    CHECK(w.said.opportunities.back().reason == CloseReason::kShutdown);
+    CHECK(w.journal.opportunities.back().reason == CloseReason::kShutdown);
   }
   SUBCASE("they do not") {
     World w(kNow);
@@ -203,9 +203,9 @@ TEST_CASE(
     w.put(w.okx());
     w.pass(milliseconds{30'000});
     CHECK(w.engine.open_opportunities() == 0);
-    REQUIRE(w.said.opportunities.size() == 1);
-    CHECK(w.said.opportunities[0].reason == CloseReason::kStale);
-    CHECK(w.said.opportunities[0].id == last.id);
+    REQUIRE(w.journal.opportunities.size() == 1);
+    CHECK(w.journal.opportunities[0].reason == CloseReason::kStale);
+    CHECK(w.journal.opportunities[0].id == last.id);
   }
   SUBCASE("it was too long ago") {
     World w(kNow);
@@ -213,11 +213,11 @@ TEST_CASE(
     w.engine.restore(last, w.now, false);
     w.put_profitable();  // as good as ever, but another one
     w.pass(milliseconds{500});
-    REQUIRE(w.said.opportunities.size() >= 2);
-    CHECK(w.said.opportunities[0].id == last.id);
-    CHECK(w.said.opportunities[0].reason == CloseReason::kStale);
-    CHECK(w.said.opportunities[1].kind == OpportunityEvent::Kind::kOpen);
-    CHECK(w.said.opportunities[1].id != last.id);
+    REQUIRE(w.journal.opportunities.size() >= 2);
+    CHECK(w.journal.opportunities[0].id == last.id);
+    CHECK(w.journal.opportunities[0].reason == CloseReason::kStale);
+    CHECK(w.journal.opportunities[1].kind == OpportunityEvent::Kind::kOpen);
+    CHECK(w.journal.opportunities[1].id != last.id);
   }
   SUBCASE("one is there, but bad") {
     World w(kNow);
@@ -226,8 +226,8 @@ TEST_CASE(
     w.put(w.upbit(143'000'000, 143'010'000));
     w.pass(milliseconds{30'000});
     CHECK(w.engine.open_opportunities() == 0);
-    REQUIRE(w.said.opportunities.size() == 1);
-    CHECK(w.said.opportunities[0].kind == OpportunityEvent::Kind::kClose);
+    REQUIRE(w.journal.opportunities.size() == 1);
+    CHECK(w.journal.opportunities[0].kind == OpportunityEvent::Kind::kClose);
   }
 }
 
@@ -307,13 +307,13 @@ TEST_CASE("over a random day no number comes from a bad book and every opportuni
   std::size_t rows_with_numbers = 0;
   std::map<std::string, std::vector<OpportunityEvent>> lives;
   for (int i = 0; i < 8000; ++i) {
-    w.said.spreads.clear();
-    w.said.opportunities.clear();
-    w.said.lines.clear();
+    w.journal.spreads.clear();
+    w.journal.opportunities.clear();
+    w.journal.lines.clear();
     const Timestamp before = w.now;
     day.step();
     // Rows of this very moment: those of timers before it were judged by the books of then.
-    for (const SpreadEvent& e : w.said.spreads) {
+    for (const SpreadEvent& e : w.journal.spreads) {
       if (e.time != w.now || w.now == before) continue;
       if (e.gross_ratio || e.optimal || e.break_even_quantity) {
         ++rows_with_numbers;
@@ -325,11 +325,11 @@ TEST_CASE("over a random day no number comes from a bad book and every opportuni
       CHECK((e.verdict == Verdict::kTradable) == e.reasons.empty());
       if (e.verdict == Verdict::kTradable) CHECK(e.optimal->net_profit_usdt > 0);
     }
-    for (const OpportunityEvent& e : w.said.opportunities) lives[e.id].push_back(e);
+    for (const OpportunityEvent& e : w.journal.opportunities) lives[e.id].push_back(e);
   }
-  w.said.opportunities.clear();
+  w.journal.opportunities.clear();
   w.engine.finish(w.now);
-  for (const OpportunityEvent& e : w.said.opportunities) lives[e.id].push_back(e);
+  for (const OpportunityEvent& e : w.journal.opportunities) lives[e.id].push_back(e);
   CHECK(rows_with_numbers > 1000);
   CHECK(lives.size() > 20);
   std::set<CloseReason> ends;
@@ -379,7 +379,7 @@ TEST_CASE("the same events give the same output, whenever advance() is called in
       day.step();
     }
     w.engine.finish(w.now);
-    return w.said.lines;
+    return w.journal.lines;
   };
   const auto lines = run(false);
   CHECK(lines.size() > 1000);

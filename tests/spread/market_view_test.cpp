@@ -20,11 +20,11 @@ TEST_CASE("a book that came too late is stale until a timely one comes") {
   late.excess_delay = milliseconds{5001};
   w.put(late);
   CHECK(w.engine.open_opportunities() == 0);
-  CHECK(w.said.opportunities.back().reason == CloseReason::kStale);
-  CHECK_FALSE(w.said.opportunities.back().net_profit_usdt.has_value());
-  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
+  CHECK(w.journal.opportunities.back().reason == CloseReason::kStale);
+  CHECK_FALSE(w.journal.opportunities.back().net_profit_usdt.has_value());
+  CHECK(w.journal.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
   w.put(w.okx());
-  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
+  CHECK(w.journal.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
 }
 
 TEST_CASE("a crossed book is behind no number, whoever calls it synced") {
@@ -32,12 +32,12 @@ TEST_CASE("a crossed book is behind no number, whoever calls it synced") {
     World w(kNow);
     w.open();
     w.put(w.okx(9'999'000, ask));
-    const SpreadEvent* row = w.said.spread(VenueId::kOkx, VenueId::kUpbit);
+    const SpreadEvent* row = w.journal.spread(VenueId::kOkx, VenueId::kUpbit);
     CHECK(row->reasons.contains(Reason::kCrossed));
     CHECK(row->verdict == Verdict::kNotTradable);
     CHECK_FALSE(row->gross_ratio.has_value());
     CHECK_FALSE(row->buy_price_usdt.has_value());
-    CHECK(w.said.opportunities.back().reason == CloseReason::kNotTradable);
+    CHECK(w.journal.opportunities.back().reason == CloseReason::kNotTradable);
   }
 }
 
@@ -56,8 +56,8 @@ TEST_CASE("a lost connection is a silent feed, with and without its books saying
     } else {
       w.engine.on(ConnectionStatus{.venue = VenueId::kOkx, .alive = false, .time = w.now}, w.now);
     }
-    CHECK(w.said.opportunities.back().kind == OpportunityEvent::Kind::kClose);
-    CHECK(w.said.opportunities.back().reason == CloseReason::kStale);
+    CHECK(w.journal.opportunities.back().kind == OpportunityEvent::Kind::kClose);
+    CHECK(w.journal.opportunities.back().reason == CloseReason::kStale);
   }
 }
 
@@ -75,16 +75,16 @@ TEST_CASE("a connection speaks for its own books only") {
     w.put_fx();
     w.put(w.upbit(143'000'000, 143'010'000));
   }
-  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
+  CHECK(w.journal.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
   // It speaks again: the book itself is younger than max_quiet, so it counts again.
   w.engine.on(ConnectionStatus{.venue = VenueId::kOkx, .connection = 7, .time = w.now}, w.now);
-  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
+  CHECK(w.journal.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
 }
 
 TEST_CASE("a polled book is as fresh as its last poll, whatever the venue's connections do") {
   World w(kNow);
   w.open();
-  const auto row = [&w] { return w.said.spread(VenueId::kOkx, VenueId::kUpbit); };
+  const auto row = [&w] { return w.journal.spread(VenueId::kOkx, VenueId::kUpbit); };
   const auto poll = [&w] {
     OrderBook polled = w.okx();
     polled.origin = Origin::kRest;
@@ -137,9 +137,9 @@ TEST_CASE("a polled book's time is that of its last change: late only beyond max
   };
   poll(milliseconds{0});
   poll(milliseconds{20'000});  // four times max_delay
-  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
+  CHECK(w.journal.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
   poll(milliseconds{31'000});
-  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
+  CHECK(w.journal.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
 }
 
 TEST_CASE("a suspended market and a size below the venue's minimum are no opportunity") {
@@ -150,17 +150,18 @@ TEST_CASE("a suspended market and a size below the venue's minimum are no opport
   status.instrument = {"BTC", "KRW"};
   status.active = false;
   w.engine.on(status, w.now);
-  const SpreadEvent* row = w.said.spread(VenueId::kOkx, VenueId::kUpbit);
+  const SpreadEvent* row = w.journal.spread(VenueId::kOkx, VenueId::kUpbit);
   CHECK(row->reasons.contains(Reason::kMarketSuspended));
   CHECK(row->verdict == Verdict::kNotTradable);
-  CHECK(w.said.opportunities.back().reason == CloseReason::kNotTradable);
+  CHECK(w.journal.opportunities.back().reason == CloseReason::kNotTradable);
   status.active = true;
   status.min_notional = 143'000'001;  // one BTC brings 143,000,000 KRW
   w.engine.on(status, w.now);
-  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kBelowMinNotional));
+  CHECK(w.journal.spread(VenueId::kOkx, VenueId::kUpbit)
+            ->reasons.contains(Reason::kBelowMinNotional));
   status.min_notional = 143'000'000;
   w.engine.on(status, w.now);
-  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
+  CHECK(w.journal.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
 }
 
 TEST_CASE("an unproven or quarantined pair shows its legs' prices, but no ratio, size or premium") {
@@ -186,10 +187,10 @@ TEST_CASE("an unproven or quarantined pair shows its legs' prices, but no ratio,
     for (const SizeRow& size : e.sizes) CHECK_FALSE(size.trade.has_value());
   });
   CHECK(seen == 4);
-  CHECK(w.said.opportunities.empty());
-  for (const PremiumEvent& e : w.said.premiums) {
+  CHECK(w.journal.opportunities.empty());
+  for (const PremiumEvent& e : w.journal.premiums) {
     CHECK(e.asset != "NEWCOIN");
-    if (e.asset == "BTC" && e.time == w.said.premiums.back().time) CHECK_FALSE(e.ok());
+    if (e.asset == "BTC" && e.time == w.journal.premiums.back().time) CHECK_FALSE(e.ok());
   }
 }
 
@@ -215,11 +216,11 @@ TEST_CASE("markets that nobody watches make no rows; a watched one does at once"
   w.put(w.book(VenueId::kBinance, "ETH", "USDT", 300'000, 300'100));
   w.put(w.book(VenueId::kOkx, "BTC", "USDC", 300'000, 300'100));
   w.put(w.book(VenueId::kBinance, "BTC", "USDT", 300'000, 300'100));
-  CHECK(w.said.spreads.empty());
+  CHECK(w.journal.spreads.empty());
   w.engine.watch("ETH");
   w.put(w.book(VenueId::kOkx, "ETH", "USDT", 300'000, 300'100));
   w.put(w.book(VenueId::kBinance, "ETH", "USDT", 300'000, 300'100));
-  CHECK_FALSE(w.said.spreads.empty());
+  CHECK_FALSE(w.journal.spreads.empty());
 }
 
 TEST_CASE("one symbol's fault leaves every other symbol's output unchanged") {
@@ -228,15 +229,15 @@ TEST_CASE("one symbol's fault leaves every other symbol's output unchanged") {
   w.open();
   w.put(w.book(VenueId::kOkx, "ETH", "USDT", 300'000, 300'100));
   w.put(w.book(VenueId::kBinance, "ETH", "USDT", 300'000, 300'100));
-  const std::size_t before = w.said.lines.size();
+  const std::size_t before = w.journal.lines.size();
   OrderBook faulted = w.book(VenueId::kOkx, "ETH", "USDT", 1, 2);
   faulted.state = FeedState::kFaulted;
   faulted.bids.clear();
   faulted.asks.clear();
   w.put(faulted);
-  REQUIRE(w.said.lines.size() > before);
-  for (std::size_t i = before; i < w.said.lines.size(); ++i) {
-    CHECK(w.said.lines[i].find("BTC") == std::string::npos);
+  REQUIRE(w.journal.lines.size() > before);
+  for (std::size_t i = before; i < w.journal.lines.size(); ++i) {
+    CHECK(w.journal.lines[i].find("BTC") == std::string::npos);
   }
   CHECK(w.engine.open_opportunities() == 1);
 }

@@ -17,17 +17,17 @@ struct Profitable : World {
     put(okx());
     put(upbit(143'000'000, 143'010'000));
     REQUIRE(row().verdict == Verdict::kTradable);
-    said.opportunities.clear();
+    journal.opportunities.clear();
   }
   const SpreadEvent& row(Mode mode = Mode::kInventory) const {
-    const SpreadEvent* const found = said.spread(VenueId::kOkx, VenueId::kUpbit, mode);
+    const SpreadEvent* const found = journal.spread(VenueId::kOkx, VenueId::kUpbit, mode);
     REQUIRE(found != nullptr);
     return *found;
   }
   void check(Verdict verdict, Reason reason, Mode mode = Mode::kInventory) const {
     CHECK(row(mode).verdict == verdict);
     CHECK(row(mode).reasons.contains(reason));
-    for (const OpportunityEvent& e : said.opportunities) {
+    for (const OpportunityEvent& e : journal.opportunities) {
       CHECK((e.kind == OpportunityEvent::Kind::kClose || e.mode != mode));
     }
   }
@@ -46,14 +46,14 @@ TEST_CASE("a new listing is not tradable before somebody has said which coin it 
   w.put(w.book(VenueId::kOkx, "NEWCOIN", "USDT", 99, 100, 100'000));
   w.put(w.book(VenueId::kUpbit, "NEWCOIN", "KRW", 150'000, 150'100, 100'000));
   int rows = 0;
-  for (const SpreadEvent& e : w.said.spreads) {
+  for (const SpreadEvent& e : w.journal.spreads) {
     if (e.asset != "NEWCOIN") continue;
     ++rows;
     CHECK(e.verdict != Verdict::kTradable);
     CHECK(e.reasons.contains(Reason::kIdentityUnproven));
   }
   CHECK(rows > 0);
-  for (const OpportunityEvent& e : w.said.opportunities) CHECK(e.asset != "NEWCOIN");
+  for (const OpportunityEvent& e : w.journal.opportunities) CHECK(e.asset != "NEWCOIN");
 }
 
 TEST_CASE("a transfer through a closed wallet is never tradable, through an unknown one neither") {
@@ -95,8 +95,8 @@ TEST_CASE("a leg that converts through an FX book that is an outlier is never tr
           std::string{kFourKorean},
       "test");
   REQUIRE(loaded.ok());
-  test::Journal said;
-  Engine engine(loaded.settings, loaded.registry, said);
+  test::Journal journal;
+  Engine engine(loaded.settings, loaded.registry, journal);
   const auto fx = [&](VenueId venue, std::int64_t price) {
     engine.on(w.book(venue, "USDT", "KRW", price, price + 100, 100'000'000), w.now);
   };
@@ -106,7 +106,7 @@ TEST_CASE("a leg that converts through an FX book that is an outlier is never tr
   engine.on(w.okx(), w.now);
   engine.on(w.upbit(140'000'000, 140'010'000), w.now);
   fx(VenueId::kUpbit, 130'000);  // 7 % too cheap: selling in Korea looks 7 % dearer
-  const SpreadEvent* const row = said.spread(VenueId::kOkx, VenueId::kUpbit);
+  const SpreadEvent* const row = journal.spread(VenueId::kOkx, VenueId::kUpbit);
   REQUIRE(row != nullptr);
   CHECK(row->verdict == Verdict::kUnknown);
   CHECK(row->reasons == Reasons{Reason::kFxDisagree});
@@ -114,7 +114,7 @@ TEST_CASE("a leg that converts through an FX book that is an outlier is never tr
   CHECK(engine.rates().rate(CurrencyPair::kUsdtKrw).ok());
   CHECK(engine.open_opportunities() == 0);
   fx(VenueId::kUpbit, 140'000);
-  CHECK(said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons == Reasons{Reason::kUnprofitable});
+  CHECK(journal.spread(VenueId::kOkx, VenueId::kUpbit)->reasons == Reasons{Reason::kUnprofitable});
 }
 
 TEST_CASE("without the quorum of FX sources nothing that needs the rate is tradable") {

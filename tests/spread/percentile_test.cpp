@@ -109,9 +109,9 @@ TEST_CASE("a premium says where it lies among its own values once half an hour i
       "publish: {conflate_ms: 0}\nspread: {max_quiet_ms: 3600000}\nfx: {max_age_ms: 3600000}\n"
       "");
   const auto last = [&w]() -> const PremiumEvent& {
-    const auto found = std::find_if(w.said.premiums.rbegin(), w.said.premiums.rend(),
+    const auto found = std::find_if(w.journal.premiums.rbegin(), w.journal.premiums.rend(),
                                     [](const PremiumEvent& e) { return e.asset == "BTC"; });
-    REQUIRE(found != w.said.premiums.rend());
+    REQUIRE(found != w.journal.premiums.rend());
     return *found;
   };
   const auto alive = [&w] {
@@ -146,7 +146,7 @@ TEST_CASE("premiums whose two bases have opposite signs say so on both") {
   w.put(w.okx());
   const auto disagreement = [&w](Basis basis) -> std::optional<bool> {
     std::optional<bool> found;
-    for (const PremiumEvent& e : w.said.premiums) {
+    for (const PremiumEvent& e : w.journal.premiums) {
       if (e.asset == "BTC" && e.basis == basis) found = e.bases_disagree;
     }
     return found;

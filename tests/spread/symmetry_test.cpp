@@ -17,8 +17,8 @@ std::vector<std::string> final_lines(const std::vector<VenueId>& order, std::uin
   text += "}\nfx: {bank: [{name: bank, url: \"http://x\"}]}\npublish: {conflate_ms: 0}\n";
   const config::Loaded loaded = config::load_text(text, "test");
   REQUIRE(loaded.ok());
-  Journal said;
-  Engine engine(loaded.settings, loaded.registry, said);
+  Journal journal;
+  Engine engine(loaded.settings, loaded.registry, journal);
   engine.on(BankQuote{.source = "bank", .rate = 1390, .time = kStart}, kStart);
   for (const VenueId venue : order) {
     // The market depends on the venue and the seed alone.
@@ -77,8 +77,8 @@ TEST_CASE("a pair and the same pair backwards cannot both pay") {
     w.put(w.okx(mid - half - 1, mid + half + 1));
     const auto won = static_cast<std::int64_t>(139'000'000 + random() % 4'000'000);
     w.put(w.upbit(won - 1000, won + 1000));
-    const SpreadEvent* const there = w.said.spread(VenueId::kOkx, VenueId::kUpbit);
-    const SpreadEvent* const back = w.said.spread(VenueId::kUpbit, VenueId::kOkx);
+    const SpreadEvent* const there = w.journal.spread(VenueId::kOkx, VenueId::kUpbit);
+    const SpreadEvent* const back = w.journal.spread(VenueId::kUpbit, VenueId::kOkx);
     REQUIRE(there != nullptr);
     REQUIRE(back != nullptr);
     // (bid_B / ask_A) × (bid_A / ask_B): a round trip at the tops loses the two bid-ask spreads.

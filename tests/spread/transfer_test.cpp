@@ -75,13 +75,13 @@ TEST_CASE("a transfer's optimum and its ladder agree with a rational oracle") {
     ExactLeg buy;
     ExactLeg sell;
     const auto fill = [&random](std::vector<Level>& levels, ExactLeg& leg, std::int64_t top,
-                                int way) {
+                                int step) {
       const std::size_t depth = 1 + random() % 12;
       for (std::size_t k = 0; k < depth; ++k) {
         const auto size = static_cast<std::int64_t>(1 + random() % 2'000'000);
         levels.push_back({Decimal{top, 2}, Decimal{size, 6}});
         leg.book.push_back({Rational{top} / 100, Rational{size} / 1'000'000});
-        top += way * static_cast<std::int64_t>(1 + random() % 3000);
+        top += step * static_cast<std::int64_t>(1 + random() % 3000);
       }
     };
     fill(asks, buy, 10'000'000, 1);
@@ -133,7 +133,7 @@ TEST_CASE(
     "with it") {
   World w;
   w.put_profitable();
-  const SpreadEvent* row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
+  const SpreadEvent* row = w.journal.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
   REQUIRE(row != nullptr);
   CHECK(row->verdict == Verdict::kUnknown);
   CHECK(row->reasons == Reasons{Reason::kWalletUnknown});
@@ -146,7 +146,7 @@ TEST_CASE(
   w.engine.on_wallet(VenueId::kOkx, "BTC", {{network("Bitcoin", kOpen, kOpen, 0.001)}}, w.now);
   w.engine.on_wallet(VenueId::kUpbit, "BTC", {{network("Bitcoin", kOpen, kOpen, 0.002, 30)}},
                      w.now);
-  row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
+  row = w.journal.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
   CHECK(row->verdict == Verdict::kTradable);
   REQUIRE(row->optimal.has_value());
   CHECK(row->network == "Bitcoin");
@@ -159,13 +159,13 @@ TEST_CASE(
   CHECK(row->optimal->withdrawal_fee_usdt == doctest::Approx(100.1).epsilon(1e-9));
 
   w.engine.on_wallet(VenueId::kUpbit, "BTC", {{network("Bitcoin", kClosed, kOpen, 0.002)}}, w.now);
-  row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
+  row = w.journal.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
   CHECK(row->verdict == Verdict::kNotTradable);
   CHECK(row->reasons.contains(Reason::kWalletClosed));
   // A fee larger than what can be bought at all.
   w.engine.on_wallet(VenueId::kUpbit, "BTC", {{network("Bitcoin", kOpen, kOpen, 0.002)}}, w.now);
   w.engine.on_wallet(VenueId::kOkx, "BTC", {{network("Bitcoin", kOpen, kOpen, 2)}}, w.now);
-  row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
+  row = w.journal.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
   CHECK(row->verdict == Verdict::kNotTradable);
   CHECK(row->reasons.contains(Reason::kInsufficientDepth));
 }

@@ -40,11 +40,11 @@ TEST_CASE("an asset that is unwatched takes its rows, premiums and open opportun
   put_eth(w);
   const OpportunityEvent opened = w.open();
   REQUIRE(rows(w.engine) == 8);
-  w.said.lines.clear();
+  w.journal.lines.clear();
   CHECK(w.engine.unwatch("BTC", w.now) == 2);
 
   CHECK(w.engine.open_opportunities() == 0);
-  const OpportunityEvent& closed = w.said.opportunities.back();
+  const OpportunityEvent& closed = w.journal.opportunities.back();
   CHECK(closed.id == opened.id);
   CHECK(closed.kind == OpportunityEvent::Kind::kClose);
   CHECK(closed.reason == CloseReason::kNotTradable);
@@ -52,8 +52,8 @@ TEST_CASE("an asset that is unwatched takes its rows, premiums and open opportun
   CHECK_FALSE(closed.net_profit_usdt.has_value());
   CHECK(closed.peak_profit_usdt == opened.peak_profit_usdt);
 
-  REQUIRE(w.said.removed.size() == 2);
-  const MarketRemoved& first = w.said.removed[0];
+  REQUIRE(w.journal.removed.size() == 2);
+  const MarketRemoved& first = w.journal.removed[0];
   CHECK(first.venue == VenueId::kUpbit);
   CHECK(first.instrument == Instrument{"BTC", "KRW"});
   CHECK(first.asset == "BTC");
@@ -62,12 +62,12 @@ TEST_CASE("an asset that is unwatched takes its rows, premiums and open opportun
   CHECK(first.premiums ==
         std::vector<MarketRemoved::Premium>{{Region::kKorea, Region::kAsia, Basis::kUsdt},
                                             {Region::kKorea, Region::kAsia, Basis::kBank}});
-  CHECK(w.said.removed[1].venue == VenueId::kOkx);
-  CHECK(w.said.removed[1].premiums.empty());
-  CHECK(w.said.removed[1].last_of_asset);
+  CHECK(w.journal.removed[1].venue == VenueId::kOkx);
+  CHECK(w.journal.removed[1].premiums.empty());
+  CHECK(w.journal.removed[1].last_of_asset);
   // The close comes before the word that the market is gone, and nothing of it comes after.
-  CHECK(w.said.lines.front().starts_with("opportunity BTC"));
-  CHECK(w.said.lines.back().starts_with("removed BTC"));
+  CHECK(w.journal.lines.front().starts_with("opportunity BTC"));
+  CHECK(w.journal.lines.back().starts_with("removed BTC"));
 
   CHECK(rows(w.engine) == 4);
   CHECK(premiums(w.engine, "BTC") == 0);
@@ -77,11 +77,11 @@ TEST_CASE("an asset that is unwatched takes its rows, premiums and open opportun
   CHECK_FALSE(
       w.engine.evaluate("BTC", VenueId::kOkx, VenueId::kUpbit, Mode::kInventory, sizes, w.now));
 
-  w.said.lines.clear();
+  w.journal.lines.clear();
   w.put(w.okx());
   w.put(w.upbit(143'000'000, 143'010'000));
   w.pass(milliseconds{60'000});
-  for (const std::string& line : w.said.lines) CHECK(line.find(" BTC ") == std::string::npos);
+  for (const std::string& line : w.journal.lines) CHECK(line.find(" BTC ") == std::string::npos);
   CHECK(w.engine.unwatch("BTC", w.now) == 0);
 }
 
@@ -91,20 +91,20 @@ TEST_CASE("an asset that is watched again begins as a new one") {
   w.engine.unwatch("BTC", w.now);
   w.engine.watch("BTC");
   CHECK(rows(w.engine) == 0);
-  w.said.spreads.clear();
-  w.said.opportunities.clear();
+  w.journal.spreads.clear();
+  w.journal.opportunities.clear();
   w.put_profitable();
   CHECK(rows(w.engine) == 4);
-  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
-  CHECK(w.said.opportunities.empty());  // its hold begins anew
+  CHECK(w.journal.spread(VenueId::kOkx, VenueId::kUpbit)->verdict == Verdict::kTradable);
+  CHECK(w.journal.opportunities.empty());  // its hold begins anew
   w.pass(milliseconds{500});
-  REQUIRE(w.said.opportunities.size() == 1);
-  CHECK(w.said.opportunities[0].kind == OpportunityEvent::Kind::kOpen);
-  CHECK(w.said.opportunities[0].id != opened.id);
+  REQUIRE(w.journal.opportunities.size() == 1);
+  CHECK(w.journal.opportunities[0].kind == OpportunityEvent::Kind::kOpen);
+  CHECK(w.journal.opportunities[0].id != opened.id);
   check_counts(w.engine);
   // It also grows old by itself: no timer of the market before stands for it.
   w.pass(milliseconds{15'000});
-  CHECK(w.said.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
+  CHECK(w.journal.spread(VenueId::kOkx, VenueId::kUpbit)->reasons.contains(Reason::kStaleLeg));
 }
 
 TEST_CASE("one market that is unwatched leaves the others of its asset") {
@@ -119,13 +119,13 @@ TEST_CASE("one market that is unwatched leaves the others of its asset") {
   CHECK(rows(w.engine) == 12);
   CHECK(w.engine.open_opportunities() + 1 == open);
   // With the last market of a region its premiums go.
-  CHECK(w.said.removed.back().premiums.size() == 3);
+  CHECK(w.journal.removed.back().premiums.size() == 3);
   check_counts(w.engine);
   w.put(w.okx());
   CHECK(rows(w.engine) == 12);
   w.engine.unwatch(VenueId::kBinance, {"BTC", "USDT"}, w.now);
-  CHECK(w.said.removed.back().premiums.empty());  // Europe still has Kraken
-  CHECK(premiums(w.engine, "BTC") == 2);          // Korea over Europe, both bases
+  CHECK(w.journal.removed.back().premiums.empty());  // Europe still has Kraken
+  CHECK(premiums(w.engine, "BTC") == 2);             // Korea over Europe, both bases
   // Each can come back by itself.
   w.engine.watch(VenueId::kOkx, {"BTC", "USDT"});
   w.put(w.okx());
@@ -156,7 +156,7 @@ TEST_CASE("an FX market cannot be unwatched") {
   w.open();
   CHECK(w.engine.unwatch(VenueId::kUpbit, {"USDT", "KRW"}, w.now) == 0);
   CHECK(w.engine.unwatch("USDT", w.now) == 0);
-  CHECK(w.said.removed.empty());
+  CHECK(w.journal.removed.empty());
   CHECK(w.engine.rates().rate(CurrencyPair::kUsdtKrw).ok());
 }
 
@@ -165,11 +165,11 @@ TEST_CASE("what the period held back of an unwatched market is not said any more
   w.put_profitable();
   CHECK(w.engine.unwatch("BTC", w.now) == 2);
   w.pass(milliseconds{1000});
-  CHECK(w.said.spreads.empty());
-  CHECK(w.said.opportunities.empty());
-  for (const PremiumEvent& e : w.said.premiums) CHECK(e.asset == "USDT");
+  CHECK(w.journal.spreads.empty());
+  CHECK(w.journal.opportunities.empty());
+  for (const PremiumEvent& e : w.journal.premiums) CHECK(e.asset == "USDT");
   // What nobody was told of is not told to be gone either.
-  for (const MarketRemoved& e : w.said.removed) CHECK(e.premiums.empty());
+  for (const MarketRemoved& e : w.journal.removed) CHECK(e.premiums.empty());
 }
 
 TEST_CASE("an opportunity of the run before closes when its market is unwatched") {
@@ -183,9 +183,9 @@ TEST_CASE("an opportunity of the run before closes when its market is unwatched"
     CHECK(w.engine.open_opportunities() == 1);
     w.engine.unwatch("BTC", w.now);
     CHECK(w.engine.open_opportunities() == 0);
-    REQUIRE(w.said.opportunities.size() == 1);
-    CHECK(w.said.opportunities[0].id == last.id);
-    CHECK(w.said.opportunities[0].reason == CloseReason::kNotTradable);
+    REQUIRE(w.journal.opportunities.size() == 1);
+    CHECK(w.journal.opportunities[0].id == last.id);
+    CHECK(w.journal.opportunities[0].reason == CloseReason::kNotTradable);
   }
 }
 

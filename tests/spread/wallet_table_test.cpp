@@ -79,7 +79,7 @@ TEST_CASE("a pair follows what the venues say of their wallets, and forgets it i
     w.engine.on(
         WalletStatus{VenueId::kUpbit, "BTC", {{{"BTC", deposit, kIsOpen, 0.001, {}, 25}}}, w.now},
         w.now);
-    return w.said.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
+    return w.journal.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
   };
   const SpreadEvent* row = say(kIsClosed);
   CHECK(row->reasons == Reasons{Reason::kWalletClosed});
@@ -89,7 +89,7 @@ TEST_CASE("a pair follows what the venues say of their wallets, and forgets it i
   CHECK(row->withdrawal_fee == 0.0001);
   CHECK(row->expected_minutes == 25);
   w.pass(milliseconds{5000});
-  row = w.said.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
+  row = w.journal.spread(VenueId::kOkx, VenueId::kUpbit, Mode::kTransfer);
   CHECK(row->reasons.contains(Reason::kWalletUnknown));
   CHECK(row->verdict == Verdict::kUnknown);
   // A coin that nobody has proven is none that could arrive.

@@ -97,8 +97,8 @@ class Journal final : public EventSink {
 /// An engine over a small market and the time it has.
 struct World {
   config::Loaded loaded;
-  Journal said;
-  Engine engine{loaded.settings, loaded.registry, said};
+  Journal journal;
+  Engine engine{loaded.settings, loaded.registry, journal};
   Timestamp now = kStart;
 
   explicit World(const std::string& more = "publish: {conflate_ms: 0}\n")
@@ -155,8 +155,8 @@ struct World {
   OpportunityEvent open() {
     put_profitable();
     pass(milliseconds{500});
-    REQUIRE(said.opportunities.size() == 1);
-    return said.opportunities.front();
+    REQUIRE(journal.opportunities.size() == 1);
+    return journal.opportunities.front();
   }
 };
 
