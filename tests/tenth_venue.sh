@@ -5,12 +5,13 @@
 #  - the row left out of a table does not compile, and the one left out of a page fails a test.
 # The exchange is Korbit under another name, so what is added is of the size of a real one. Prints the files and lines it
 # took. The build is as cheap as can be: unoptimised, and of the simulator only the files that have the table.
-# Usage: tenth_venue.sh <source dir> <scratch dir> <cmake> <compiler>
+# Usage: tenth_venue.sh <source dir> <scratch dir> <compiler> <cmake> <generator>
 set -eu
 source=$1
 work=$2
-cmake=$3
-compiler=$4
+compiler=$3
+cmake=$4
+generator=$5
 tree=$work/tree
 
 fail() {
@@ -44,26 +45,28 @@ for folder in ingest/decode/venues sim/venues; do renamed $folder/korbit.cpp >$f
 for table in $tables; do add $table; done
 for schema in publish/schema/*.json; do add "$schema"; done
 
-# Every table asks for its row.
+# Every table asks for its row, and the simulator has the venue: its own file, and those that go over the venues.
 compiles() { "$compiler" -std=c++20 -Wall -Werror=switch -I "$1" -I "$tree" -fsyntax-only -x c++ "$2" 2>"$work/errors"; }
-for table in $tables; do
-  test $table != core/venue.h || continue
-  rm -rf "$work/without"
-  mkdir -p "$work/without/$(dirname $table)"
-  cp "$work/before/$table" "$work/without/$table"
-  echo "#include \"$table\"" >"$work/without/unit"
-  compiles "$work/without" "$work/without/unit" && fail "$table compiles without the row of a venue"
-  grep -q 'a venue of core/venue.h has no row in' "$work/errors" || fail "$(cat "$work/errors")"
-  echo "without a row in $table: $(grep -o 'has no row in [A-Za-z]*' "$work/errors" | sort -u | sed 's/.* //' |
-    tr '\n' ' ')will not compile"
-done
+check_tables() {
+  for table in $tables; do
+    test $table != core/venue.h || continue
+    rm -rf "$work/without"
+    mkdir -p "$work/without/$(dirname $table)"
+    cp "$work/before/$table" "$work/without/$table"
+    echo "#include \"$table\"" >"$work/without/unit"
+    compiles "$work/without" "$work/without/unit" && fail "$table compiles without the row of a venue"
+    grep -q 'a venue of core/venue.h has no row in' "$work/errors" || fail "$(cat "$work/errors")"
+    echo "without a row in $table: $(grep -o 'has no row in [A-Za-z]*' "$work/errors" | sort -u | sed 's/.* //' |
+      tr '\n' ' ')will not compile"
+  done
+  for file in sim/venues/tenthex.cpp sim/market.cpp tests/sim/faults_test.cpp; do
+    compiles "$tree" $file || fail "$(cat "$work/errors")"
+  done
+}
+check_tables >"$work/tables" 2>&1 &
+tables_checked=$!
 
-# The simulator has the venue: its own file, and those that go over the table or the venues.
-for file in sim/venues/tenthex.cpp sim/market.cpp tests/sim/faults_test.cpp; do
-  compiles "$tree" $file || fail "$(cat "$work/errors")"
-done
-
-"$cmake" -S "$tree" -B "$work/build" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DCMAKE_CXX_COMPILER="$compiler" \
+"$cmake" -S "$tree" -B "$work/build" -G "$generator" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0 -DCMAKE_CXX_COMPILER="$compiler" \
   >"$work/log" || fail "$(cat "$work/log")"
 "$cmake" --build "$work/build" --target conformance_test --parallel 2 >"$work/log" 2>&1 || fail "$(tail -n 50 "$work/log")"
 "$work/build/conformance_test" >"$work/log" && fail "the venue's row in ingest/contracts.md is not missed"
@@ -71,6 +74,8 @@ grep -q 'TEST CASE:  the page of contracts is the table in code' "$work/log" || 
 add ingest/contracts.md
 "$work/build/conformance_test" >"$work/log" || fail "$(cat "$work/log")"
 grep '^\[doctest\] test cases' "$work/log"
+wait $tables_checked || fail "$(cat "$work/tables")"
+cat "$work/tables"
 
 # What was changed is what CONTRIBUTING names.
 sed -n '/^\*\*Add an exchange/,/^$/p' CONTRIBUTING.md | grep -o '`[a-z_/<>]*\.[a-z]*`' | tr -d '\140' | sort -u >"$work/named"

@@ -242,6 +242,12 @@ std::optional<Instrument> split_at(std::string_view symbol, char separator) {
   return Instrument{to_upper(left), to_upper(right)};
 }
 
+std::optional<Instrument> split_quote_first(std::string_view symbol, char separator) {
+  std::optional<Instrument> instrument = split_at(symbol, separator);
+  if (instrument) std::swap(instrument->base, instrument->quote);
+  return instrument;
+}
+
 std::string rest_stream(std::string_view symbol) { return "rest:" + std::string{symbol}; }
 
 }  // namespace spreadwatch::ingest

@@ -150,9 +150,7 @@ class CoinoneAdapter final : public VenueAdapter {
 
  protected:
   std::optional<Instrument> split(std::string_view venue_symbol) const override {
-    std::optional<Instrument> instrument = split_at(venue_symbol, '-');
-    if (instrument) std::swap(instrument->base, instrument->quote);
-    return instrument;
+    return split_quote_first(venue_symbol, '-');
   }
 
   void parse(const Frame& frame, Decoded& out) override;

@@ -68,6 +68,9 @@ std::optional<Instrument> split_at_quote(std::string_view symbol);
 /// Splits "BTC-USDT" at the one separator; nullopt unless both parts are assets.
 std::optional<Instrument> split_at(std::string_view symbol, char separator);
 
+/// As split_at() for "KRW-BTC".
+std::optional<Instrument> split_quote_first(std::string_view symbol, char separator);
+
 /// The stream name of a REST book that does not seed a websocket stream.
 std::string rest_stream(std::string_view symbol);
 
