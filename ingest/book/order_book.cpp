@@ -224,7 +224,7 @@ MaintainedBook::Outcome MaintainedBook::apply_buffered(const BookMessage& messag
   if (!message.sequence || !message.first_sequence) {
     return fault(ErrorCode::kSchemaMismatch, "a change without update ids");
   }
-  heard_ = message.sequence;
+  last_delta_ = message.sequence;
   if (!book_.synced()) return wait(message);
   const std::int64_t last = last_.value_or(0);
   if (*message.sequence <= last) return duplicate();
@@ -255,8 +255,8 @@ MaintainedBook::Outcome MaintainedBook::join(const BookMessage& snapshot, Origin
   if (book_.synced() && last_ && base < *last_) return duplicate();
 
   while (!buffered_.empty() && *buffered_.front().sequence <= base) buffered_.pop_front();
-  const bool too_old =
-      buffered_.empty() ? heard_ && base < *heard_ : *buffered_.front().first_sequence > base + 1;
+  const bool too_old = buffered_.empty() ? last_delta_ && base < *last_delta_
+                                         : *buffered_.front().first_sequence > base + 1;
   if (too_old) {
     // Older than what waits, or than what a fault has cost: what lies between is lost to this
     // snapshot, not to a newer one.
@@ -370,7 +370,7 @@ void MaintainedBook::invalidate(FeedState state, std::optional<ErrorCode> reason
               (state == FeedState::kSyncing && reported_ && book_.state == FeedState::kFaulted);
   empty(state, reason);
   buffered_.clear();
-  if (state != FeedState::kFaulted) heard_.reset();
+  if (state != FeedState::kFaulted) last_delta_.reset();
 }
 
 void MaintainedBook::load(const BookMessage& message) {

@@ -77,7 +77,7 @@ class MaintainedBook {
 
   /// A REST snapshot would make it whole: changes have come since the stream was last down, and it
   /// is not synced. Holds until it is, whatever became of earlier requests.
-  bool wants_snapshot() const { return !book_.synced() && heard_.has_value(); }
+  bool wants_snapshot() const { return !book_.synced() && last_delta_.has_value(); }
 
   /// The depth the stream is cut to, from an ack or a setting; 0 = take it from the messages.
   void set_depth(int depth) { depth_ = depth; }
@@ -126,7 +126,8 @@ class MaintainedBook {
   BookRule rule_ = BookRule::kReplace;  ///< of the last message
   std::optional<std::int64_t> last_;    ///< the venue's number of the last message taken
   bool reported_ = false;               ///< this episode's fault has been reported
-  std::optional<std::int64_t> heard_;   ///< of the newest delta over a REST snapshot, used or not
+  std::optional<std::int64_t>
+      last_delta_;  ///< of the newest delta over a REST snapshot, used or not
   bool was_synced_ = false;
   int older_in_a_row_ = 0;  ///< whole books with a lower number, since the last one taken
   std::int64_t older_ = 0;  ///< the number of the last of them

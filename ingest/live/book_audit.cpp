@@ -120,9 +120,9 @@ void BookAudit::tick(SteadyTime now) {
     case Phase::kRecording:
       if (now >= deadline_) request(now);
       break;
-    case Phase::kAsked:
+    case Phase::kRequested:
       break;
-    case Phase::kAnswered:
+    case Phase::kComparing:
       compare(now);
       break;
   }
@@ -199,8 +199,8 @@ void BookAudit::request(SteadyTime now) {
   call.channel = kAuditChannel;
   const auto not_sent =
       rest_.get({.call = std::move(call), .timeout = settings_.timeout, .reserve = kSpareForAll},
-                now, [this, audit = audits_](const RestCall& asked, const RestResult& result) {
-                  on_answer(audit, asked, result);
+                now, [this, audit = audits_](const RestCall& sent, const RestResult& result) {
+                  on_answer(audit, sent, result);
                 });
   if (not_sent) {
     // Not worth waiting for: the next turn comes.
@@ -209,7 +209,7 @@ void BookAudit::request(SteadyTime now) {
     phase_ = Phase::kIdle;
     return;
   }
-  phase_ = Phase::kAsked;
+  phase_ = Phase::kRequested;
 }
 
 void BookAudit::on_answer(std::uint64_t audit, const RestCall& call, const RestResult& result) {
@@ -228,7 +228,7 @@ void BookAudit::on_answer(std::uint64_t audit, const RestCall& call, const RestR
       });
   if (book == decoded_.books.end()) return finish(AuditOutcome::kFailed, now);
   snapshot_ = *book;
-  phase_ = Phase::kAnswered;
+  phase_ = Phase::kComparing;
   deadline_ = now + kPatience;
   compare(now);
 }
@@ -267,11 +267,11 @@ void BookAudit::compare_changes(SteadyTime now) {
     asks.change(kept_[i].asks);
   }
   const OrderBook& book = context_.normalizer.find(stream_)->book();
-  // A side of fewer levels than were asked for is the whole side; else more may lie behind it.
-  const auto asked = static_cast<std::size_t>(std::max(1, settings_.depth));
-  const std::size_t levels = std::min(kLevels, asked);
-  const bool bids_cut = snapshot_.bids.size() >= std::min<std::size_t>(asked, 100);
-  const bool asks_cut = snapshot_.asks.size() >= std::min<std::size_t>(asked, 100);
+  // A side of fewer levels than were requested is the whole side; else more may lie behind it.
+  const auto depth = static_cast<std::size_t>(std::max(1, settings_.depth));
+  const std::size_t levels = std::min(kLevels, depth);
+  const bool bids_cut = snapshot_.bids.size() >= std::min<std::size_t>(depth, 100);
+  const bool asks_cut = snapshot_.asks.size() >= std::min<std::size_t>(depth, 100);
   const std::vector<Level> best_bids = bids.best(levels, bids_cut);
   const std::vector<Level> best_asks = asks.best(levels, asks_cut);
   const std::size_t bid_levels = bids_cut ? best_bids.size() : levels;

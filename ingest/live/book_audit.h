@@ -57,11 +57,11 @@ class BookAudit final : private BookTap {
   void watch(const Instrument& instrument);
   void forget(const Instrument& instrument);
   void tick(SteadyTime now);
-  /// Nothing is asked for from here on.
+  /// Nothing is requested from here on.
   void stop() { stopping_ = true; }
 
  private:
-  enum class Phase : std::uint8_t { kIdle, kRecording, kAsked, kAnswered };
+  enum class Phase : std::uint8_t { kIdle, kRecording, kRequested, kComparing };
 
   // BookTap
   void on_message(const BookMessage& message, const OrderBook& book) override;

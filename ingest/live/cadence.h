@@ -33,7 +33,7 @@ class Cadence {
 
  private:
   milliseconds usual_{};  // a moving average
-  int messages_ = 0;      // up to what is asked for
+  int messages_ = 0;      // up to kFewMessages
 };
 
 }  // namespace spreadwatch::ingest

@@ -41,7 +41,7 @@ KeptBudget by_wall_clock(KeptBudget kept, const Clock& clock) {
   return kept;
 }
 
-// How often wallets are asked for; 0 = nothing is made of them.
+// How often wallets are polled; 0 = nothing uses them.
 milliseconds wallet_interval(const config::Settings& settings) {
   const auto& modes = settings.spread.modes;
   const bool needed = std::ranges::find(modes, Mode::kTransfer) != modes.end();

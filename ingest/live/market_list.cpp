@@ -61,7 +61,7 @@ void MarketList::on_answer(const RestCall& call, const RestResult& result) {
   backoff_.reset();
   failed_ = false;
   due_ = now + kEvery + milliseconds{static_cast<int>(settings_.seed % 10'000)};
-  learn(now);
+  apply(now);
 }
 
 void MarketList::failed(const std::string& why, SteadyTime now) {
@@ -72,7 +72,7 @@ void MarketList::failed(const std::string& why, SteadyTime now) {
 
 void MarketList::on_error(const FeedError& error) { emit(error); }
 
-void MarketList::learn(SteadyTime now) {
+void MarketList::apply(SteadyTime now) {
   listed_at_ = now;
   std::set<Instrument> active;
   const auto before = std::exchange(listed_, {});

@@ -17,10 +17,10 @@
 
 namespace spreadwatch::ingest {
 
-/// What a venue lists: asked for over REST every five minutes, sooner when somebody doubts it, and
-/// kept up with what the socket says of markets in between. What goes from the list is told as not
-/// active. Bounds: one request at a time, 8 MiB an answer, 100,000 markets.
-/// Threads: one at a time, the one that runs the io_context of the RestClient.
+/// What a venue lists: requested over REST every five minutes, sooner when it may be out of date,
+/// and kept up with what the socket says of markets in between. What goes from the list is reported
+/// as not active. Bounds: one request at a time, 8 MiB an answer, 100,000 markets. Threads: one at
+/// a time, the one that runs the io_context of the RestClient.
 class MarketList final : private MarketSink {
  public:
   struct Settings {
@@ -29,14 +29,14 @@ class MarketList final : private MarketSink {
     std::uint64_t seed = 1;  ///< of the jitter
   };
 
-  /// `on_status` is told of every market of an answer, and of those that have gone. What `context`
-  /// refers to must outlive the object; its `fallback` and `markets` are not used.
+  /// `on_status` is called for every market of an answer, and for those that have gone. What
+  /// `context` refers to must outlive the object; its `fallback` and `markets` are not used.
   MarketList(VenueContext context, Settings settings,
              std::function<void(const MarketStatus&)> on_status);
 
   /// Asks when it is due, for the first time at once.
   void tick(SteadyTime now);
-  /// Nothing is told and nothing asked for from here on.
+  /// Nothing is reported and nothing requested from here on.
   void stop() { stopping_ = true; }
 
   /// Asks again sooner than it is due, at most every ten seconds, and not sooner after a failure
@@ -63,7 +63,7 @@ class MarketList final : private MarketSink {
   void request(SteadyTime now);
   void on_answer(const RestCall& call, const RestResult& result);
   void failed(const std::string& why, SteadyTime now);
-  void learn(SteadyTime now);
+  void apply(SteadyTime now);
   void emit(const FeedError& error);
 
   VenueContext context_;

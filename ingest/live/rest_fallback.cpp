@@ -62,7 +62,7 @@ void RestFallback::forget(const Instrument& instrument, std::optional<ErrorCode>
   if (it == watched_.end()) return;
   Track& book = it->second.book;
   if (book.active) {
-    if (book.which.polled) take_back(instrument, reason);
+    if (book.shown.polled) retract(instrument, reason);
     context_.normalizer.forget(stream_of(instrument));
   }
   watched_.erase(it);
@@ -104,14 +104,14 @@ bool RestFallback::on_socket_book(const OrderBook& book, SteadyTime now) {
   if (track == nullptr) return true;
   if (!book.synced()) {
     if (std::exchange(track->live, false)) track->since = now;
-    return track->which.on_socket(book);
+    return track->shown.on_socket(book);
   }
   mark_received(*track, now);
   if (track->active) {
     end_book(book.instrument, *track);
     set_gauge();
   }
-  return track->which.on_socket(book);
+  return track->shown.on_socket(book);
 }
 
 void RestFallback::on_socket_ticker(const Ticker& ticker, SteadyTime now) {
@@ -144,7 +144,7 @@ void RestFallback::begin(Track& track, SteadyTime now) {
   track.active = true;
   ++track.episode;
   track.in_flight = false;
-  track.which.polled.reset();
+  track.shown.polled.reset();
   track.next_at = track.refusals > 0 ? std::max(track.next_at, now) : now;
   track.failures = 0;
   track.failure.reset();
@@ -160,7 +160,7 @@ void RestFallback::end_book(const Instrument& instrument, Track& track) {
                instrument.name());
 }
 
-void RestFallback::take_back(const Instrument& instrument, std::optional<ErrorCode> reason) {
+void RestFallback::retract(const Instrument& instrument, std::optional<ErrorCode> reason) {
   context_.normalizer.invalidate_stream(stream_of(instrument), FeedState::kDown, reason, *this);
 }
 
@@ -191,8 +191,8 @@ void RestFallback::tick(SteadyTime now) {
       changed = true;
     }
     Track& book = watched.book;
-    if (book.active && book.which.polled_synced() && now - book.shown_at >= settings_.liveness) {
-      take_back(instrument, book.failure.value_or(ErrorCode::kTimeout));
+    if (book.active && book.shown.polled_synced() && now - book.shown_at >= settings_.liveness) {
+      retract(instrument, book.failure.value_or(ErrorCode::kTimeout));
     }
   }
   if (changed) set_gauge();
@@ -245,21 +245,21 @@ void RestFallback::poll_books(SteadyTime now) {
       return a.second->next_at < b.second->next_at;
     });
     std::vector<Instrument> instruments;
-    std::vector<Asked> asked;
+    std::vector<Request> requested;
     const std::size_t at_most = ready.front().second->at_most;
     const std::size_t room = at_most == 0 ? most : std::min(at_most, most);
     for (const auto& [instrument, track] : ready) {
       if (track->at_most != at_most) continue;
       instruments.push_back(*instrument);
-      asked.push_back({*instrument, track->episode});
-      if (asked.size() == room) break;
+      requested.push_back({*instrument, track->episode});
+      if (requested.size() == room) break;
     }
     RestCall call = adapter.polled_call(instruments, std::min(settings_.depth, kPolledDepth));
     call.channel = kPolledChannel;
-    const bool sent = request(call, true, now,
-                              [this, asked](const RestCall& sent_call, const RestResult& result) {
-                                on_books(asked, sent_call, result);
-                              });
+    const bool sent = request(
+        call, true, now, [this, requested](const RestCall& sent_call, const RestResult& result) {
+          on_books(requested, sent_call, result);
+        });
     if (!sent) return;
     for (const Instrument& instrument : instruments) {
       Track& track = watched_.at(instrument).book;
@@ -331,15 +331,15 @@ void RestFallback::read(const RestCall& call, const RestAnswer& answer, const Wa
   foreign_.reset();
   judged_ = {wanted.begin(), wanted.end()};
   for (const auto& [instrument, track] : wanted) {
-    track->touched = false;
-    track->bad.reset();
+    track->answered = false;
+    track->error.reset();
   }
   rest_.read(frame, *this);
   judged_.clear();
   // A payload that fails as a whole may name whatever it got to; what else there is wrong with
   // others' rows is nothing to us.
   const bool any =
-      std::ranges::any_of(wanted, [](const auto& entry) { return entry.second->touched; });
+      std::ranges::any_of(wanted, [](const auto& entry) { return entry.second->answered; });
   if (!any && !answer_error_ && foreign_) {
     answer_error_ = foreign_->error.code;
     unnamed_.push_back(std::move(*foreign_));
@@ -352,8 +352,8 @@ void RestFallback::report_unnamed() {
   unnamed_.clear();
 }
 
-bool RestFallback::may_split(std::size_t asked, int& refusals) {
-  return ++refusals < kMaxRefusals && asked > 1;
+bool RestFallback::may_split(std::size_t requested, int& refusals) {
+  return ++refusals < kMaxRefusals && requested > 1;
 }
 
 void RestFallback::failed(Track& track, ErrorCode code, SteadyTime now) const {
@@ -363,7 +363,7 @@ void RestFallback::failed(Track& track, ErrorCode code, SteadyTime now) const {
   track.next_at = now + std::min(pause, std::max(kLongestPause, settings_.poll));
 }
 
-void RestFallback::set_aside(Track& track, SteadyTime now) const {
+void RestFallback::back_off_unknown(Track& track, SteadyTime now) const {
   track.failure = ErrorCode::kUnknownSymbol;
   track.at_most = 1;
   track.next_at = now + std::min(kLongestRefusal,
@@ -377,13 +377,13 @@ void RestFallback::report_ticker_states(const Wanted& wanted) {
   }
 }
 
-void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& call,
+void RestFallback::on_books(const std::vector<Request>& requested, const RestCall& call,
                             const RestResult& result) {
   if (stopping_) return;
   const SteadyTime now = steady_now();
   --in_flight_;
   Wanted wanted;
-  for (const Asked& one : asked) {
+  for (const Request& one : requested) {
     Track* const track = find(Channel::kOrderBook, one.instrument);
     if (track == nullptr || !track->active || track->episode != one.episode) continue;
     track->in_flight = false;
@@ -392,26 +392,26 @@ void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& cal
   if (!result) {
     const RestFailure& failure = result.error();
     const bool refused = may_be_one_of_several(failure);
-    if (refused && may_split(asked.size(), book_refusals_)) {
-      return split_books(asked.size(), wanted, now);
+    if (refused && may_split(requested.size(), book_refusals_)) {
+      return split_books(requested.size(), wanted, now);
     }
     report_failure(call, failure);
     const ErrorCode code = error_of(failure, call, context_.normalizer.adapter()).code;
     for (const auto& [instrument, track] : wanted) {
       if (code == ErrorCode::kUnknownSymbol) {
-        set_aside(*track, now);
+        back_off_unknown(*track, now);
       } else {
         // Where all are refused it is none of them: they start from one call again.
-        if (refused && asked.size() > 1) track->at_most = 0;
+        if (refused && requested.size() > 1) track->at_most = 0;
         failed(*track, code, now);
       }
     }
-    if (asked.size() > 1) book_refusals_ = 0;
+    if (requested.size() > 1) book_refusals_ = 0;
     return;
   }
   // An answer that is too late for one is not read at all, so that whoever reads the capture sees
-  // nothing that was not shown; the others are asked for again at once.
-  if (wanted.size() < asked.size()) {
+  // nothing that was not shown; the others are requested again at once.
+  if (wanted.size() < requested.size()) {
     context_.metrics.late_rest_answer();
     rest_.discard(call, *result);
     for (const auto& [instrument, track] : wanted) track->next_at = now;
@@ -420,15 +420,15 @@ void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& cal
   read(call, *result, wanted);
   Wanted unclear;
   for (const auto& [instrument, track] : wanted) {
-    if (track->touched) {
+    if (track->answered) {
       book_refusals_ = 0;
       track->failures = track->refusals = 0;
       track->failure.reset();
       track->at_most = 0;
-    } else if (track->bad == ErrorCode::kUnknownSymbol) {
-      set_aside(*track, now);
-    } else if (track->bad) {
-      failed(*track, *track->bad, now);
+    } else if (track->error == ErrorCode::kUnknownSymbol) {
+      back_off_unknown(*track, now);
+    } else if (track->error) {
+      failed(*track, *track->error, now);
     } else if (answer_error_) {
       unclear.emplace_back(instrument, track);
     } else if (context_.normalizer.find(stream_of(instrument)) != nullptr) {
@@ -440,45 +440,47 @@ void RestFallback::on_books(const std::vector<Asked>& asked, const RestCall& cal
     }
   }
   if (unclear.empty()) return;
-  if (names_one(*answer_error_) && may_split(asked.size(), book_refusals_)) {
-    return split_books(asked.size(), unclear, now);
+  if (names_one(*answer_error_) && may_split(requested.size(), book_refusals_)) {
+    return split_books(requested.size(), unclear, now);
   }
   report_unnamed();
   for (const auto& [instrument, track] : unclear) {
-    if (*answer_error_ == ErrorCode::kUnknownSymbol && asked.size() == 1) {
-      set_aside(*track, now);
+    if (*answer_error_ == ErrorCode::kUnknownSymbol && requested.size() == 1) {
+      back_off_unknown(*track, now);
     } else {
       failed(*track, *answer_error_, now);
     }
   }
 }
 
-void RestFallback::split_books(std::size_t asked, const Wanted& wanted, SteadyTime now) {
+void RestFallback::split_books(std::size_t requested, const Wanted& wanted, SteadyTime now) {
   for (const auto& [instrument, track] : wanted) {
-    track->at_most = (asked + 1) / 2;
+    track->at_most = (requested + 1) / 2;
     track->next_at = now;
   }
 }
 
-void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCall& call,
+void RestFallback::on_tickers(const std::vector<Instrument>& requested, const RestCall& call,
                               const RestResult& result) {
   if (stopping_) return;
   const SteadyTime now = steady_now();
   --tickers_in_flight_;
   --in_flight_;
   Wanted wanted;
-  for (const Instrument& instrument : asked) {
+  for (const Instrument& instrument : requested) {
     Track* const track = find(Channel::kTicker, instrument);
     if (track != nullptr && track->active) wanted.emplace_back(instrument, track);
   }
   if (!result) {
     const RestFailure& failure = result.error();
-    if (may_be_one_of_several(failure) && may_split_tickers(asked)) return split_tickers(asked);
+    if (may_be_one_of_several(failure) && may_split_tickers(requested)) {
+      return split_tickers(requested);
+    }
     report_failure(call, failure);
     const ErrorCode code = error_of(failure, call, context_.normalizer.adapter()).code;
     for (const auto& [instrument, track] : wanted) {
       if (code == ErrorCode::kUnknownSymbol) {
-        set_aside(*track, now);
+        back_off_unknown(*track, now);
       } else {
         failed(*track, code, now);
       }
@@ -491,25 +493,25 @@ void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCa
   }
   read(call, *result, wanted);
   const auto came =
-      std::ranges::count_if(wanted, [](const auto& entry) { return entry.second->touched; });
+      std::ranges::count_if(wanted, [](const auto& entry) { return entry.second->answered; });
   if (came > 0) ticker_refusals_ = 0;
   if (came == static_cast<std::ptrdiff_t>(wanted.size())) return;
   const bool unknown = answer_error_ && names_one(*answer_error_);
-  if (came == 0 && unknown && may_split_tickers(asked)) return split_tickers(asked);
+  if (came == 0 && unknown && may_split_tickers(requested)) return split_tickers(requested);
   report_unnamed();
   bool nothing = false;
   for (const auto& [instrument, track] : wanted) {
-    if (track->touched) continue;
-    if (track->bad && *track->bad != ErrorCode::kUnknownSymbol) {
-      failed(*track, *track->bad, now);
-    } else if (track->bad || (unknown && (came > 0 || asked.size() == 1))) {
-      set_aside(*track, now);
+    if (track->answered) continue;
+    if (track->error && *track->error != ErrorCode::kUnknownSymbol) {
+      failed(*track, *track->error, now);
+    } else if (track->error || (unknown && (came > 0 || requested.size() == 1))) {
+      back_off_unknown(*track, now);
     } else if (answer_error_) {
       failed(*track, *answer_error_, now);
     } else if (came > 0 || track->refusals > 0) {
       report_missing(context_.normalizer.adapter().venue_symbol(instrument),
                      {ErrorCode::kUnknownSymbol, "no ticker in the answer"});
-      set_aside(*track, now);
+      back_off_unknown(*track, now);
     } else {
       failed(*track, ErrorCode::kSnapshotMissing, now);  // nothing at all says nothing of one
       nothing = true;
@@ -521,16 +523,16 @@ void RestFallback::on_tickers(const std::vector<Instrument>& asked, const RestCa
   report_ticker_states(wanted);
 }
 
-bool RestFallback::may_split_tickers(const std::vector<Instrument>& asked) {
+bool RestFallback::may_split_tickers(const std::vector<Instrument>& requested) {
   // Where a call for several names none of them, none of them is what it was refused for.
   const bool named = context_.normalizer.adapter().profile().tickers_per_call > 0;
-  return may_split(asked.size(), ticker_refusals_) && named;
+  return may_split(requested.size(), ticker_refusals_) && named;
 }
 
-void RestFallback::split_tickers(const std::vector<Instrument>& asked) {
-  const auto middle = asked.begin() + static_cast<std::ptrdiff_t>((asked.size() + 1) / 2);
-  ticker_groups_.emplace_front(middle, asked.end());
-  ticker_groups_.emplace_front(asked.begin(), middle);
+void RestFallback::split_tickers(const std::vector<Instrument>& requested) {
+  const auto middle = requested.begin() + static_cast<std::ptrdiff_t>((requested.size() + 1) / 2);
+  ticker_groups_.emplace_front(middle, requested.end());
+  ticker_groups_.emplace_front(requested.begin(), middle);
 }
 
 // --- what an answer holds
@@ -544,7 +546,7 @@ void RestFallback::on_ticker(const Ticker& ticker) {
     if (ticker_round_.contains(ticker.instrument)) context_.metrics.late_rest_answer();
     return;
   }
-  track->touched = true;
+  track->answered = true;
   track->failures = track->refusals = 0;
   track->failure.reset();
   track->next_at = {};
@@ -556,9 +558,9 @@ void RestFallback::on_ticker(const Ticker& ticker) {
 void RestFallback::on_order_book(const std::string&, const OrderBook& book) {
   Track* const track = find(Channel::kOrderBook, book.instrument);
   if (track == nullptr || !track->active) return;
-  const bool passed_on = track->which.on_polled(book);
+  const bool passed_on = track->shown.on_polled(book);
   if (book.synced()) {
-    track->touched = true;
+    track->answered = true;
     if (!passed_on) {
       count_polled(context_.metrics, ErrorCode::kOutOfOrder);
       track->reason = ErrorCode::kOutOfOrder;
@@ -585,12 +587,12 @@ void RestFallback::on_error(const FeedError& error) {
     return;
   }
   const auto instrument = context_.normalizer.adapter().instrument(error.symbol);
-  const auto asked = instrument ? judged_.find(*instrument) : judged_.end();
-  if (asked == judged_.end()) {
+  const auto judged = instrument ? judged_.find(*instrument) : judged_.end();
+  if (judged == judged_.end()) {
     if (!foreign_) foreign_ = error;
     return;
   }
-  asked->second->bad = code;
+  judged->second->error = code;
   emit(error);
 }
 
@@ -604,9 +606,9 @@ void RestFallback::overlay(std::span<FeedStatus> statuses) const {
       continue;
     }
     const Track& track = it->second.book;
-    if (!track.active || !track.which.polled) continue;
+    if (!track.active || !track.shown.polled) continue;
     status.origin = Origin::kRest;
-    status.state = *track.which.polled;
+    status.state = *track.shown.polled;
     status.reason = track.reason;
     if (track.received) status.updated = track.received;
     status.exchange_ts = track.exchange_time;

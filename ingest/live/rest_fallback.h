@@ -22,8 +22,8 @@
 
 namespace spreadwatch::ingest {
 
-/// What to tell of a call about one market that failed: kUnknownSymbol where the body of a refusal
-/// says, in the venue's words, that there is no such market; else the failure's own error.
+/// What to report of a call about one market that failed: kUnknownSymbol where the body of a
+/// refusal says, in the venue's words, that there is no such market; else the failure's own error.
 Error error_of(const RestFailure& failure, const RestCall& call, VenueAdapter& adapter);
 
 /// Polls over REST what the socket does not deliver, until it does again.
@@ -36,8 +36,8 @@ Error error_of(const RestFailure& failure, const RestCall& call, VenueAdapter& a
 /// dropped and counted. A polled book that is not confirmed for `liveness` is taken back as kDown.
 ///
 /// A call for several that the venue refuses, as many do for one instrument that they do not know,
-/// is split in halves until the one is found; it is then asked for alone and seldom, and the others
-/// as before. Of an answer only what was asked for is judged: a bad row of a market that nobody
+/// is split in halves until the one is found; it is then requested alone and seldom, and the others
+/// as before. Of an answer only what was requested is judged: a bad row of a market that nobody
 /// watches is counted and no more.
 ///
 /// Bounds: kMaxInFlight requests at a time; of the REST budget a quarter stays free for requests
@@ -59,7 +59,7 @@ class RestFallback final : private MarketSink {
     milliseconds liveness{15'000};  ///< how long a polled book is believed
     milliseconds quiet{30'000};     ///< see the class
     milliseconds timeout{5'000};    ///< of a request
-    /// What the venue does not know is asked for again after so long; doubles.
+    /// What the venue does not know is requested again after so long; doubles.
     milliseconds first_refusal{60'000};
     int depth = 0;  ///< levels a side
   };
@@ -81,7 +81,7 @@ class RestFallback final : private MarketSink {
 
   /// Does what is due: begins, polls, takes back.
   void tick(SteadyTime now);
-  /// Nothing is passed on and nothing asked for from here on.
+  /// Nothing is passed on and nothing requested from here on.
   void stop() { stopping_ = true; }
 
   /// True while the channel is polled.
@@ -102,15 +102,15 @@ class RestFallback final : private MarketSink {
     SteadyTime shown_at{};
     std::optional<Timestamp> received;
     std::optional<Timestamp> exchange_time;
-    ShownBook which;  // of an order book
+    ShownBook shown;  // of an order book
 
     int refusals = 0;  // in a row: the venue does not know it
     int failures = 0;
     bool live = false;  // the socket delivers
     bool active = false;
     bool in_flight = false;
-    bool touched = false;          // by the answer being read
-    std::optional<ErrorCode> bad;  // what was wrong with it there
+    bool answered = false;           // by the answer being read
+    std::optional<ErrorCode> error;  // what was wrong with it there
     std::optional<ErrorCode> failure;
     std::optional<ErrorCode> reason;  // of what was shown
   };
@@ -120,7 +120,7 @@ class RestFallback final : private MarketSink {
     Track ticker;
     TickerState ticker_state;
   };
-  struct Asked {
+  struct Request {
     Instrument instrument;
     std::uint64_t episode = 0;
   };
@@ -136,24 +136,25 @@ class RestFallback final : private MarketSink {
   bool due(const Track& track, SteadyTime now) const;
   void begin(Track& track, SteadyTime now);
   void end_book(const Instrument& instrument, Track& track);
-  void take_back(const Instrument& instrument, std::optional<ErrorCode> reason);
+  void retract(const Instrument& instrument, std::optional<ErrorCode> reason);
   void set_gauge();
   std::string stream_of(const Instrument& instrument) const;
 
   void poll_books(SteadyTime now);
   void poll_tickers(SteadyTime now);
-  /// Whose tickers to ask for now, in calls of as many as the venue takes.
+  /// Whose tickers to request now, in calls of as many as the venue takes.
   void begin_round(SteadyTime now);
   bool tickers_wait_longer(SteadyTime now) const;
   bool request(const RestCall& call, bool order_book, SteadyTime now, VenueRest::Callback callback);
-  void on_books(const std::vector<Asked>& asked, const RestCall& call, const RestResult& result);
-  void split_books(std::size_t asked, const Wanted& wanted, SteadyTime now);
-  void on_tickers(const std::vector<Instrument>& asked, const RestCall& call,
+  void on_books(const std::vector<Request>& requested, const RestCall& call,
+                const RestResult& result);
+  void split_books(std::size_t requested, const Wanted& wanted, SteadyTime now);
+  void on_tickers(const std::vector<Instrument>& requested, const RestCall& call,
                   const RestResult& result);
   /// Whether a refused call for so many is worth splitting; counts the refusal.
-  static bool may_split(std::size_t asked, int& refusals);
-  bool may_split_tickers(const std::vector<Instrument>& asked);
-  void split_tickers(const std::vector<Instrument>& asked);
+  static bool may_split(std::size_t requested, int& refusals);
+  bool may_split_tickers(const std::vector<Instrument>& requested);
+  void split_tickers(const std::vector<Instrument>& requested);
   void read(const RestCall& call, const RestAnswer& answer, const Wanted& wanted);
   /// Errors of the answer just read that name no instrument.
   void report_unnamed();
@@ -161,7 +162,7 @@ class RestFallback final : private MarketSink {
   void report_missing(const std::string& symbol, const Error& error);
   void failed(Track& track, ErrorCode code, SteadyTime now) const;
   /// The venue does not know it.
-  void set_aside(Track& track, SteadyTime now) const;
+  void back_off_unknown(Track& track, SteadyTime now) const;
   /// What was wrong with the polls of these tickers.
   void report_ticker_states(const Wanted& wanted);
   void emit(MarketEvent event);
@@ -176,14 +177,14 @@ class RestFallback final : private MarketSink {
   SteadyTime tickers_due_{};  // since when the round under way was due
   int tickers_in_flight_ = 0;
   std::set<Instrument> ticker_round_;
-  std::deque<std::vector<Instrument>> ticker_groups_;  // of this round, not yet asked
+  std::deque<std::vector<Instrument>> ticker_groups_;  // of this round, not yet requested
   int book_refusals_ = 0;                              // calls in a row
   int ticker_refusals_ = 0;
   // Of the answer being read:
   std::map<Instrument, Track*> judged_;
   std::optional<ErrorCode> answer_error_;  // that names no instrument
-  std::vector<FeedError> unnamed_;         // told when something that was asked for is missing
-  std::optional<FeedError> foreign_;       // the first of what was not asked for
+  std::vector<FeedError> unnamed_;         // reported when something requested is missing
+  std::optional<FeedError> foreign_;       // the first of what was not requested
   bool stopping_ = false;
 };
 

@@ -38,9 +38,9 @@ void TickerState::judge(FeedStatus& status, Time now) const {
         status.reason = failure_;
         return;
       }
-      const Time doubted_at =
+      const Time unconfirmed_since =
           polled_at_ ? *polled_at_ : *alive_at_ + cadence_.patience(milliseconds{0}, limits_.quiet);
-      if (now - doubted_at < limits_.liveness) return;
+      if (now - unconfirmed_since < limits_.liveness) return;
       status.state = FeedState::kStale;
       status.reason = failure_.value_or(ErrorCode::kTimeout);
       return;

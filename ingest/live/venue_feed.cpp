@@ -208,14 +208,14 @@ void VenueFeed::count_decoded() {
 }
 
 void VenueFeed::on_event(MarketEvent event) {
-  std::string doubted;
+  std::string unknown_symbol;
   if (const auto* const error = std::get_if<FeedError>(&event)) {
-    if (error->error.code == ErrorCode::kUnknownSymbol) doubted = error->symbol;
+    if (error->error.code == ErrorCode::kUnknownSymbol) unknown_symbol = error->symbol;
   }
   sink_.on_event(std::move(event));
-  if (doubted.empty()) return;
+  if (unknown_symbol.empty()) return;
   // It may have been delisted since the last list.
-  const auto instrument = normalizer_.adapter().instrument(doubted);
+  const auto instrument = normalizer_.adapter().instrument(unknown_symbol);
   if (instrument && carried_.contains(*instrument)) markets_.refresh_soon();
 }
 

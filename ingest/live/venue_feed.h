@@ -72,7 +72,7 @@ class VenueFeed final : private LiveSink, private BookObserver {
   };
   using Carried = std::map<Instrument, std::size_t>;
 
-  // LiveSink: what the venue says is passed on, and tells when an instrument is no longer known.
+  // LiveSink: what the venue says is passed on, and shows when an instrument is no longer known.
   void on_event(MarketEvent event) override;
   void on_raw(VenueId venue, const Frame& frame, bool sent) override {
     notify(sink_, venue, frame, sent);

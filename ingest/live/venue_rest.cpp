@@ -9,7 +9,7 @@ namespace {
 
 constexpr seconds kLongestWait{1};
 
-/// Counts how a request ended and tells the venue's budget.
+/// Counts how a request ended and informs the venue's budget.
 void account_for(const VenueContext& context, const RestResult& result, Timestamp now) {
   if (result) {
     context.metrics.rest_request(std::nullopt);
@@ -33,23 +33,23 @@ void judge_outage(const VenueContext& context, const RestCall& call, const RestR
   }
 }
 
-/// A refusal or a ban in the body of an answer counts as one that the status told. Other codes
+/// A refusal or a ban in the body of an answer counts as one of the status. Other codes
 /// change nothing.
-void heed_refusal(const VenueContext& context, ErrorCode code) {
+void apply_refusal(const VenueContext& context, ErrorCode code) {
   if (code != ErrorCode::kRateLimited && code != ErrorCode::kBanned) return;
   context.budget.refused_in_body(context.clock.now(), code == ErrorCode::kBanned);
 }
 
-/// Passes on what an answer says, and heeds refusals on the way.
-class Heeding final : public MarketSink {
+/// Passes on what an answer says, and applies refusals to the budget on the way.
+class RefusalObserver final : public MarketSink {
  public:
-  Heeding(const VenueContext& context, MarketSink& sink) : context_(context), sink_(sink) {}
+  RefusalObserver(const VenueContext& context, MarketSink& sink) : context_(context), sink_(sink) {}
   void on_ticker(const Ticker& ticker) override { sink_.on_ticker(ticker); }
   void on_order_book(const std::string& stream, const OrderBook& book) override {
     sink_.on_order_book(stream, book);
   }
   void on_error(const FeedError& error) override {
-    heed_refusal(context_, error.error.code);
+    apply_refusal(context_, error.error.code);
     sink_.on_error(error);
   }
   void on_control(const ControlMessage& control) override { sink_.on_control(control); }
@@ -86,7 +86,7 @@ std::optional<VenueRest::NotSent> VenueRest::get(Request request, SteadyTime now
   get.url = rest_url_ + request.call.path;
   get.timeout = request.timeout;
   get.max_bytes = request.max_bytes;
-  // Without a pointer to this object: an answer may outlive whoever asked.
+  // Without a pointer to this object: an answer may outlive whoever requested it.
   context_.rest.get(std::move(get), [context = context_, call = std::move(request.call),
                                      order_book = request.order_book,
                                      callback = std::move(callback)](const RestResult& result) {
@@ -107,13 +107,13 @@ Frame VenueRest::record(const RestCall& call, const RestAnswer& answer,
 }
 
 void VenueRest::read(const Frame& frame, MarketSink& sink) const {
-  Heeding heeding(context_, sink);
-  context_.normalizer.feed(frame, heeding);
+  RefusalObserver observer(context_, sink);
+  context_.normalizer.feed(frame, observer);
 }
 
 void VenueRest::decode(const Frame& frame, Decoded& out) const {
   context_.normalizer.adapter().decode(frame, out);
-  for (const DecodeError& error : out.errors) heed_refusal(context_, error.error.code);
+  for (const DecodeError& error : out.errors) apply_refusal(context_, error.error.code);
 }
 
 void VenueRest::discard(const RestCall& call, const RestAnswer& answer) const {

@@ -15,9 +15,9 @@
 
 namespace spreadwatch::ingest {
 
-/// The one way in which a venue is asked over REST: within its budget, accounted for, recorded, and
-/// outside an outage, accounted for, recorded, and with a ban that only the body of an answer tells
-/// heeded like one that the status told.
+/// The one way in which a venue is asked over REST: within its budget and, for order books, outside
+/// an outage; accounted for, recorded, and with a ban that only the body of a 200 reports applied
+/// like one of the status.
 ///
 /// Threads: one at a time, the one that runs the io_context of the RestClient.
 class VenueRest {
@@ -44,8 +44,8 @@ class VenueRest {
   };
   using Callback = std::function<void(const RestCall&, const RestResult&)>;
 
-  /// What `context` refers to must outlive the answers to what was asked. `rest_url` is without a
-  /// slash at the end.
+  /// What `context` refers to must outlive the answers to what was requested. `rest_url` is without
+  /// a slash at the end.
   VenueRest(const VenueContext& context, VenueId venue, std::string rest_url);
 
   /// Sends it, or says why not. When `callback` runs, how the request ended is counted and the
@@ -60,8 +60,8 @@ class VenueRest {
   void read(const Frame& frame, MarketSink& sink) const;
   /// Has the adapter decode it; no order book knows of it.
   void decode(const Frame& frame, Decoded& out) const;
-  /// It came too late for whoever asked: neither recorded nor read, but for a refusal or a ban in
-  /// its body.
+  /// It came too late for whoever requested it: neither recorded nor read, but for a refusal or a
+  /// ban in its body.
   void discard(const RestCall& call, const RestAnswer& answer) const;
 
  private:

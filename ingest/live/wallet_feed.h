@@ -30,7 +30,7 @@ class WalletFeed {
   struct Settings {
     VenueId venue{};
     std::string rest_url;          ///< without a slash at the end
-    milliseconds interval{0};      ///< from an answer to the next request; 0 = nobody is asked
+    milliseconds interval{0};      ///< from an answer to the next request; 0 = none
     milliseconds timeout{10'000};  ///< of a request
   };
 
@@ -39,7 +39,7 @@ class WalletFeed {
 
   /// Asks what is due.
   void tick(SteadyTime now);
-  /// Nothing is passed on and nothing asked for from here on.
+  /// Nothing is passed on and nothing requested from here on.
   void stop() { stopping_ = true; }
 
  private:
@@ -50,7 +50,7 @@ class WalletFeed {
   };
 
   void on_answer(Route& route, const RestCall& call, const RestResult& result);
-  /// nullopt when the answer was told.
+  /// nullopt when the answer was reported.
   std::optional<Error> read(const Route& route, const Frame& frame);
   void failed(Route& route, const Error& error, std::string_view payload, Timestamp wall,
               SteadyTime now);
