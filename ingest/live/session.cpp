@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include "ingest/live/market_list.h"
@@ -12,28 +11,9 @@
 namespace spreadwatch::ingest {
 namespace {
 
-constexpr std::size_t kMaxOutbox = 10'000;
 constexpr milliseconds kStatusEvery{250};
 constexpr milliseconds kReviewEvery{200};
-constexpr milliseconds kRateLimitHold{5'000};
 constexpr double kSpareForFaults = 0.5;  // of the message budget
-constexpr milliseconds kRenewSpread{1'000};
-// Between two connections opened for the sake of streams that the one before has stranded.
-constexpr milliseconds kFirstRescue{60'000};
-constexpr milliseconds kLongestRescue{3'600'000};
-
-void count(metrics::VenueMetrics& metrics, ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kSequenceGap:
-      metrics.gap();
-      break;
-    case ErrorCode::kChecksumMismatch:
-      metrics.checksum_mismatch();
-      break;
-    default:
-      metrics.decode_error(code);
-  }
-}
 
 }  // namespace
 
@@ -42,32 +22,32 @@ Session::Session(VenueContext context, SessionSettings settings)
       settings_(std::move(settings)),
       rest_(context_, settings_.venue, settings_.rest_url),
       profile_(context_.normalizer.adapter().profile()),
-      liveness_(std::min(settings_.liveness, profile_.silence)),
       backoff_(settings_.backoff, settings_.seed),
       random_(settings_.seed + 1),
-      table_(rules()),
-      seeder_(context_, seeder_settings(), rest_, table_, random_,
+      table_({.venue = settings_.venue,
+              .seeded_over_rest = profile_.book_needs_rest,
+              .subscribe_replaces = profile_.subscribe_replaces,
+              .first_data = settings_.first_data,
+              .quiet = settings_.quiet,
+              .least_patience = settings_.least_patience,
+              .first_rejection = settings_.first_rejection}),
+      seeder_(context_,
+              {.venue = settings_.venue,
+               .connection = settings_.connection,
+               .timeout = settings_.rest_timeout,
+               .first_retry = settings_.first_snapshot_retry,
+               .longest_retry = settings_.longest_snapshot_retry},
+              rest_, table_, random_,
               [this](const Frame& frame, SteadyTime now) { read_snapshot(frame, now); }),
-      messages_(profile_.messages) {}
+      keep_alive_({.liveness = std::min(settings_.liveness, profile_.silence),
+                   .ping_every = profile_.ping == VenueProfile::Ping::kNone ? milliseconds{0}
+                                                                            : profile_.ping_every,
+                   .pong_within = profile_.pong_within}),
+      succession_(random_),
+      outbox_(profile_.messages),
+      meter_(context_.metrics) {}
 
 Session::~Session() = default;
-
-SubscriptionTable::Rules Session::rules() const {
-  SubscriptionTable::Rules r;
-  r.venue = settings_.venue;
-  r.seeded_over_rest = profile_.book_needs_rest;
-  r.subscribe_replaces = profile_.subscribe_replaces;
-  r.first_data = settings_.first_data;
-  r.quiet = settings_.quiet;
-  r.least_patience = settings_.least_patience;
-  r.first_rejection = settings_.first_rejection;
-  return r;
-}
-
-SnapshotSeeder::Settings Session::seeder_settings() const {
-  return {settings_.venue, settings_.connection, settings_.rest_timeout,
-          settings_.first_snapshot_retry, settings_.longest_snapshot_retry};
-}
 
 // --- what is subscribed
 // ----------------------------------------------------------------------------------
@@ -99,7 +79,7 @@ void Session::remove(std::span<const Subscription> subscriptions, std::optional<
   }
   if (subscribed.empty() || !up()) return;
   if (profile_.subscribe_replaces) return resubscribe({}, steady_now());
-  queue(context_.normalizer.adapter().unsubscribe(subscribed, context_.clock.now()));
+  outbox_.add(context_.normalizer.adapter().unsubscribe(subscribed, context_.clock.now()));
 }
 
 bool Session::fault_book(const Instrument& instrument, const std::string& detail) {
@@ -128,13 +108,13 @@ bool Session::fault_book(const Instrument& instrument, const std::string& detail
 void Session::subscribe(const Subscriptions& subscriptions, SteadyTime now) {
   const Subscriptions list = table_.subscribe(subscriptions, now);
   if (list.empty()) return;
-  queue(context_.normalizer.adapter().subscribe(list, context_.clock.now()));
+  outbox_.add(context_.normalizer.adapter().subscribe(list, context_.clock.now()));
   send_queued(now);
 }
 
 void Session::resubscribe(const Subscriptions& subscriptions, SteadyTime now) {
   if (!profile_.subscribe_replaces) {
-    queue(context_.normalizer.adapter().unsubscribe(subscriptions, context_.clock.now()));
+    outbox_.add(context_.normalizer.adapter().unsubscribe(subscriptions, context_.clock.now()));
   }
   subscribe(subscriptions, now);
 }
@@ -149,7 +129,7 @@ void Session::tick(SteadyTime now) {
     return;
   }
   if (phase_ != Phase::kOpen) return;
-  keep_alive(now);
+  check_alive(now);
   if (!up()) return;  // it was found dead
   if (leaving_ && successor_up_) return;
   if (now - streams_reviewed_at_ >= kReviewEvery) {
@@ -183,35 +163,17 @@ void Session::on_open() {
   context_.metrics.connected();
   spdlog::info("{} connection {} is up", to_string(settings_.venue), settings_.connection);
 
-  messages_ = MessageBudget(profile_.messages);
-  outbox_.clear();
-  outbox_empty_at_ = now;
-  hold_until_ = {};
-  alive_at_ = now;
-  ping_sent_at_ = now;
-  pong_due_.reset();
+  outbox_.on_open(now);
+  keep_alive_.on_open(now);
   streams_reviewed_at_ = now;
   data_seen_ = false;
   last_close_.reset();
-  renew_at_.reset();
-  const milliseconds max_age = settings_.max_age.count() > 0 ? settings_.max_age : profile_.max_age;
-  if (max_age.count() > 0) {
-    // Spread, so that connections opened together are not renewed together.
-    std::uniform_real_distribution<double> share(0.90, 0.96);
-    const auto age = static_cast<double>(max_age.count()) * share(random_);
-    renew_at_ = now + milliseconds{static_cast<milliseconds::rep>(age)};
-  }
+  succession_.on_open(now, settings_.max_age.count() > 0 ? settings_.max_age : profile_.max_age);
   report_status(true);
   subscribe(table_.accepted(), now);
   // Once a venue, not once a connection.
   if (context_.markets != nullptr && settings_.connection % kPlaces == 0) {
-    queue(context_.normalizer.adapter().watch_markets(context_.clock.now()));
-  }
-}
-
-void Session::queue(std::vector<std::string> texts) {
-  for (std::string& text : texts) {
-    if (outbox_.size() < kMaxOutbox) outbox_.push_back(std::move(text));
+    outbox_.add(context_.normalizer.adapter().watch_markets(context_.clock.now()));
   }
 }
 
@@ -224,7 +186,7 @@ void Session::on_closed(const CloseInfo& info) {
   const Timestamp wall = context_.clock.now();
   phase_ = Phase::kWaiting;
   link_.reset();
-  outbox_.clear();
+  outbox_.on_closed();
   last_close_ = info.code;
   table_.on_closed();
   seeder_.on_closed();
@@ -248,8 +210,7 @@ void Session::on_closed(const CloseInfo& info) {
 
 void Session::succeed(Session& old) {
   table_.succeed(old.table_);
-  rescues_ = old.rescues_;
-  next_rescue_ = old.next_rescue_;
+  succession_.succeed(old.succession_);
   reconnects_ = old.reconnects_ + 1;
   old.leaving_ = true;
 }
@@ -279,66 +240,48 @@ void Session::stop() {
 }
 
 void Session::mark_alive(SteadyTime now) {
-  alive_at_ = now;
+  keep_alive_.on_received(now);
   if (now - status_reported_at_ >= kStatusEvery) report_status(true);
 }
 
 void Session::on_pong() {
-  pong_due_.reset();
+  keep_alive_.on_pong();
   mark_alive(steady_now());
 }
 
 void Session::on_ping() { mark_alive(steady_now()); }
 
-void Session::keep_alive(SteadyTime now) {
-  const auto silent = now - alive_at_;
-  if (silent >= liveness_) {
-    link_->fail(ErrorCode::kTimeout,
-                "nothing received for " + std::to_string(liveness_.count()) + " ms");
-    return;
-  }
-  if (pong_due_ && now >= *pong_due_) {
-    pong_due_.reset();
-    context_.metrics.pong_missed();
-    // Data without a pong is a slow answer; neither is a dead line.
-    if (alive_at_ < ping_sent_at_) {
-      link_->fail(ErrorCode::kTimeout, "a ping was not answered");
-      return;
-    }
-  }
-  const auto since_ping = now - ping_sent_at_;
-  const bool due = profile_.ping != VenueProfile::Ping::kNone && since_ping >= profile_.ping_every;
-  // A quiet market is not a dead line: a third of the window leaves two tries to tell them apart. A
-  // venue that pings by itself has to answer a protocol ping, too.
-  const bool probe = silent >= liveness_ / 3 && since_ping >= liveness_ / 3;
-  if (!due && !probe) return;
+void Session::check_alive(SteadyTime now) {
+  const KeepAlive::Check check = keep_alive_.check(now);
+  if (check.pong_missed) context_.metrics.pong_missed();
+  if (check.dead) return link_->fail(ErrorCode::kTimeout, *check.dead);
   const Timestamp wall = context_.clock.now();
-  if (messages_.take(wall, true).count() > 0) return;
+  if (!check.ping || !outbox_.take_ping(wall)) return;
   bool sent = false;
   if (profile_.ping == VenueProfile::Ping::kText) {
     std::string text = context_.normalizer.adapter().ping(wall);
-    const Frame frame{Origin::kWs, text, "request", {}, wall, settings_.connection};
-    context_.sink.on_raw(settings_.venue, frame, true);
+    record_sent(text, wall);
     sent = link_->send(std::move(text));
   } else {
     sent = link_->ping();
   }
-  if (!sent) return;
-  ping_sent_at_ = now;
-  if (!pong_due_) pong_due_ = now + profile_.pong_within;
+  if (sent) keep_alive_.on_pinged(now);
 }
 
 void Session::send_queued(SteadyTime now) {
-  if (!up() || now < hold_until_) return;
-  while (!outbox_.empty()) {
+  while (up()) {
     const Timestamp wall = context_.clock.now();
-    if (messages_.take(wall).count() > 0) return;
-    const Frame frame{Origin::kWs, outbox_.front(), "request", {}, wall, settings_.connection};
-    context_.sink.on_raw(settings_.venue, frame, true);
-    if (!link_->send(outbox_.front())) return;
-    outbox_.pop_front();
-    outbox_empty_at_ = now;
+    const std::string* const text = outbox_.next(now, wall);
+    if (text == nullptr) return;
+    record_sent(*text, wall);
+    if (!link_->send(*text)) return;
+    outbox_.sent(now);
   }
+}
+
+void Session::record_sent(std::string_view text, Timestamp wall) {
+  const Frame frame{Origin::kWs, text, "request", {}, wall, settings_.connection};
+  context_.sink.on_raw(settings_.venue, frame, true);
 }
 
 // --- what comes in
@@ -346,18 +289,15 @@ void Session::send_queued(SteadyTime now) {
 
 void Session::on_frame(std::string_view payload, bool) {
   if (stopping_) return;
-  frame_at_ = steady_now();
+  const SteadyTime now = steady_now();
+  meter_.begin(now);
   reading_rest_ = false;
-  frame_has_ticker_ = frame_has_book_ = false;
   const Frame frame{Origin::kWs, payload, {}, {}, context_.clock.now(), settings_.connection};
   context_.sink.on_raw(settings_.venue, frame, false);
   context_.normalizer.feed(frame, *this);
-  std::optional<Channel> channel;
-  if (frame_has_ticker_) channel = Channel::kTicker;
-  if (frame_has_book_) channel = Channel::kOrderBook;
-  context_.metrics.frame(channel, payload.size());
-  mark_alive(frame_at_);
-  seeder_.fetch_wanted(frame_at_);
+  meter_.end(payload.size());
+  mark_alive(now);
+  seeder_.fetch_wanted(now);
 }
 
 void Session::count_data() {
@@ -367,22 +307,19 @@ void Session::count_data() {
 }
 
 void Session::read_snapshot(const Frame& frame, SteadyTime now) {
-  frame_at_ = now;
+  meter_.begin(now);
   reading_rest_ = true;
   rest_.read(frame, *this);
   reading_rest_ = false;
 }
 
 void Session::on_ticker(const Ticker& ticker) {
-  frame_has_ticker_ = true;
-  context_.metrics.decode_latency(steady_now() - frame_at_);
-  if (ticker.exchange_time && ticker.receive_time && ticker.origin == Origin::kWs) {
-    context_.metrics.exchange_delay(*ticker.receive_time - *ticker.exchange_time);
-  }
+  meter_.ticker(ticker);
   count_data();
-  if (!table_.on_ticker(ticker, frame_at_)) return;  // still under way when it was unsubscribed
+  // Else it was still under way when it was unsubscribed.
+  if (!table_.on_ticker(ticker, meter_.begun_at())) return;
   context_.metrics.ticker(ticker.instrument);
-  if (context_.fallback != nullptr) context_.fallback->on_socket_ticker(ticker, frame_at_);
+  if (context_.fallback != nullptr) context_.fallback->on_socket_ticker(ticker, meter_.begun_at());
   emit(ticker);
 }
 
@@ -391,18 +328,10 @@ void Session::on_order_book(const std::string& name, const OrderBook& book) {
   const auto change = table_.on_book(name, book, now);
   if (!change) return;  // still under way when it was unsubscribed
   if (*change != SubscriptionTable::BookChange::kUnsynced) {
-    frame_has_book_ = true;
     if (*change == SubscriptionTable::BookChange::kResynced) context_.metrics.resync();
     seeder_.on_synced(name);
     count_data();
-    context_.metrics.book_latency(now - frame_at_);
-    if (book.receive_time) {
-      context_.metrics.book_updated(*book.receive_time);
-      if (book.exchange_time && book.origin == Origin::kWs) {
-        context_.metrics.exchange_delay(*book.receive_time - *book.exchange_time);
-        if (book.excess_delay) context_.metrics.excess_delay(*book.excess_delay);
-      }
-    }
+    meter_.book(book, now);
   }
   if (context_.fallback != nullptr && !context_.fallback->on_socket_book(book, now)) return;
   emit(book);
@@ -410,33 +339,28 @@ void Session::on_order_book(const std::string& name, const OrderBook& book) {
 
 void Session::on_error(const FeedError& error) {
   const SteadyTime now = steady_now();
-  count(context_.metrics, error.error.code);
+  meter_.error(error.error.code);
   spdlog::debug("{} {}: {} ({})", to_string(settings_.venue), error.symbol, error.error.detail,
                 to_string(error.error.code));
   if (error.error.code == ErrorCode::kUnknownSymbol && !error.symbol.empty()) {
-    on_unknown(error.symbol, now);
+    const auto instrument = context_.normalizer.adapter().instrument(error.symbol);
+    if (instrument && table_.on_unknown(*instrument, now)) {
+      spdlog::warn("{} does not know {}", to_string(settings_.venue), error.symbol);
+    }
   } else if (!reading_rest_ && (error.error.code == ErrorCode::kRateLimited ||
                                 error.error.code == ErrorCode::kBanned)) {
-    hold_until_ = now + kRateLimitHold;
+    outbox_.hold(now);
   }
   emit(error);
 }
 
-void Session::on_unknown(const std::string& symbol, SteadyTime now) {
-  const std::optional<Instrument> instrument = context_.normalizer.adapter().instrument(symbol);
-  if (instrument && table_.on_unknown(*instrument, now)) {
-    spdlog::warn("{} does not know {}", to_string(settings_.venue), symbol);
-  }
-}
-
 void Session::on_control(const ControlMessage& control) {
   if (control.kind == ControlMessage::Kind::kPong) {
-    pong_due_.reset();
+    keep_alive_.on_pong();
   } else if (control.kind == ControlMessage::Kind::kReconnect && up() && !leaving_) {
     spdlog::info("{} announces that it will close connection {}", to_string(settings_.venue),
                  settings_.connection);
-    std::uniform_int_distribution<milliseconds::rep> wait(0, kRenewSpread.count());
-    renew_at_ = steady_now() + milliseconds{wait(random_)};
+    succession_.on_announced(steady_now());
   }
 }
 
@@ -460,8 +384,8 @@ void Session::on_need(const std::string& name, const Instrument&, MaintainedBook
 
 void Session::review_streams(SteadyTime now) {
   SubscriptionTable::Outgoing outgoing;
-  if (outbox_.empty()) outgoing.sent_at = outbox_empty_at_;
-  outgoing.spare = messages_.leaves(context_.clock.now(), 2, kSpareForFaults);
+  outgoing.sent_at = outbox_.sent_at();
+  outgoing.spare = outbox_.leaves(context_.clock.now(), 2, kSpareForFaults);
   const SubscriptionTable::Review review =
       table_.review(now, outgoing, context_.normalizer,
                     [this](const std::string& stream) { return seeder_.awaited(stream); });
@@ -474,7 +398,10 @@ void Session::review_streams(SteadyTime now) {
     link_->fail(ErrorCode::kTimeout, "pings are answered, but no stream is");
     return;
   }
-  if (review.stranded) seek_rescue(now);
+  if (review.stranded && !leaving_ && succession_.rescue(now)) {
+    spdlog::warn("{} connection {}: order books do not come back, opening another connection",
+                 to_string(settings_.venue), settings_.connection);
+  }
   for (const auto& [channel, instrument, depth] : review.silent) {
     context_.metrics.stalled();
     spdlog::info("{} {}: the {} stream fell silent, asking again", to_string(settings_.venue),
@@ -482,15 +409,6 @@ void Session::review_streams(SteadyTime now) {
   }
   if (!review.subscribe.empty()) subscribe(review.subscribe, now);
   if (!review.resubscribe.empty()) resubscribe(review.resubscribe, now);
-}
-
-void Session::seek_rescue(SteadyTime now) {
-  if (leaving_ || wants_successor(now) || now < next_rescue_) return;
-  spdlog::warn("{} connection {}: order books do not come back, opening another connection",
-               to_string(settings_.venue), settings_.connection);
-  if (now - next_rescue_ > kLongestRescue) rescues_ = 0;
-  next_rescue_ = now + doubled(kFirstRescue, rescues_++, kLongestRescue);
-  renew_at_ = now;
 }
 
 // --- what is reported

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <random>
@@ -16,14 +15,17 @@
 #include "core/time.h"
 #include "ingest/book/normalizer.h"
 #include "ingest/decode/venue_adapter.h"
+#include "ingest/live/frame_meter.h"
+#include "ingest/live/keep_alive.h"
+#include "ingest/live/outbox.h"
 #include "ingest/live/session_settings.h"
 #include "ingest/live/snapshot_seeder.h"
 #include "ingest/live/steady_time.h"
 #include "ingest/live/subscription_table.h"
+#include "ingest/live/succession.h"
 #include "ingest/live/venue_context.h"
 #include "ingest/live/venue_rest.h"
 #include "ingest/net/backoff.h"
-#include "ingest/net/rate_budget.h"
 #include "ingest/net/transport.h"
 #include "metrics/ingest_metrics.h"
 
@@ -58,17 +60,17 @@ class Session final : private WebsocketEvents, private MarketSink {
   /// Whether the successor is up, and mends what needs mending; until it is, that is done here.
   void successor_is_up(bool up) { successor_up_ = up; }
   /// The connection is up, and the venue will close it soon: a successor should be opened.
-  bool wants_successor(SteadyTime now) const { return up() && renew_at_ && now >= *renew_at_; }
+  bool wants_successor(SteadyTime now) const { return up() && succession_.due(now); }
 
   /// Adds to what is subscribed, now or with the next connection. What is known already is ignored.
   void add(std::span<const Subscription> subscriptions);
   /// Unsubscribes and forgets; an order book is reported as kDown for `reason` first.
   void remove(std::span<const Subscription> subscriptions, std::optional<ErrorCode> reason);
-  /// The order book was found to differ from the venue's: it is faulted and asked for again. False
-  /// when this connection does not carry a synced one.
+  /// The order book was found to differ from the venue's: it is faulted and subscribed anew or
+  /// seeded again. False when this connection does not carry a synced one.
   bool fault_book(const Instrument& instrument, const std::string& detail);
 
-  /// Does what is due: connects, sends, pings, gives up, asks again.
+  /// Does what is due: connects, sends, pings, gives up, subscribes anew.
   void tick(SteadyTime now);
   /// Closes for good. No LiveSink call is made from here on.
   void stop();
@@ -106,33 +108,30 @@ class Session final : private WebsocketEvents, private MarketSink {
                MaintainedBook::Need need) override;
 
   void connect(SteadyTime now);
-  void keep_alive(SteadyTime now);
+  void check_alive(SteadyTime now);
   void review_streams(SteadyTime now);
-  void queue(std::vector<std::string> texts);
   void send_queued(SteadyTime now);
+  void record_sent(std::string_view text, Timestamp wall);
   void subscribe(const Subscriptions& subscriptions, SteadyTime now);
   void resubscribe(const Subscriptions& subscriptions, SteadyTime now);
   void mark_alive(SteadyTime now);
-  void on_unknown(const std::string& symbol, SteadyTime now);
   void report_status(bool alive);
   void emit(MarketEvent event);
   void count_data();
-  /// Order books do not come back on this connection while others go on: a fresh one may have them.
-  void seek_rescue(SteadyTime now);
-  SubscriptionTable::Rules rules() const;
-  SnapshotSeeder::Settings seeder_settings() const;
   void read_snapshot(const Frame& frame, SteadyTime now);
 
   VenueContext context_;
   const SessionSettings settings_;
   VenueRest rest_;
   const VenueProfile& profile_;
-  const milliseconds liveness_;
   Backoff backoff_;
   std::mt19937_64 random_;
 
   SubscriptionTable table_;
   SnapshotSeeder seeder_;
+  KeepAlive keep_alive_;
+  Succession succession_;
+  Outbox outbox_;
 
   std::unique_ptr<WebsocketConnection> link_;
   Phase phase_ = Phase::kWaiting;
@@ -144,27 +143,14 @@ class Session final : private WebsocketEvents, private MarketSink {
   bool stopping_ = false;
   bool leaving_ = false;  // a successor has been opened
   bool successor_up_ = false;
-  int rescues_ = 0;  // successors opened for what this place does not deliver
-  SteadyTime next_rescue_{};
 
   // Of the connection that is open:
-  MessageBudget messages_;
-  std::deque<std::string> outbox_;
-  SteadyTime outbox_empty_at_{};
-  SteadyTime hold_until_{};  // the venue said we send too much
-  SteadyTime alive_at_{};
-  SteadyTime ping_sent_at_{};
-  std::optional<SteadyTime> pong_due_;
-  std::optional<SteadyTime> renew_at_;
   SteadyTime status_reported_at_{};
   SteadyTime streams_reviewed_at_{};
   bool data_seen_ = false;
 
-  // Of the payload being read:
-  SteadyTime frame_at_{};
-  bool frame_has_ticker_ = false;
-  bool frame_has_book_ = false;
-  bool reading_rest_ = false;
+  FrameMeter meter_;
+  bool reading_rest_ = false;  // a snapshot
 };
 
 }  // namespace spreadwatch::ingest

@@ -17,12 +17,12 @@ struct SessionSettings {
   std::string ws_url;
   std::string rest_url;             ///< without a slash at the end
   milliseconds liveness{15'000};    ///< a connection that says nothing for so long is dead
-  milliseconds first_data{10'000};  ///< what was asked for and is not there is asked for again
-  /// A synced order book that says nothing for so long is asked for again; sooner where it usually
+  milliseconds first_data{10'000};  ///< a subscription without an answer for so long is repeated
+  /// A synced order book that says nothing for so long is subscribed anew; sooner where it usually
   /// speaks all the time, see Cadence.
   milliseconds quiet{30'000};
   milliseconds least_patience{10'000};  ///< with a stream that speaks all the time
-  /// What the venue does not know is asked for again after so long; doubles.
+  /// What the venue does not know is subscribed again after so long; doubles.
   milliseconds first_rejection{60'000};
   milliseconds rest_timeout{5'000};
   /// How long a snapshot over REST that failed is waited for again at first and at most.

@@ -165,7 +165,7 @@ bool SubscriptionTable::on_unknown(const Instrument& instrument, SteadyTime now)
   for (auto& [subscription, stream] : streams_) {
     if (!stream.subscribed || stream.answered || subscription.instrument != instrument) continue;
     waits = true;
-    set_aside(stream, now);
+    reject(stream, now);
   }
   if (!waits) return false;
   for (auto& [subscription, stream] : streams_) {
@@ -178,10 +178,10 @@ bool SubscriptionTable::on_unknown(const Instrument& instrument, SteadyTime now)
 }
 
 void SubscriptionTable::reject(const std::string& name, SteadyTime now) {
-  if (Stream* const stream = book(name)) set_aside(*stream, now);
+  if (Stream* const stream = book(name)) reject(*stream, now);
 }
 
-void SubscriptionTable::set_aside(Stream& stream, SteadyTime now) const {
+void SubscriptionTable::reject(Stream& stream, SteadyTime now) const {
   stream.subscribed = false;
   stream.rejected_until =
       now + doubled(rules_.first_rejection, stream.rejections++, kLongestRejection);
@@ -249,7 +249,7 @@ SubscriptionTable::Review SubscriptionTable::review(
       out.unanswered.push_back(subscription);
       out.resubscribe.push_back(subscription);
     } else if (now - std::max(stream.data_at, stream.subscribed_at) >= patience(stream)) {
-      // Whoever is seeded over REST need not answer: then only such a long silence tells.
+      // Whoever is seeded over REST need not answer: then only such a long silence shows it.
       out.stranded =
           out.stranded || (rules_.seeded_over_rest && stream.ever_synced && !stream.answered &&
                            stream.cadence.known() && stream.refreshes >= kUnanswered);
@@ -260,7 +260,7 @@ SubscriptionTable::Review SubscriptionTable::review(
     out.nothing_answers = true;
     return out;
   }
-  // Stalled or only quiet looks the same from here; an answer tells which. It must not use up the
+  // Stalled or only quiet looks the same from here; an answer shows which. It must not use up the
   // messages that mending a broken book takes.
   if (!outgoing.spare) return out;
   for (Stream* stream : silent) {

@@ -148,7 +148,7 @@ class SubscriptionTable {
     Subscriptions silent;           ///< fell silent
     std::vector<std::string> seed;  ///< order book streams that a snapshot over REST would mend
     /// Every stream was subscribed again and again in vain: the connection is of no use. Then
-    /// nothing is said of silent streams.
+    /// silent streams are not reviewed.
     bool nothing_answers = false;
     /// Order books do not come back on this connection while others go on: a fresh one may have
     /// them.
@@ -178,7 +178,7 @@ class SubscriptionTable {
  private:
   Stream* book(const std::string& name);
   static void mark_subscribed(Stream& stream, SteadyTime now);
-  void set_aside(Stream& stream, SteadyTime now) const;
+  void reject(Stream& stream, SteadyTime now) const;
   static void count_message(Stream& stream, SteadyTime now);
   /// An order book that nothing has come of since it was last subscribed, where something has to:
   /// every subscription is answered with the whole book but for those that are seeded over REST.
