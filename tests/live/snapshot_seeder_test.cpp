@@ -96,14 +96,10 @@ struct Streams {
     for (const Subscription& s : subscribed) seeder->want(name(s.instrument.base), venue.now);
   }
   bool idle() const { return venue.rest.in_flight() + venue.rest.waiting() == 0; }
-  /// The answers to all that was asked have been dealt with.
-  bool settle(std::size_t asked) {
-    return venue.until([&] { return desk.asked() >= asked && idle(); }) && drain();
-  }
-  bool drain() {
+  /// Runs what has come and waits to be dealt with.
+  void drain() {
     if (venue.io.stopped()) venue.io.restart();
     venue.io.poll();
-    return true;
   }
 
   Desk desk;
@@ -139,10 +135,10 @@ TEST_CASE("what does not fit is fetched again, ever later, until the book is syn
   Streams s({"BTC"});
   s.want_all();
   for (std::size_t i = 1; i <= 2 * SnapshotSeeder::kUnfit; ++i) {
+    const SteadyTime before = steady_now();  // the pause counts from the answer
     s.seeder->fetch(s.venue.now);
     REQUIRE(s.venue.until([&] { return s.read.size() == i; }));
-    // The pause counts from the answer, which is in the clock's own time.
-    s.seeder->fetch(steady_now());
+    s.seeder->fetch(before + 99ms);  // half of the first pause is the least
     CHECK(s.idle());
     CHECK(s.table.find_book(s.name("BTC"))->resubscribe_at.has_value() ==
           (i >= SnapshotSeeder::kUnfit));
@@ -246,6 +242,22 @@ TEST_CASE("an answer for a connection that is gone is ignored, and its place is 
     s.drain();
     CHECK(s.read.empty());
   }
+}
+
+TEST_CASE("a ban in an answer for a connection that is gone is heeded all the same") {
+  Streams s({"BTC"});
+  s.desk.answer("200 OK",
+                R"({"code":-1003,"msg":"Way too much request weight used; IP banned until 1."})");
+  s.desk.hold(true);
+  s.want_all();
+  s.seeder->fetch(s.venue.now);
+  REQUIRE(s.venue.until([&] { return s.desk.asked() == 1; }));
+  s.seeder->on_closed();
+  s.desk.hold(false);
+  REQUIRE(s.venue.until(
+      [&] { return s.venue.budget.rest_paused_until(s.venue.clock.now()).has_value(); }));
+  CHECK(s.read.empty());
+  CHECK(s.venue.sink.recorded.empty());
 }
 
 TEST_CASE("what is forgotten is not fetched, and an answer for it is not read") {
