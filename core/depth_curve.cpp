@@ -16,6 +16,7 @@ void DepthCurve::assign(std::span<const Level> levels) {
   levels_.assign(levels.begin(), levels.end());
   steps_.clear();
   next_level_ = 0;
+  compile_to(0);
 }
 
 void DepthCurve::assign_unlimited(QuoteAmount price) {

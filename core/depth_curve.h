@@ -13,7 +13,8 @@ namespace spreadwatch {
 /// One side of an order book, best price first, for walking: quantities and amounts (Σ price·size)
 /// are summed up level by level.
 ///
-/// Levels become numbers only when a walk gets that far, since most walks end near the top.
+/// Levels but the best become numbers only when a walk gets that far, since most walks end near the
+/// top.
 /// Threads: one at a time, also for const calls.
 class DepthCurve {
  public:
@@ -33,12 +34,9 @@ class DepthCurve {
   void assign_unlimited(QuoteAmount price);
   void clear();
 
-  bool empty() const { return !has(0); }
+  bool empty() const { return steps_.empty(); }
   /// Best price. REQUIRES: not empty.
-  QuoteAmount top() const {
-    static_cast<void>(has(0));
-    return (*this)[0].price;
-  }
+  QuoteAmount top() const { return (*this)[0].price; }
   bool has(std::size_t step) const { return step < steps_.size() || compile_to(step); }
   /// REQUIRES: has(step).
   const Step& operator[](std::size_t step) const { return steps_[step]; }

@@ -35,13 +35,6 @@ Converter::Converter(const config::Settings& settings)
   }
 }
 
-const ConsensusRate& Converter::consensus(std::string_view quote) const {
-  if (quote == "USDT") return usdt_;
-  if (quote == "KRW") return krw_;
-  if (quote == "USD") return usd_;
-  return unknown_;
-}
-
 BankConversion Converter::bank() const {
   const Rate& usdt_usd = rates_.rate(CurrencyPair::kUsdtUsd);
   const Rate& usd_krw = rates_.rate(CurrencyPair::kUsdKrw);

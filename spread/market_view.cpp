@@ -75,13 +75,13 @@ std::vector<std::size_t> MarketView::unwatch(std::string_view asset) {
   std::vector<std::size_t> gone;
   for (const auto& known : index_) {
     for (const auto& [instrument, index] : known) {
-      if (!markets_[index].fx && markets_[index].asset == asset) gone.push_back(index);
+      if (!markets_[index]->fx && markets_[index]->asset == asset) gone.push_back(index);
     }
   }
   // The order in which a hash map holds them must not show.
   std::ranges::sort(gone, [this](std::size_t a, std::size_t b) {
-    const Market& x = markets_[a];
-    const Market& y = markets_[b];
+    const Market& x = *markets_[a];
+    const Market& y = *markets_[b];
     return std::tie(x.venue, x.instrument.base, x.instrument.quote) <
            std::tie(y.venue, y.instrument.base, y.instrument.quote);
   });
@@ -91,17 +91,17 @@ std::vector<std::size_t> MarketView::unwatch(std::string_view asset) {
 std::optional<std::size_t> MarketView::unwatch(VenueId venue, const Instrument& instrument) {
   const auto& known = index_[index_of(venue)];
   const auto found = known.find(instrument);
-  if (found != known.end() && markets_[found->second].fx) return std::nullopt;
+  if (found != known.end() && markets_[found->second]->fx) return std::nullopt;
   set_exception(venue, instrument, false);
   if (found == known.end()) return std::nullopt;
   return found->second;
 }
 
 void MarketView::remove(std::size_t index) {
-  const Market& market = markets_[index];
+  const Market& market = *markets_[index];
   assert(!market.fx);
   index_[index_of(market.venue)].erase(market.instrument);
-  markets_[index] = {};
+  *markets_[index] = {};
   // Its entry must not stand for the next market in this place, which may be due earlier.
   std::erase_if(due_, [index](const Due& due) { return due.second == index; });
   std::ranges::make_heap(due_, std::greater<>{});
@@ -135,13 +135,13 @@ std::optional<std::size_t> MarketView::find(VenueId venue, const Instrument& ins
   }
   std::size_t index = markets_.size();
   if (free_.empty()) {
-    markets_.emplace_back();
+    markets_.push_back(std::make_unique<Market>());
     scheduled_.push_back(false);
   } else {
     index = free_.back();
     free_.pop_back();
   }
-  markets_[index] = std::move(market);
+  *markets_[index] = std::move(market);
   known.emplace(instrument, index);
   return index;
 }
@@ -157,7 +157,7 @@ std::optional<std::size_t> MarketView::update(const OrderBook& book, Timestamp n
                                               std::vector<std::size_t>& changed) {
   const std::optional<std::size_t> index = find(book.venue, book.instrument);
   if (!index) return std::nullopt;
-  Market& market = markets_[*index];
+  Market& market = *markets_[*index];
   if (!freshness_.update(book, now, market)) return index;
   if (book.synced() && book.connection != kPolledConnection) {
     update(ConnectionStatus{book.venue, book.connection, true, *market.updated}, now, changed);
@@ -172,7 +172,7 @@ void MarketView::update(const ConnectionStatus& status, Timestamp now,
   if (venues_[index_of(status.venue)] == nullptr || !freshness_.update(status, now)) return;
   // A free place never was updated: nothing of it changes.
   for (std::size_t i = 0; i < markets_.size(); ++i) {
-    Market& market = markets_[i];
+    Market& market = *markets_[i];
     if (market.venue != status.venue || market.connection != status.connection) continue;
     if (freshness_.judge(market, now)) changed.push_back(i);
     if (market.usable()) schedule(i);
@@ -182,8 +182,8 @@ void MarketView::update(const ConnectionStatus& status, Timestamp now,
 std::optional<std::size_t> MarketView::update(const MarketStatus& status) {
   const std::optional<std::size_t> index = find(status.venue, status.instrument);
   if (!index) return std::nullopt;
-  markets_[*index].active = status.active;
-  markets_[*index].min_notional = status.min_notional;
+  markets_[*index]->active = status.active;
+  markets_[*index]->min_notional = status.min_notional;
   return index;
 }
 
@@ -193,8 +193,8 @@ void MarketView::expire(Timestamp now, std::vector<std::size_t>& changed) {
     std::ranges::pop_heap(due_, std::greater<>{});
     due_.pop_back();
     scheduled_[index] = false;
-    if (freshness_.judge(markets_[index], now)) changed.push_back(index);
-    if (markets_[index].usable()) schedule(index);
+    if (freshness_.judge(*markets_[index], now)) changed.push_back(index);
+    if (markets_[index]->usable()) schedule(index);
   }
 }
 

@@ -2,8 +2,8 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -65,12 +65,14 @@ class MarketView {
   std::optional<Timestamp> next_expiry() const;
 
   /// The reference stays valid as long as the view, and shows an empty market after remove().
-  const Market& market(std::size_t index) const { return markets_[index]; }
+  const Market& market(std::size_t index) const { return *markets_[index]; }
   /// Places for markets, in use or free.
   std::size_t size() const { return markets_.size(); }
   std::size_t timers() const { return due_.size(); }
   /// The first moment at which a usable market is stale when nothing more is heard of it.
-  Timestamp fresh_until(std::size_t index) const { return freshness_.fresh_until(markets_[index]); }
+  Timestamp fresh_until(std::size_t index) const {
+    return freshness_.fresh_until(*markets_[index]);
+  }
 
  private:
   struct Named {
@@ -91,9 +93,9 @@ class MarketView {
   // Markets for which the opposite is asked of what is asked of their asset.
   std::map<std::string, std::map<Key, bool>, std::less<>> exceptions_;
   std::array<const config::VenueSettings*, kVenueCount> venues_{};
-  std::deque<Market> markets_;     // addresses stay: market() gives references
-  std::vector<std::size_t> free_;  // places of markets that are gone
-  std::vector<bool> scheduled_;    // by market: stands in due_
+  std::vector<std::unique_ptr<Market>> markets_;  // addresses stay: market() gives references
+  std::vector<std::size_t> free_;                 // places of markets that are gone
+  std::vector<bool> scheduled_;                   // by market: stands in due_
   std::array<std::unordered_map<Instrument, std::size_t>, kVenueCount> index_;
   MarketFreshness freshness_;
   using Due = std::pair<Timestamp, std::size_t>;

@@ -150,7 +150,7 @@ void PairTable::compute_pair(std::size_t index, Timestamp now) {
   bool rate_available = true;
   const bool common = buy.instrument.quote == sell.instrument.quote;
   Top top;
-  if (common) {
+  if (common && buy.instrument.quote != "USDT") {
     // Computed in the one currency: its price in USDT cancels out of every ratio.
     const fx::ConsensusRate& rate = converter_.consensus(buy.instrument.quote);
     reasons.add(rate.reasons);
