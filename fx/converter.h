@@ -74,8 +74,8 @@ class Converter {
   Converter(const Converter&) = delete;
   Converter& operator=(const Converter&) = delete;
 
-  /// The book of a venue's FX market, or what is thought of it, changed. Copied, without memory of
-  /// its own once it has seen the depth.
+  /// The book of a venue's FX market, or what is thought of it, changed. Copied; allocates only
+  /// while the depth grows.
   Changed set_book(const MarketBook& fx_market, Timestamp now);
   /// A bank answered.
   Changed set_bank(const BankQuote& quote, Timestamp now);
