@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/settings.h"
+#include "core/event.h"
 #include "core/feed_status.h"
 #include "core/venue.h"
 #include "core/venue_profile.h"
@@ -39,6 +41,15 @@ struct ProfitAnswer {
   std::string record{};
 };
 
+/// Which pair rows are asked for; empty and nullopt let everything through.
+struct SpreadQuery {
+  std::string asset{};  ///< canonical
+  std::optional<VenueId> buy{};
+  std::optional<VenueId> sell{};
+  std::optional<Mode> mode{};
+  std::optional<Verdict> verdict{};
+};
+
 /// What the server asks at the time of a request. Each is called on a server thread and must be
 /// thread-safe, must not wait for the server, and all but `profile` may be left empty (then there
 /// is nothing of its kind).
@@ -49,6 +60,9 @@ struct Providers {
   std::function<const VenueProfile&(VenueId)> profile;
   /// May take up to half a second.
   std::function<ProfitAnswer(const ProfitQuery&)> profit = {};
+  /// The pair rows as they are now, ordered by asset, buying venue, selling venue and mode; nullopt
+  /// when there is no answer in time.
+  std::function<std::optional<std::vector<SpreadEvent>>(const SpreadQuery&)> spreads = {};
 };
 
 }  // namespace spreadwatch::api

@@ -82,14 +82,15 @@ void Store::update(const PremiumEvent& event) {
 }
 
 void Store::update(const SpreadEvent& event) {
-  PairRow row;
-  row.event_ = std::make_shared<const SpreadEvent>(event);
-  {
-    const std::lock_guard lock(mutex_);
-    row.buy_updated_ = book_time({event.buy, event.buy_market});
-    row.sell_updated_ = book_time({event.sell, event.sell_market});
+  const std::lock_guard lock(mutex_);
+  SpreadKey key{event.asset, event.buy, event.sell, event.mode};
+  if (legs_.contains(key)) return;
+  if (legs_.size() >= kMaxPairs) {
+    ++refused_;
+    return;
   }
-  put(spreads_, kMaxPairs, SpreadKey{event.asset, event.buy, event.sell, event.mode}, row);
+  legs_.emplace(std::move(key), Legs{.buy = book_time({event.buy, event.buy_market}),
+                                     .sell = book_time({event.sell, event.sell_market})});
 }
 
 void Store::update(const OpportunityEvent& event) {
@@ -121,10 +122,10 @@ void Store::update(const MarketRemoved& event) {
   tickers_.erase(market);
   order_books_.erase(market);
   book_times_.erase(market);
-  for (auto it = spreads_.lower_bound({.asset = event.asset});
-       it != spreads_.end() && it->first.asset == event.asset;) {
+  for (auto it = legs_.lower_bound({.asset = event.asset});
+       it != legs_.end() && it->first.asset == event.asset;) {
     const bool gone = it->first.buy == event.venue || it->first.sell == event.venue;
-    it = gone ? spreads_.erase(it) : std::next(it);
+    it = gone ? legs_.erase(it) : std::next(it);
   }
   for (const MarketRemoved::Premium& premium : event.premiums) {
     premiums_.erase({event.asset, premium.region, premium.over, premium.basis});
@@ -187,29 +188,6 @@ std::vector<PremiumEvent> Store::premiums(std::string_view asset, Timestamp now)
   return all;
 }
 
-void Store::PairRow::copy_to(SpreadEvent& out, Timestamp now) const {
-  out = *event_;
-  out.buy_age = age_now(out.buy_age, out.time, time_of(buy_updated_), now);
-  out.sell_age = age_now(out.sell_age, out.time, time_of(sell_updated_), now);
-}
-
-std::vector<Store::PairRow> Store::spreads(const SpreadFilter& filter) const {
-  std::vector<PairRow> all;
-  const std::lock_guard lock(mutex_);
-  auto at =
-      filter.asset.empty() ? spreads_.begin() : spreads_.lower_bound({filter.asset, {}, {}, {}});
-  for (; at != spreads_.end(); ++at) {
-    const SpreadKey& key = at->first;
-    if (!filter.asset.empty() && key.asset != filter.asset) break;
-    if (filter.buy && key.buy != *filter.buy) continue;
-    if (filter.sell && key.sell != *filter.sell) continue;
-    if (filter.mode && key.mode != *filter.mode) continue;
-    if (filter.verdict && at->second.event().verdict != *filter.verdict) continue;
-    all.push_back(at->second);
-  }
-  return all;
-}
-
 std::vector<OpportunityEvent> Store::opportunities(Timestamp now) const {
   struct Found {
     std::shared_ptr<const OpportunityEvent> event;
@@ -225,11 +203,10 @@ std::vector<OpportunityEvent> Store::opportunities(Timestamp now) const {
         if (o.open() != open) continue;
         Found& f = found.emplace_back(Found{o.event, {}, {}});
         if (!open) continue;
-        const auto row =
-            spreads_.find({o.event->asset, o.event->buy, o.event->sell, o.event->mode});
-        if (row == spreads_.end()) continue;
-        f.buy_updated = time_of(row->second.buy_updated_);
-        f.sell_updated = time_of(row->second.sell_updated_);
+        const auto legs = legs_.find({o.event->asset, o.event->buy, o.event->sell, o.event->mode});
+        if (legs == legs_.end()) continue;
+        f.buy_updated = time_of(legs->second.buy);
+        f.sell_updated = time_of(legs->second.sell);
       }
     }
   }

@@ -65,7 +65,7 @@ class UpdateTime {
 ///
 /// A writer holds the lock for one map operation; readers copy pointers under it and look at the
 /// values, which never change, afterwards. So each value a reader gets is whole, and writers never
-/// wait for a reader's work. Bounds: kMaxMarkets tickers and order books, kMaxPairs spreads,
+/// wait for a reader's work. Bounds: kMaxMarkets tickers and order books, kMaxPairs pairs,
 /// kMaxPremiums premiums, kMaxOpportunities opportunities (the longest ended go first). What is new
 /// beyond a bound is counted and left out; what is known stays up to date. Threads: any.
 class Store {
@@ -80,6 +80,7 @@ class Store {
   void update(const OrderBook& book);
   void update(const FxEvent& event);
   void update(const PremiumEvent& event);
+  /// Of a pair it keeps whose ages an opportunity of it has; the rows are the engine's to tell.
   void update(const SpreadEvent& event);
   /// A repeated event replaces the earlier one.
   void update(const OpportunityEvent& event);
@@ -97,29 +98,6 @@ class Store {
   /// Ordered by key; an empty `asset` means all.
   std::vector<PremiumEvent> premiums(std::string_view asset, Timestamp now) const;
 
-  /// What to leave out of spreads(); empty and nullopt let everything through.
-  struct SpreadFilter {
-    std::string asset{};
-    std::optional<VenueId> buy{};
-    std::optional<VenueId> sell{};
-    std::optional<Mode> mode{};
-    std::optional<Verdict> verdict{};
-  };
-  /// A pair with what its ages are counted from.
-  class PairRow {
-   public:
-    const SpreadEvent& event() const { return *event_; }
-    /// Writes the row as of `now`, in place of whatever `out` was.
-    void copy_to(SpreadEvent& out, Timestamp now) const;
-
-   private:
-    friend class Store;
-    std::shared_ptr<const SpreadEvent> event_;
-    std::shared_ptr<const UpdateTime> buy_updated_;
-    std::shared_ptr<const UpdateTime> sell_updated_;
-  };
-  /// Ordered by key.
-  std::vector<PairRow> spreads(const SpreadFilter& filter) const;
   /// The open ones, then those that ended; each the newest first. Of those that ended the ages are
   /// of their end.
   std::vector<OpportunityEvent> opportunities(Timestamp now) const;
@@ -139,6 +117,12 @@ class Store {
     bool open() const { return event->kind != OpportunityEvent::Kind::kClose; }
   };
 
+  /// When the legs of a pair were last updated.
+  struct Legs {
+    std::shared_ptr<const UpdateTime> buy;
+    std::shared_ptr<const UpdateTime> sell;
+  };
+
   template <class Map, class Key, class Value>
   void put(Map& map, std::size_t bound, const Key& key, Value& value);
   /// REQUIRES: mutex_ is held.
@@ -151,7 +135,7 @@ class Store {
   std::array<std::optional<FxEvent>, kCurrencyPairCount> rates_;        // guarded by mutex_
   std::array<RateTimes, kCurrencyPairCount> rate_times_;                // guarded by mutex_
   std::map<PremiumKey, std::shared_ptr<const PremiumEvent>> premiums_;  // guarded by mutex_
-  std::map<SpreadKey, PairRow> spreads_;                                // guarded by mutex_
+  std::map<SpreadKey, Legs> legs_;                                      // guarded by mutex_
   std::list<Opportunity> opportunities_;  // guarded by mutex_; the newest first
   std::unordered_map<std::string, std::list<Opportunity>::iterator>
       opportunity_by_id_;      // guarded by mutex_

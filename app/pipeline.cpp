@@ -33,6 +33,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       events_({.orderbook_levels = settings_.publish.orderbook_levels, .judge = judge}, clock_,
               series_.queues, kPublishStage, drain_),
       engine_(loaded, engine_options(), clock_, series_.queues, kSpreadStage, drain_),
+      pair_rows_(engine_, clock_),
       stage_gauges_(series_.registry, stages_, series_.service),
       feeds_(settings_, loaded.registry, ingest::wanted_instruments(settings_, loaded.registry),
              clock_, *this, series_.ingest),
@@ -73,7 +74,8 @@ api::Server Pipeline::make_server() {
        .feeds = [this] { return feeds_.feeds(); },
        .profile = ingest::venue_profile,
        .profit =
-           [this](const api::ProfitQuery& query) { return ask_profit(engine_, clock_, query); }},
+           [this](const api::ProfitQuery& query) { return ask_profit(engine_, clock_, query); },
+       .spreads = [this](const api::SpreadQuery& query) { return pair_rows_.find(query); }},
       {.connections = descriptors_.api, .stream_clients = descriptors_.streams},
       {.http = &series_.http.server(kApiServer),
        .event_dropped = [this] { series_.http.stream_event_dropped(); }}};

@@ -18,6 +18,7 @@
 #include "app/engine_loop.h"
 #include "app/event_loop.h"
 #include "app/history_loop.h"
+#include "app/pair_rows.h"
 #include "app/readiness.h"
 #include "app/service_series.h"
 #include "app/stage_gauges.h"
@@ -110,6 +111,7 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink {
   api::Store store_;
   EventLoop events_;
   EngineLoop engine_;
+  PairRows pair_rows_;
 
   Stages stages_;
   StageGauges stage_gauges_;

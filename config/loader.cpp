@@ -335,9 +335,22 @@ void read_wallets(Mapping& root, Settings& settings, const Report& report) {
 
 void read_publish(Mapping& root, Settings& settings, const Report& report) {
   Mapping map(root.node("publish"), "publish", report);
-  map.duration("conflate_ms", settings.publish.conflate, 0, 60'000);
-  map.integer("orderbook_levels", settings.publish.orderbook_levels, 1, 5000);
+  PublishSettings& publish = settings.publish;
+  map.duration("conflate_ms", publish.conflate, 0, 60'000);
+  map.duration("update_ms", publish.update, 0, 3'600'000);
+  map.duration("background_ms", publish.background, 0, 3'600'000);
+  map.number("live_above", publish.live_above, -1, 1);
+  map.number("min_change", publish.min_change, 0, 1);
+  map.integer("orderbook_levels", publish.orderbook_levels, 1, 5000);
   map.finish();
+  if (publish.conflate.count() == 0) return;  // then nothing waits
+  if (publish.update < publish.conflate && map.has("update_ms")) {
+    report.error(map.node("update_ms"), "publish.update_ms: must not be below publish.conflate_ms");
+  }
+  if (publish.background < publish.update && map.has("background_ms")) {
+    report.error(map.node("background_ms"),
+                 "publish.background_ms: must not be below publish.update_ms");
+  }
 }
 
 void read_kafka(Mapping& root, Settings& settings, const Report& report) {

@@ -68,8 +68,13 @@ struct WalletSettings {
   std::string table;              ///< path of the wallet table; empty = the built-in one
 };
 
+/// What is published, and how often; see spread::ReleaseRule.
 struct PublishSettings {
-  milliseconds conflate{100};
+  milliseconds conflate{100};     ///< period at whose end values leave; 0 = every change does
+  milliseconds background{5000};  ///< pair rows that are not live
+  milliseconds update{1000};      ///< live rows that hardly moved, and opportunities
+  double live_above = -0.002;     ///< net ratio from which on a row is live
+  double min_change = 0.0001;     ///< of the net ratio, for a live row to leave with a period
   int orderbook_levels = 15;
 };
 

@@ -293,6 +293,7 @@ std::optional<Timestamp> Engine::next_deadline() const {
     if (t && (!next || *t < *next)) next = t;
   };
   consider(flush_at_);
+  consider(pairs_.next_release());
   consider(view_.next_expiry());
   consider(converter_.next_expiry());
   consider(pairs_.next_expiry());
@@ -304,7 +305,8 @@ std::optional<Timestamp> Engine::next_deadline() const {
 /// What is due at exactly this moment, in a fixed order. What the period that ends now held back
 /// comes first: whatever else happens at this moment belongs to the next period.
 void Engine::do_due(Timestamp now) {
-  if (flush_at_ && *flush_at_ <= now) flush();
+  const std::optional<Timestamp> release = pairs_.next_release();
+  if ((flush_at_ && *flush_at_ <= now) || (release && *release <= now)) flush();
   pairs_.set_cause(std::nullopt);
   changed_.clear();
   view_.expire(now, changed_);
@@ -340,6 +342,7 @@ void Engine::advance(Timestamp now) {
 void Engine::suspend(Timestamp now) {
   advance(now);
   flush();
+  pairs_.flush_opportunities(last_);
 }
 
 void Engine::finish(Timestamp now) {
@@ -357,8 +360,24 @@ std::size_t Engine::open_opportunities() const {
   return restored_.size() + pairs_.open_opportunities();
 }
 
+std::vector<std::string> Engine::assets() const {
+  std::vector<std::string> names;
+  names.reserve(asset_index_.size());
+  for (const auto& [name, index] : asset_index_) names.push_back(name);
+  return names;
+}
+
+void Engine::for_each_row(std::string_view asset, const RowFilter& filter, Timestamp now,
+                          const std::function<void(const SpreadEvent&)>& visit) const {
+  const auto found = asset_index_.find(asset);
+  if (found == asset_index_.end()) return;
+  pairs_.for_each(assets_[found->second].markets, filter, now, visit);
+}
+
 void Engine::for_each_row(const std::function<void(const SpreadEvent&)>& visit) const {
-  for (const auto& [name, index] : asset_index_) pairs_.for_each(assets_[index].markets, visit);
+  for (const auto& [name, index] : asset_index_) {
+    pairs_.for_each(assets_[index].markets, {}, last_, visit);
+  }
 }
 
 void Engine::for_each_premium(const std::function<void(const PremiumEvent&)>& visit) const {

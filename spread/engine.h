@@ -31,7 +31,8 @@ namespace spreadwatch::spread {
 /// Feed it market events in time order; before each it does what its timers owe (see
 /// next_deadline()), each at its own moment. Only what an event touches is computed again.
 /// Premiums, pair rows and rates leave at most once per conflation period, at its end, and only
-/// when a value other than an age changed; with a period of 0 every change leaves. An event's time
+/// when a value other than an age changed, pair rows and updates of opportunities as ReleaseRule
+/// lets them; with a period of 0 every change leaves. An event's time
 /// is that of its last change, so it never lies in the next period.
 ///
 /// A leg's age is judged against the moment at which a row is computed, and again when the row
@@ -97,8 +98,13 @@ class Engine {
     std::size_t timers = 0;
   };
   Places places() const;
-  /// The latest event of each pair row, in the order of asset, then buying and selling venue, then
-  /// mode.
+  /// The assets that have a market, in order.
+  std::vector<std::string> assets() const;
+  /// Each pair row of an asset that the filter lets through, as it is at `now`, whether or not it
+  /// left as that; by buying venue, selling venue and mode.
+  void for_each_row(std::string_view asset, const RowFilter& filter, Timestamp now,
+                    const std::function<void(const SpreadEvent&)>& visit) const;
+  /// All of them, by asset, as they were with the last event.
   void for_each_row(const std::function<void(const SpreadEvent&)>& visit) const;
   /// The latest event of each premium, in the order of asset.
   void for_each_premium(const std::function<void(const PremiumEvent&)>& visit) const;

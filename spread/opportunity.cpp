@@ -51,6 +51,7 @@ void Opportunity::restore(const OpportunityEvent& last, Timestamp wait_until) {
   open_->reason.reset();
   open_->reasons = {};
   changed_ = false;
+  told_at_ = last.time;
   restored_ = true;
   deadline_ = wait_until;
 }
@@ -124,6 +125,7 @@ void Opportunity::begin(const PairState& row, Timestamp now, const Emit& emit) {
   deadline_.reset();
   restored_ = false;
   changed_ = false;
+  told_at_ = now;
   OpportunityEvent event;
   event.kind = OpportunityEvent::Kind::kOpen;
   event.id = id_of(row, now);
@@ -159,9 +161,10 @@ void Opportunity::end(CloseReason reason, Reasons reasons, Timestamp now, const 
   emit(event);
 }
 
-void Opportunity::flush(const Emit& emit) {
-  if (!open_ || !changed_) return;
+void Opportunity::flush(Timestamp now, const Emit& emit) {
+  if (!changed()) return;
   changed_ = false;
+  told_at_ = now;
   emit(*open_);
 }
 

@@ -44,13 +44,17 @@ class Opportunity {
   /// A hold that ends by `now` takes effect.
   void expire(const PairState& row, Timestamp now, const Emit& emit);
   /// Says what changed since the last event, if anything did.
-  void flush(const Emit& emit);
+  void flush(Timestamp now, const Emit& emit);
   /// Its pair is watched no more: ends it as `not_tradable` when it is open.
   void remove(const PairState& row, Timestamp now, const Emit& emit);
   /// Ends it as `shutdown` when it is open.
   void shut_down(Timestamp now, const Emit& emit);
 
   bool open() const { return open_.has_value(); }
+  /// It is open and something changed since it was last told of.
+  bool changed() const { return open_ && changed_; }
+  /// When it was last told of: its opening or an update. REQUIRES: open.
+  Timestamp told_at() const { return told_at_; }
   /// When expire() has something to do; nullopt = nothing waits.
   std::optional<Timestamp> deadline() const { return deadline_; }
 
@@ -60,6 +64,7 @@ class Opportunity {
 
   std::optional<OpportunityEvent> open_;  ///< the latest state while it is open
   bool changed_ = false;                  ///< since the last event
+  Timestamp told_at_{};                   ///< the last event
   bool restored_ = false;                 ///< and no good row seen yet
   std::optional<Timestamp> deadline_;     ///< end of the hold that runs
 };

@@ -9,7 +9,11 @@
 namespace spreadwatch::spread {
 PairTable::PairTable(const config::Settings& settings, const MarketView& view,
                      const fx::Converter& converter, Opportunity::Emit emit)
-    : settings_(settings), view_(view), converter_(converter), emit_(std::move(emit)) {
+    : settings_(settings),
+      view_(view),
+      converter_(converter),
+      rule_(settings.publish),
+      emit_(std::move(emit)) {
   for (const config::VenueSettings& venue : settings.venues) {
     fees_[index_of(venue.id)] = static_cast<Real>(venue.taker_fee);
   }
@@ -35,7 +39,18 @@ void PairTable::join(std::size_t market, std::span<const std::size_t> others,
   if (market >= market_pairs_.size()) {
     market_pairs_.resize(market + 1);
     converted_.resize(market + 1);
+    group_of_.resize(market + 1);
   }
+  if (!others.empty()) {
+    group_of_[market] = group_of_[others.front()];
+  } else if (free_groups_.empty()) {
+    group_of_[market] = groups_.size();
+    groups_.emplace_back();
+  } else {
+    group_of_[market] = free_groups_.back();
+    free_groups_.pop_back();
+  }
+  groups_[group_of_[market]].markets.push_back(market);
   for (const std::size_t other : others) {
     add(other, market, take);
     add(market, other, take);
@@ -91,8 +106,18 @@ void PairTable::leave(std::size_t market, Timestamp now) {
     free_pairs_.push_back(index);
   }
   std::erase_if(dirty_, [&](std::size_t row) { return row_gone[row]; });
-  std::erase_if(holds_, [&](const Hold& hold) { return row_gone[hold.second]; });
-  std::ranges::make_heap(holds_, std::greater<>{});
+  for (std::vector<Timer>* const timers : {&holds_, &releases_}) {
+    std::erase_if(*timers, [&](const Timer& timer) { return row_gone[timer.second]; });
+    std::ranges::make_heap(*timers, std::greater<>{});
+  }
+  Group& group = groups_[group_of_[market]];
+  std::erase(group.markets, market);
+  if (group.markets.empty()) {
+    group = {};
+    free_groups_.push_back(group_of_[market]);
+  } else {
+    find_best(group_of_[market]);
+  }
 }
 
 void PairTable::market_changed(std::size_t market, Timestamp now) {
@@ -275,10 +300,8 @@ void PairTable::compute_row(Row& row, const Pair& pair, Reasons reasons, bool nu
   const auto index = static_cast<std::size_t>(&row - rows_.data());
   row.opportunity.update(state_of(row, now), settings_.spread, now, emit_);
   schedule_hold(index);
-  if (!row.dirty) {
-    row.dirty = true;
-    dirty_.push_back(index);
-  }
+  row.changed = true;
+  mark_dirty(index);
 }
 
 void PairTable::count(Row& row, Verdict verdict, Reasons reasons) {
@@ -324,7 +347,7 @@ void PairTable::schedule_hold(std::size_t index) {
   std::ranges::push_heap(holds_, std::greater<>{});
 }
 
-/// A row as the outside sees it. The ladder and the break-even size are only computed here: they
+/// A row as the outside sees it. The ladder and the break-even size are computed here only: they
 /// are the costly part, and nobody sees them in between.
 void PairTable::fill(const Row& row, std::span<const double> sizes, Timestamp now,
                      SpreadEvent& out) const {
@@ -382,23 +405,133 @@ std::optional<Timestamp> PairTable::fresh_until(const Pair& pair, Timestamp leav
   return std::min(silent, leaves + std::min(buy.time_left, sell.time_left) + microseconds{1});
 }
 
+void PairTable::mark_dirty(std::size_t index) {
+  Row& row = rows_[index];
+  if (row.dirty) return;
+  row.dirty = true;
+  dirty_.push_back(index);
+}
+
+void PairTable::schedule_release(std::size_t index, Timestamp due) {
+  Row& row = rows_[index];
+  if (row.release == due) return;
+  row.release = due;
+  releases_.emplace_back(due, index);
+  std::ranges::push_heap(releases_, std::greater<>{});
+}
+
+/// Rows whose time has come are looked at like those that changed.
+void PairTable::take_due_releases(Timestamp now) {
+  while (!releases_.empty() && releases_.front().first <= now) {
+    const auto [due, index] = releases_.front();
+    std::ranges::pop_heap(releases_, std::greater<>{});
+    releases_.pop_back();
+    if (rows_[index].release != due) continue;
+    rows_[index].release.reset();
+    mark_dirty(index);
+  }
+}
+
+/// The best row of each mode; the first in order of several that are equal. One that has become it
+/// is looked at, since what it held back may now leave sooner.
+void PairTable::find_best(std::size_t index) {
+  Group& group = groups_[index];
+  group.best.resize(settings_.spread.modes.size());
+  for (std::size_t mode = 0; mode < group.best.size(); ++mode) {
+    std::optional<std::size_t> best;
+    for (const std::size_t market : group.markets) {
+      for (const std::size_t pair : market_pairs_[market]) {
+        if (pairs_[pair].buy != market) continue;
+        const std::size_t candidate = pairs_[pair].rows + mode;
+        const Row& row = rows_[candidate];
+        if (!row.net) continue;
+        if (!best || row.net_ratio > rows_[*best].net_ratio ||
+            (row.net_ratio == rows_[*best].net_ratio && candidate < *best)) {
+          best = candidate;
+        }
+      }
+    }
+    if (best && best != group.best[mode] && rows_[*best].changed) mark_dirty(*best);
+    group.best[mode] = best;
+  }
+}
+
+void PairTable::refresh_best() {
+  for (const std::size_t index : dirty_) {
+    const std::size_t group = group_of_[pairs_[rows_[index].pair].buy];
+    if (std::exchange(groups_[group].touched, true)) continue;
+    touched_.push_back(group);
+  }
+  for (const std::size_t group : touched_) {
+    groups_[group].touched = false;
+    find_best(group);
+  }
+  touched_.clear();
+}
+
+bool PairTable::is_best(std::size_t index) const {
+  const Pair& pair = pairs_[rows_[index].pair];
+  return groups_[group_of_[pair.buy]].best[index - pair.rows] == index;
+}
+
 void PairTable::emit_row(Row& row, EventSink& sink, Timestamp now) {
-  row.dirty = false;
+  row.changed = false;
   fill(row, settings_.spread.sizes_usdt, row.time, scratch_);
   scratch_.fresh_until = fresh_until(pairs_[row.pair], now);
   withdraw_if_stale(scratch_, now);
-  if (!row.has_emitted || !scratch_.same_value(row.emitted)) {
-    row.has_emitted = true;
+  if (!row.left_at || !scratch_.same_value(row.emitted)) {
     std::swap(scratch_, row.emitted);
     sink.on_spread(row.emitted);
   }
-  row.opportunity.flush(emit_);
+  row.left_at = now;
+}
+
+/// Lets go of a row what may leave now; when the rest may, nullopt when nothing is held back.
+std::optional<Timestamp> PairTable::release(std::size_t index, EventSink& sink, Timestamp now) {
+  Row& row = rows_[index];
+  std::optional<Timestamp> next;
+  if (row.changed) {
+    Timestamp due = now;
+    if (row.left_at) {
+      due = rule_.due(
+          {row.verdict, row.reasons, row.net ? std::optional{row.net_ratio} : std::nullopt},
+          is_best(index), {row.emitted.verdict, row.emitted.reasons, row.emitted.net_ratio},
+          *row.left_at);
+    }
+    if (due <= now) {
+      emit_row(row, sink, now);
+    } else {
+      next = due;
+    }
+  }
+  if (row.opportunity.changed()) {
+    const Timestamp due = rule_.due(row.opportunity.told_at());
+    if (due <= now) {
+      row.opportunity.flush(now, emit_);
+    } else {
+      next = next ? std::min(*next, due) : due;
+    }
+  }
+  return next;
 }
 
 void PairTable::flush(EventSink& sink, Timestamp now) {
+  take_due_releases(now);
+  refresh_best();
   std::ranges::sort(dirty_);
-  for (const std::size_t index : dirty_) emit_row(rows_[index], sink, now);
+  for (const std::size_t index : dirty_) {
+    rows_[index].dirty = false;
+    if (const auto due = release(index, sink, now)) schedule_release(index, *due);
+  }
   dirty_.clear();
+}
+
+void PairTable::flush_opportunities(Timestamp now) {
+  for (Row& row : rows_) row.opportunity.flush(now, emit_);
+}
+
+std::optional<Timestamp> PairTable::next_release() const {
+  return releases_.empty() ? std::nullopt : std::optional{releases_.front().first};
 }
 
 std::optional<Timestamp> PairTable::next_expiry() const {
@@ -427,22 +560,40 @@ std::size_t PairTable::open_opportunities() const {
       std::ranges::count_if(rows_, [](const Row& r) { return r.opportunity.open(); }));
 }
 
-void PairTable::for_each(std::span<const std::size_t> markets,
+void PairTable::for_each(std::span<const std::size_t> markets, const RowFilter& filter,
+                         Timestamp now,
                          const std::function<void(const SpreadEvent&)>& visit) const {
-  std::vector<const SpreadEvent*> rows;
+  std::vector<const Row*> rows;
   for (const std::size_t market : markets) {
-    for (const std::size_t pair : market_pairs_[market]) {
-      if (pairs_[pair].buy != market) continue;
+    if (filter.buy && *filter.buy != view_.market(market).venue) continue;
+    for (const std::size_t index : market_pairs_[market]) {
+      const Pair& pair = pairs_[index];
+      if (pair.buy != market) continue;
+      if (filter.sell && *filter.sell != view_.market(pair.sell).venue) continue;
       for (std::size_t i = 0; i < settings_.spread.modes.size(); ++i) {
-        const Row& row = rows_[pairs_[pair].rows + i];
-        if (row.has_emitted) rows.push_back(&row.emitted);
+        const Row& row = rows_[pair.rows + i];
+        if (filter.mode && *filter.mode != row.mode) continue;
+        if (row.counted) rows.push_back(&row);
       }
     }
   }
-  std::ranges::stable_sort(rows, {}, [](const SpreadEvent* e) {
-    return std::tuple{e->buy, e->sell, e->mode};
+  std::ranges::sort(rows, {}, [this](const Row* row) {
+    const Pair& pair = pairs_[row->pair];
+    return std::tuple{view_.market(pair.buy).venue, view_.market(pair.sell).venue, row->mode};
   });
-  for (const SpreadEvent* row : rows) visit(*row);
+  SpreadEvent event;
+  for (const Row* row : rows) {
+    as_of(*row, settings_.spread.sizes_usdt, now, event);
+    if (!filter.verdict || *filter.verdict == event.verdict) visit(event);
+  }
+}
+
+/// A row as it is at `now`, for whoever asks.
+void PairTable::as_of(const Row& row, std::span<const double> sizes, Timestamp now,
+                      SpreadEvent& out) const {
+  fill(row, sizes, now, out);
+  out.fresh_until = fresh_until(pairs_[row.pair], now);
+  withdraw_if_stale(out, now);
 }
 
 std::optional<SpreadEvent> PairTable::evaluate(std::size_t buy_market, VenueId sell, Mode mode,
@@ -454,9 +605,7 @@ std::optional<SpreadEvent> PairTable::evaluate(std::size_t buy_market, VenueId s
       const Row& row = rows_[pairs_[pair].rows + i];
       if (row.mode != mode) continue;
       SpreadEvent event;
-      fill(row, sizes_usdt, now, event);
-      event.fresh_until = fresh_until(pairs_[pair], now);
-      withdraw_if_stale(event, now);
+      as_of(row, sizes_usdt, now, event);
       return event;
     }
   }

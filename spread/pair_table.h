@@ -19,6 +19,8 @@
 #include "spread/event_sink.h"
 #include "spread/market_view.h"
 #include "spread/opportunity.h"
+#include "spread/release_rule.h"
+#include "spread/row_filter.h"
 #include "spread/wallet.h"
 
 namespace spreadwatch::spread {
@@ -26,9 +28,10 @@ namespace spreadwatch::spread {
 /// Every ordered pair of markets of one asset: its numbers, its verdict in each mode, and the
 /// opportunity that lives on them.
 ///
-/// A market's change computes its own pairs and no other. Opportunities are told at once through
-/// `emit`, rows at the end of the conflation period by flush(). Threads: one at a time; time is
-/// passed in.
+/// A market's change computes its own pairs and no other. Opportunities are told of through `emit`,
+/// begin and end at once; their updates and rows leave at the end of a conflation period by
+/// flush(), when ReleaseRule lets them. What does not leave is not filled in: the ladder is walked
+/// for a row that leaves or is asked for. Threads: one at a time; time is passed in.
 class PairTable {
  public:
   /// How many rows have each verdict and each reason now.
@@ -71,8 +74,14 @@ class PairTable {
 
   /// Something waits for the end of the period.
   bool dirty() const { return !dirty_.empty(); }
-  /// Rows leave at `now`: what became too old since it was computed leaves as that.
+  /// When the next row or update that is held back leaves: the end of a period; may be early, never
+  /// late.
+  std::optional<Timestamp> next_release() const;
+  /// Lets go what may leave at `now`: a row that became too old since it was computed leaves as
+  /// that.
   void flush(EventSink& sink, Timestamp now);
+  /// Says of every open opportunity what changed, whenever it was last told of.
+  void flush_opportunities(Timestamp now);
   /// Does the holds that end by `now`.
   void expire(Timestamp now);
   std::optional<Timestamp> next_expiry() const;
@@ -80,13 +89,13 @@ class PairTable {
   void shut_down(Timestamp now);
 
   std::size_t open_opportunities() const;
-  /// Places for rows, in use or free; holds that wait.
+  /// Places for rows, in use or free; holds and releases that wait.
   std::size_t row_places() const { return rows_.size(); }
-  std::size_t timers() const { return holds_.size(); }
+  std::size_t timers() const { return holds_.size() + releases_.size(); }
   const Counts& counts() const { return counts_; }
-  /// The latest event of each row of the pairs between these markets, by buying venue, selling
-  /// venue and mode.
-  void for_each(std::span<const std::size_t> markets,
+  /// Each row of the pairs between these markets that the filter lets through, as it is now,
+  /// whether or not it left as that; by buying venue, selling venue and mode.
+  void for_each(std::span<const std::size_t> markets, const RowFilter& filter, Timestamp now,
                 const std::function<void(const SpreadEvent&)>& visit) const;
   /// A pair as it is now with these sizes; nullopt when there is no such pair.
   std::optional<SpreadEvent> evaluate(std::size_t buy_market, VenueId sell, Mode mode,
@@ -107,10 +116,12 @@ class PairTable {
     Verdict verdict = Verdict::kUnknown;
     Reasons reasons;
     bool counted = false;
-    bool numbers = false;  // ratios and leg prices in USDT
-    bool net = false;      // results after costs
-    bool has_emitted = false;
-    bool dirty = false;
+    bool numbers = false;              // ratios and leg prices in USDT
+    bool net = false;                  // results after costs
+    bool dirty = false;                // stands in dirty_
+    bool changed = false;              // since it left
+    std::optional<Timestamp> left_at;  // nullopt = never; then `emitted` is what left
+    std::optional<Timestamp> release;  // the latest entry in releases_
     double net_ratio = 0;
     std::optional<Trade> optimal;
     Route route;  // mode transfer
@@ -140,14 +151,23 @@ class PairTable {
   PairInput input_of(const Pair& pair, const Row& row) const;
   PairState state_of(const Row& row, Timestamp now) const;
   void schedule_hold(std::size_t row);
+  void mark_dirty(std::size_t row);
+  void schedule_release(std::size_t row, Timestamp due);
+  void take_due_releases(Timestamp now);
+  void find_best(std::size_t group);
+  void refresh_best();
+  bool is_best(std::size_t row) const;
+  std::optional<Timestamp> release(std::size_t row, EventSink& sink, Timestamp now);
   void emit_row(Row& row, EventSink& sink, Timestamp now);
   std::optional<Timestamp> fresh_until(const Pair& pair, Timestamp leaves) const;
   void fill(const Row& row, std::span<const double> sizes, Timestamp now, SpreadEvent& out) const;
+  void as_of(const Row& row, std::span<const double> sizes, Timestamp now, SpreadEvent& out) const;
   const WalletInfo* wallet(VenueId venue, const std::string& asset) const;
 
   const config::Settings& settings_;
   const MarketView& view_;
   const fx::Converter& converter_;
+  const ReleaseRule rule_;
   const Opportunity::Emit emit_;
   std::array<Real, kVenueCount> fees_{};                // of the taker
   std::vector<std::vector<std::size_t>> market_pairs_;  // by market
@@ -156,10 +176,22 @@ class PairTable {
   std::vector<std::size_t> free_pairs_;  // places of pairs that are gone, each with its rows
   std::vector<Row> rows_;
   std::map<std::pair<VenueId, std::string>, WalletInfo> wallets_;
-  // Ends of holds, by row. An entry that is not the row's latest is passed over.
-  using Hold = std::pair<Timestamp, std::size_t>;
-  std::vector<Hold> holds_;  // a heap, the earliest first
+  // Moments by row, each a heap with the earliest first. An entry that is not the row's latest is
+  // passed over.
+  using Timer = std::pair<Timestamp, std::size_t>;
+  std::vector<Timer> holds_;     // ends of holds
+  std::vector<Timer> releases_;  // when what is held back may leave
   std::vector<std::size_t> dirty_;
+  // Markets of one asset, and which row of theirs is the best in each mode.
+  struct Group {
+    std::vector<std::size_t> markets;
+    std::vector<std::optional<std::size_t>> best;  // by place of the mode in the settings
+    bool touched = false;                          // stands in touched_
+  };
+  std::vector<Group> groups_;
+  std::vector<std::size_t> free_groups_;
+  std::vector<std::size_t> group_of_;  // by market
+  std::vector<std::size_t> touched_;   // scratch
   Counts counts_;
   std::optional<Timestamp> cause_;
   SpreadEvent scratch_;

@@ -25,6 +25,14 @@ void append_told(std::string& out, const Clock& clock, const Event& event, const
   publish::append_record(out, told ? *told : event, more...);
 }
 
+/// What a route says that asks the engine, when there is no answer in time.
+inline constexpr Route::Outcome kEngineBusy{.status = 503,
+                                            .description = "there was no answer in time"};
+inline Response engine_busy() {
+  return problem(kEngineBusy.status, "engine_busy",
+                 "the pairs are being computed: ask again in a moment");
+}
+
 /// `{"ts_ms":…,"<name>":[…]}` around the records as they are at `now`.
 template <class Records, class Append>
 Response list_of(std::string_view name, const Records& records, const Clock& clock, Timestamp now,

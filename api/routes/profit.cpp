@@ -23,9 +23,7 @@ Response get_profit(const Context& context, const Request& /*request*/, const Ar
       context.providers.profit ? context.providers.profit(query) : ProfitAnswer{};
   using Status = ProfitAnswer::Status;
   if (answer.status == Status::kOk) return {.body = answer.record};
-  if (answer.status == Status::kBusy) {
-    return problem(503, "engine_busy", "the pairs are being computed: ask again in a moment");
-  }
+  if (answer.status == Status::kBusy) return engine_busy();
   return problem(404, "unknown_pair",
                  "nobody watches " + query.asset + " from " + std::string{to_string(query.buy)} +
                      " to " + std::string{to_string(query.sell)} + " in mode " +
@@ -59,8 +57,8 @@ std::vector<Route> profit_routes() {
                       {.name = "mode",
                        .description = "inventory when left out",
                        .values = {kModeNames.begin(), kModeNames.end()}}},
-       .refusals = {{.status = 404, .description = "the pair is not watched"},
-                    {.status = 503, .description = "there was no answer in time"}},
+       .refusals = {{.status = 404, .description = "the pair is not watched"}},
+       .not_now = kEngineBusy,
        .handler = get_profit},
   };
 }

@@ -10,21 +10,21 @@ namespace {
 
 Response list_spreads(const Context& context, const Request& /*request*/,
                       const Arguments& arguments, const Route& /*route*/) {
-  Store::SpreadFilter filter{.asset = arguments.name("asset"),
-                             .buy = arguments.venue("buy"),
-                             .sell = arguments.venue("sell")};
+  SpreadQuery query{.asset = arguments.name("asset"),
+                    .buy = arguments.venue("buy"),
+                    .sell = arguments.venue("sell")};
   if (const std::string* mode = arguments.find("mode")) {
-    filter.mode = *mode == to_string(Mode::kTransfer) ? Mode::kTransfer : Mode::kInventory;
+    query.mode = *mode == to_string(Mode::kTransfer) ? Mode::kTransfer : Mode::kInventory;
   }
   if (const std::string* verdict = arguments.find("verdict")) {
     const auto found = std::ranges::find(kVerdictNames, *verdict);
-    filter.verdict = static_cast<Verdict>(found - kVerdictNames.begin());
+    query.verdict = static_cast<Verdict>(found - kVerdictNames.begin());
   }
-  const Timestamp now = context.clock.now();
-  SpreadEvent row;  // one for all, so that its memory is used again
-  return list_of("spreads", context.store.spreads(filter), context.clock, now,
-                 [&context, now, &row](std::string& out, const Store::PairRow& pair) {
-                   pair.copy_to(row, now);
+  std::optional<std::vector<SpreadEvent>> rows = std::vector<SpreadEvent>{};
+  if (context.providers.spreads) rows = context.providers.spreads(query);
+  if (!rows) return engine_busy();
+  return list_of("spreads", *rows, context.clock, context.clock.now(),
+                 [&context](std::string& out, const SpreadEvent& row) {
                    append_told(out, context.clock, row);
                  });
 }
@@ -47,6 +47,7 @@ std::vector<Route> spreads_routes() {
             {.name = "verdict",
              .description = "only this verdict",
              .values = {kVerdictNames.begin(), kVerdictNames.end()}}},
+       .not_now = kEngineBusy,
        .handler = list_spreads},
   };
 }

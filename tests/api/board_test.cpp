@@ -82,17 +82,18 @@ TEST_CASE("the board shows premiums, rates, pairs and feeds, and says why a numb
                           clock.now() - seconds{70}));
   // Of two that nobody can trade, the one with the better numbers is the one whose numbers may not
   // be true.
+  std::vector<SpreadEvent> more;
   const auto rejected = [&](VenueId buy, Verdict verdict, Reason reason, double ratio,
                             double profit) {
     SpreadEvent pair = test::pair("XRP", buy, VenueId::kUpbit, verdict, reason, clock.now());
     pair.gross_ratio = pair.net_ratio = ratio;
     pair.optimal.emplace().net_profit_usdt = profit;
-    store.update(pair);
+    more.push_back(pair);
   };
   rejected(VenueId::kOkx, Verdict::kUnknown, Reason::kFxDisagree, 0.19, 50'000);
   rejected(VenueId::kBithumb, Verdict::kNotTradable, Reason::kWalletClosed, 0.05, 77);
   Server server({.address = "127.0.0.1", .port = 0}, test::sample_venues(), store, clock,
-                test::sample_providers());
+                test::sample_providers(more));
   server.start();
   const std::string page = rendered(browser, server.url() + "/", 4000);
   if (const char* keep = std::getenv("SPREADWATCH_KEEP_BOARD")) std::ofstream(keep) << page;

@@ -90,6 +90,39 @@ inline SpreadEvent pair(const std::string& asset, VenueId buy, VenueId sell, Ver
   return event;
 }
 
+/// Pair rows as they might be: one that is tradable, one that is not, one of which nothing is
+/// known.
+inline std::vector<SpreadEvent> rows(Timestamp now) {
+  SpreadEvent tradable =
+      pair("BTC", VenueId::kBinance, VenueId::kUpbit, Verdict::kTradable, {}, now);
+  tradable.gross_ratio = 0.0121;
+  tradable.net_ratio = 0.0102;
+  tradable.buy_price_usdt = 96'500;
+  tradable.sell_price_usdt = 97'667.6;
+  Trade& optimal = tradable.optimal.emplace();
+  optimal.quantity = 0.8123;
+  optimal.spent_usdt = 78'444.2;
+  optimal.net_profit_usdt = 412.77;
+  optimal.net_ratio = 0.00526;
+  optimal.buy_vwap = 96'570.1;
+  optimal.sell_vwap = 135'700'000;
+  optimal.buy_fee_usdt = 118.2;
+  tradable.break_even_quantity = 2.1;
+  Reasons costs = Reason::kUnprofitable;
+  costs.add(Reason::kInsufficientDepth);
+  SpreadEvent unprofitable =
+      pair("ETH", VenueId::kOkx, VenueId::kBithumb, Verdict::kNotTradable, costs, now);
+  unprofitable.gross_ratio = 0.0007;
+  unprofitable.net_ratio = -0.0011;
+  unprofitable.buy_price_usdt = 3400;
+  unprofitable.sell_price_usdt = 3402.4;
+  unprofitable.fx_venue_fallback = true;
+  unprofitable.break_even_quantity = 0;
+  return {
+      tradable, unprofitable,
+      pair("XRP", VenueId::kBinance, VenueId::kUpbit, Verdict::kUnknown, Reason::kStaleLeg, now)};
+}
+
 /// A market as it might be: one tradable pair, one that is not, a rate with an excluded source, a
 /// premium that is unavailable, an order book that may not be shown.
 inline void fill(Store& store, Timestamp now) {
@@ -131,35 +164,7 @@ inline void fill(Store& store, Timestamp now) {
       rate_source("<b>bank</b>", 1383.1, 1383.1, milliseconds{990'000}, Reason::kFxStale)};
   store.update(bank);
 
-  SpreadEvent tradable =
-      pair("BTC", VenueId::kBinance, VenueId::kUpbit, Verdict::kTradable, {}, now);
-  tradable.gross_ratio = 0.0121;
-  tradable.net_ratio = 0.0102;
-  tradable.buy_price_usdt = 96'500;
-  tradable.sell_price_usdt = 97'667.6;
-  Trade& optimal = tradable.optimal.emplace();
-  optimal.quantity = 0.8123;
-  optimal.spent_usdt = 78'444.2;
-  optimal.net_profit_usdt = 412.77;
-  optimal.net_ratio = 0.00526;
-  optimal.buy_vwap = 96'570.1;
-  optimal.sell_vwap = 135'700'000;
-  optimal.buy_fee_usdt = 118.2;
-  tradable.break_even_quantity = 2.1;
-  store.update(tradable);
-  Reasons costs = Reason::kUnprofitable;
-  costs.add(Reason::kInsufficientDepth);
-  SpreadEvent unprofitable =
-      pair("ETH", VenueId::kOkx, VenueId::kBithumb, Verdict::kNotTradable, costs, now);
-  unprofitable.gross_ratio = 0.0007;
-  unprofitable.net_ratio = -0.0011;
-  unprofitable.buy_price_usdt = 3400;
-  unprofitable.sell_price_usdt = 3402.4;
-  unprofitable.fx_venue_fallback = true;
-  unprofitable.break_even_quantity = 0;
-  store.update(unprofitable);
-  store.update(
-      pair("XRP", VenueId::kBinance, VenueId::kUpbit, Verdict::kUnknown, Reason::kStaleLeg, now));
+  for (const SpreadEvent& row : rows(now)) store.update(row);
 
   OpportunityEvent open;
   open.kind = OpportunityEvent::Kind::kUpdate;
@@ -220,7 +225,8 @@ inline void fill(Store& store, Timestamp now) {
   }
 }
 
-inline Providers sample_providers() {
+/// `more` rows are told beside rows().
+inline Providers sample_providers(const std::vector<SpreadEvent>& more = {}) {
   const auto feed = [](VenueId venue, const char* symbol, FeedState state,
                        std::optional<ErrorCode> reason, milliseconds age) {
     FeedStatus f;
@@ -268,6 +274,19 @@ inline Providers sample_providers() {
             ProfitAnswer answer{.status = Status::kOk};
             publish::append_profit(answer.record, pair);
             return answer;
+          },
+      .spreads =
+          [more](const SpreadQuery& query) {
+            std::vector<SpreadEvent> all = rows(SystemClock{}.now());
+            all.insert(all.end(), more.begin(), more.end());
+            std::erase_if(all, [&query](const SpreadEvent& row) {
+              return (!query.asset.empty() && row.asset != query.asset) ||
+                     (query.buy && row.buy != *query.buy) ||
+                     (query.sell && row.sell != *query.sell) ||
+                     (query.mode && row.mode != *query.mode) ||
+                     (query.verdict && row.verdict != *query.verdict);
+            });
+            return std::optional{std::move(all)};
           }};
 }
 

@@ -54,23 +54,8 @@ TEST_CASE("the latest value of a key replaces the one before") {
   CHECK(store.tickers().size() == 1);
 }
 
-SpreadEvent pair_of(const std::string& asset, VenueId buy, VenueId sell, Mode mode,
-                    Verdict verdict) {
-  SpreadEvent event = test::pair(asset, buy, sell, verdict, {}, kNow);
-  event.mode = mode;
-  return event;
-}
-
-TEST_CASE(
-    "a market that is removed takes its pairs and the premiums that went with it, and no others") {
+TEST_CASE("a market that is removed takes the premiums that went with it, and no others") {
   Store store;
-  const VenueId upbit = VenueId::kUpbit;
-  const VenueId okx = VenueId::kOkx;
-  const VenueId binance = VenueId::kBinance;
-  for (const auto& [buy, sell] : {std::pair{okx, upbit}, {upbit, okx}, {okx, binance}}) {
-    store.update(pair_of("BTC", buy, sell, Mode::kInventory, Verdict::kTradable));
-    store.update(pair_of("ETH", buy, sell, Mode::kInventory, Verdict::kTradable));
-  }
   PremiumEvent premium;
   premium.asset = "BTC";
   for (const Region over : {Region::kAsia, Region::kEurope}) {
@@ -78,39 +63,14 @@ TEST_CASE(
     store.update(premium);
   }
   MarketRemoved removed;
-  removed.venue = upbit;
+  removed.venue = VenueId::kUpbit;
   removed.instrument = {"BTC", "KRW"};
   removed.asset = "BTC";
   removed.premiums = {{Region::kKorea, Region::kAsia, Basis::kUsdt}};
   store.update(removed);
-  const auto left = store.spreads({.asset = "BTC"});
-  REQUIRE(left.size() == 1);
-  CHECK(left[0].event().sell == binance);
-  CHECK(store.spreads({.asset = "ETH"}).size() == 3);
   const auto premiums = store.premiums("BTC", kNow);
   REQUIRE(premiums.size() == 1);
   CHECK(premiums[0].over == Region::kEurope);
-}
-
-TEST_CASE("spreads are filtered by every part of their key and by verdict") {
-  Store store;
-  const VenueId binance = VenueId::kBinance;
-  const VenueId upbit = VenueId::kUpbit;
-  store.update(pair_of("BTC", binance, upbit, Mode::kInventory, Verdict::kTradable));
-  store.update(pair_of("BTC", upbit, binance, Mode::kInventory, Verdict::kNotTradable));
-  store.update(pair_of("BTC", binance, upbit, Mode::kTransfer, Verdict::kUnknown));
-  store.update(pair_of("BTCX", binance, upbit, Mode::kInventory, Verdict::kTradable));
-  CHECK(store.spreads({}).size() == 4);
-  CHECK(store.spreads({.asset = "BTC"}).size() == 3);
-  CHECK(store.spreads({.asset = "BT"}).empty());
-  CHECK(store.spreads({.asset = "BTCX"}).at(0).event().asset == "BTCX");
-  CHECK(store.spreads({.buy = upbit}).at(0).event().verdict == Verdict::kNotTradable);
-  CHECK(store.spreads({.sell = upbit}).size() == 3);
-  CHECK(store.spreads({.mode = Mode::kTransfer}).at(0).event().verdict == Verdict::kUnknown);
-  CHECK(store.spreads({.verdict = Verdict::kTradable}).size() == 2);
-  // A pair whose verdict changes is found under the new one only.
-  store.update(pair_of("BTC", binance, upbit, Mode::kInventory, Verdict::kUnknown));
-  CHECK(store.spreads({.verdict = Verdict::kTradable}).size() == 1);
 }
 
 TEST_CASE("premiums are found by asset, rates by pair") {
@@ -225,7 +185,7 @@ TEST_CASE("a premium is as old as the oldest rate in it") {
   CHECK_FALSE(store.premiums("", kNow + 10s).at(0).fx_age);
 }
 
-TEST_CASE("the legs of a pair are as old as the last updates of their order books") {
+TEST_CASE("the legs of an open opportunity are as old as the last updates of their order books") {
   Store store;
   const auto book = [&](VenueId venue, const char* quote, Timestamp received, FeedState state) {
     OrderBook b = book_of(1);
@@ -235,37 +195,43 @@ TEST_CASE("the legs of a pair are as old as the last updates of their order book
     b.receive_time = received;
     store.update(b);
   };
-  const auto row = [&](Timestamp now) {
-    SpreadEvent out;
-    store.spreads({}).at(0).copy_to(out, now);
-    return out;
-  };
-  store.update(
-      pair_of("BTC", VenueId::kBinance, VenueId::kUpbit, Mode::kInventory, Verdict::kTradable));
-  CHECK(row(kNow + 1s).buy_age == 1'040ms);
-  CHECK(row(kNow + 1s).sell_age == 1'055ms);
-  // A book that came again, without another value of the pair.
-  book(VenueId::kBinance, "USDT", kNow + 3s, FeedState::kSynced);
-  CHECK(row(kNow + 5s).buy_age == 2s);
-  CHECK(row(kNow + 5s).sell_age == 5'055ms);
-  // Nor does one that may not be believed make it younger.
-  book(VenueId::kUpbit, "KRW", kNow + 4s, FeedState::kFaulted);
-  CHECK(row(kNow + 5s).sell_age == 5'055ms);
-
-  // So it is with an open opportunity; one that ended stays as it was.
   OpportunityEvent open = opportunity("open", true);
   open.asset = "BTC";
   open.buy = VenueId::kBinance;
   open.sell = VenueId::kUpbit;
   open.buy_age = 40ms;
+  open.sell_age = 55ms;
   store.update(open);
+  const auto now = [&](Timestamp time) { return store.opportunities(time).at(0); };
+  const SpreadEvent row = test::pair("BTC", open.buy, open.sell, Verdict::kTradable, {}, kNow);
+  store.update(row);
+  CHECK(now(kNow + 1s).buy_age == 1'040ms);
+  CHECK(now(kNow + 1s).sell_age == 1'055ms);
+  // A book that came again, without another value of the pair.
+  book(VenueId::kBinance, "USDT", kNow + 3s, FeedState::kSynced);
+  CHECK(now(kNow + 5s).buy_age == 2s);
+  CHECK(now(kNow + 5s).sell_age == 5'055ms);
+  // Nor does one that may not be believed make it younger.
+  book(VenueId::kUpbit, "KRW", kNow + 4s, FeedState::kFaulted);
+  CHECK(now(kNow + 5s).sell_age == 5'055ms);
+
+  // A pair whose market was removed and is watched again follows the new one.
+  MarketRemoved removed;
+  removed.venue = open.buy;
+  removed.instrument = row.buy_market;
+  removed.asset = "BTC";
+  store.update(removed);
+  book(VenueId::kBinance, "USDT", kNow + 6s, FeedState::kSynced);
+  CHECK(now(kNow + 7s).buy_age == 7'040ms);
+  store.update(row);
+  book(VenueId::kBinance, "USDT", kNow + 8s, FeedState::kSynced);
+  CHECK(now(kNow + 9s).buy_age == 1s);
+
+  // One that ended stays as it was.
   OpportunityEvent closed = open;
-  closed.id = "closed";
   closed.kind = OpportunityEvent::Kind::kClose;
   store.update(closed);
-  const auto list = store.opportunities(kNow + 5s);
-  CHECK(list.at(0).buy_age == 2s);
-  CHECK(list.at(1).buy_age == 40ms);
+  CHECK(now(kNow + 9s).buy_age == 40ms);
 }
 
 TEST_CASE("a reader never sees a half-written book") {

@@ -35,6 +35,10 @@ TEST_CASE("the smallest configuration has every documented default") {
   CHECK(s.spread.sizes_usdt == std::vector<double>{1000, 5000, 10'000, 50'000, 100'000});
   CHECK(s.spread.open_hold == milliseconds{500});
   CHECK(s.publish.conflate == milliseconds{100});
+  CHECK(s.publish.update == milliseconds{1000});
+  CHECK(s.publish.background == milliseconds{5000});
+  CHECK(s.publish.live_above == -0.002);
+  CHECK(s.publish.min_change == 0.0001);
   CHECK(s.kafka.brokers == "embedded");
   CHECK(s.simulate.base_port == 9600);
 }
@@ -55,6 +59,29 @@ TEST_CASE("the pace of REST polls and comparisons is set for each venue, within 
   CHECK(has_error(wrong, 4, "fallback_after_ms"));
   CHECK(has_error(wrong, 5, "fallback_poll_ms"));
   CHECK(has_error(wrong, 6, "audit_interval_ms"));
+}
+
+TEST_CASE("what is published how often is set, the rarer no more often than the more frequent") {
+  const Loaded loaded = load_text(
+      "assets: [BTC]\nvenues: {upbit: }\n"
+      "publish: {conflate_ms: 200, update_ms: 400, background_ms: 800, live_above: 0,\n"
+      "          min_change: 0.001}\n",
+      "c.yaml");
+  REQUIRE(loaded.ok());
+  const PublishSettings& publish = loaded.settings.publish;
+  CHECK(publish.conflate == milliseconds{200});
+  CHECK(publish.update == milliseconds{400});
+  CHECK(publish.background == milliseconds{800});
+  CHECK(publish.live_above == 0);
+  CHECK(publish.min_change == 0.001);
+  const Loaded wrong = load_text(
+      "assets: [BTC]\nvenues: {upbit: }\npublish:\n  conflate_ms: 200\n  update_ms: 100\n"
+      "  background_ms: 50\n  live_above: 2\n  min_change: -1\n",
+      "c.yaml");
+  CHECK(has_error(wrong, 5, "publish.update_ms: must not be below publish.conflate_ms"));
+  CHECK(has_error(wrong, 6, "publish.background_ms: must not be below publish.update_ms"));
+  CHECK(has_error(wrong, 7, "publish.live_above: 2 is out of range"));
+  CHECK(has_error(wrong, 8, "publish.min_change: -1 is out of range"));
 }
 
 TEST_CASE("a fault script keeps its times, places and parameters") {
