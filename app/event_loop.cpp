@@ -78,7 +78,7 @@ EncodedRecord EventLoop::encode(const Event& event) const {
     return {};
   }
   const std::optional<Event> told = publish::told(event, clock_);
-  return publish::encode_record(told ? *told : event, options_.orderbook_levels);
+  return publish::encode_record(told ? *told : event, options_.shape);
 }
 
 void EventLoop::deliver(Event& event) {

@@ -17,6 +17,7 @@
 #include "core/heartbeat.h"
 #include "core/time.h"
 #include "metrics/queue_metrics.h"
+#include "publish/encode.h"
 
 namespace spreadwatch::app {
 
@@ -33,8 +34,8 @@ class EventLoop {
   /// what is true at `now`.
   using Judge = std::function<void(Event& event, Timestamp now)>;
   struct Options {
-    int orderbook_levels = 0;  ///< a side, in the records of order books
-    Judge judge{};             ///< none: events leave as they came
+    publish::RecordShape shape{};
+    Judge judge{};  ///< none: events leave as they came
     EventQueue::Bounds bounds = queue_bounds<EventQueue>();
     milliseconds tick{200};  ///< longest time between two ticks
   };

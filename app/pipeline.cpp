@@ -30,8 +30,10 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       kafka_(settings_, series_.publish),
       topics_(settings_),
       history_(settings_, clock_, kafka_, series_.history, drain_),
-      events_({.orderbook_levels = settings_.publish.orderbook_levels, .judge = judge}, clock_,
-              series_.queues, kPublishStage, drain_),
+      events_({.shape = {.depth = settings_.publish.orderbook_levels,
+                         .ticker_fields = settings_.publish.ticker_fields},
+               .judge = judge},
+              clock_, series_.queues, kPublishStage, drain_),
       engine_(loaded, engine_options(), clock_, series_.queues, kSpreadStage, drain_),
       pair_rows_(engine_, clock_),
       stage_gauges_(series_.registry, stages_, series_.service),
@@ -65,20 +67,19 @@ EngineLoop::Options Pipeline::engine_options() {
 }
 
 api::Server Pipeline::make_server() {
-  return {
-      settings_.http,
-      settings_.venues,
-      store_,
-      clock_,
-      {.readiness = [this] { return readiness_.evaluate(); },
-       .feeds = [this] { return feeds_.feeds(); },
-       .profile = ingest::venue_profile,
-       .profit =
-           [this](const api::ProfitQuery& query) { return ask_profit(engine_, clock_, query); },
-       .spreads = [this](const api::SpreadQuery& query) { return pair_rows_.find(query); }},
-      {.connections = descriptors_.api, .stream_clients = descriptors_.streams},
-      {.http = &series_.http.server(kApiServer),
-       .event_dropped = [this] { series_.http.stream_event_dropped(); }}};
+  return {settings_.http,
+          settings_.venues,
+          store_,
+          clock_,
+          {.readiness = [this] { return readiness_.evaluate(); },
+           .feeds = [this] { return feeds_.feeds(); },
+           .profile = ingest::venue_profile,
+           .profit =
+               [this](const api::ProfitQuery& query) { return ask_profit(engine_, clock_, query); },
+           .spreads = [this](const api::SpreadQuery& query) { return pair_rows_.find(query); }},
+          {.connections = descriptors_.api, .stream_clients = descriptors_.streams},
+          {.http = &series_.http.server(kApiServer),
+           .event_dropped = [this] { series_.http.stream_event_dropped(); }}};
 }
 
 void Pipeline::wire_consumers() {

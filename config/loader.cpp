@@ -333,6 +333,28 @@ void read_wallets(Mapping& root, Settings& settings, const Report& report) {
   map.finish();
 }
 
+void read_ticker_fields(const YAML::Node& node, PublishSettings& publish, const Report& report) {
+  if (!node.IsDefined()) return;
+  TickerFields fields;
+  if (node.IsSequence()) {
+    for (const YAML::Node& item : node) {
+      for (std::size_t i = 0; i < kTickerFieldNames.size(); ++i) {
+        if (item.IsScalar() && item.Scalar() == kTickerFieldNames[i]) fields.set(i);
+      }
+    }
+  }
+  if (!node.IsSequence() || fields.none() || fields.count() != node.size()) {
+    std::string allowed;
+    for (const std::string_view name : kTickerFieldNames) {
+      allowed.append(allowed.empty() ? "" : ", ").append(name);
+    }
+    report.error(node,
+                 "publish.ticker_fields: must be a list without repeats, allowed: " + allowed);
+    return;
+  }
+  publish.ticker_fields = fields;
+}
+
 void read_publish(Mapping& root, Settings& settings, const Report& report) {
   Mapping map(root.node("publish"), "publish", report);
   PublishSettings& publish = settings.publish;
@@ -342,6 +364,7 @@ void read_publish(Mapping& root, Settings& settings, const Report& report) {
   map.number("live_above", publish.live_above, -1, 1);
   map.number("min_change", publish.min_change, 0, 1);
   map.integer("orderbook_levels", publish.orderbook_levels, 1, 5000);
+  read_ticker_fields(map.node("ticker_fields"), publish, report);
   map.finish();
   if (publish.conflate.count() == 0) return;  // then nothing waits
   if (publish.update < publish.conflate && map.has("update_ms")) {

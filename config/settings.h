@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/mode.h"
+#include "core/ticker_field.h"
 #include "core/time.h"
 #include "core/venue.h"
 
@@ -76,6 +77,7 @@ struct PublishSettings {
   double live_above = -0.002;     ///< net ratio from which on a row is live
   double min_change = 0.0001;     ///< of the net ratio, for a live row to leave with a period
   int orderbook_levels = 15;
+  TickerFields ticker_fields = kAllTickerFields;  ///< the others are left out of records
 };
 
 struct KafkaSettings {

@@ -99,12 +99,13 @@ void append_levels(std::string& out, std::span<const Level> levels, int depth) {
 /// The fields every record of a venue's market starts with.
 void begin_market(JsonObject& json, VenueId venue, const Instrument& instrument,
                   const std::optional<Timestamp>& exchange_time,
-                  const std::optional<Timestamp>& receive_time, Origin origin) {
+                  const std::optional<Timestamp>& receive_time, Origin origin,
+                  bool with_exchange_time = true) {
   json.add("region", to_string(region_of(venue)));
   json.add("exchange", to_string(venue));
   json.add("base", instrument.base);
   json.add("quote", instrument.quote);
-  json.add_ms("exchange_ts_ms", exchange_time);
+  if (with_exchange_time) json.add_ms("exchange_ts_ms", exchange_time);
   json.add_us("recv_ts_us", receive_time);
   json.add("origin", to_string(origin));
 }
@@ -199,20 +200,23 @@ void add_array(JsonObject& json, std::string_view name, const Values& values, Ap
   append_json_array(json.key(name), values, append);
 }
 
-void add_ticker(JsonObject& json, const Ticker& ticker, bool numbers) {
-  begin_market(json, ticker.venue, ticker.instrument, ticker.exchange_time, ticker.receive_time,
-               ticker.origin);
-  const auto add = [&](std::string_view name, const std::optional<double>& value) {
-    json.add(name, numbers ? value : std::nullopt);
+void add_ticker(JsonObject& json, const Ticker& ticker, TickerFields fields, bool numbers) {
+  const auto wanted = [fields](TickerField field) {
+    return fields.test(static_cast<std::size_t>(field));
   };
-  add("opening_price", ticker.opening_price);
-  add("trade_price", ticker.trade_price);
-  add("high_price", ticker.high_price);
-  add("low_price", ticker.low_price);
-  add("prev_closing_price", ticker.prev_closing_price);
-  add("acc_trade_volume_24h", ticker.acc_trade_volume_24h);
-  add("signed_change_price", ticker.signed_change_price);
-  add("signed_change_rate", ticker.signed_change_rate);
+  begin_market(json, ticker.venue, ticker.instrument, ticker.exchange_time, ticker.receive_time,
+               ticker.origin, wanted(TickerField::kExchangeTime));
+  const auto add = [&](TickerField field, const std::optional<double>& value) {
+    if (wanted(field)) json.add(to_string(field), numbers ? value : std::nullopt);
+  };
+  add(TickerField::kOpeningPrice, ticker.opening_price);
+  add(TickerField::kTradePrice, ticker.trade_price);
+  add(TickerField::kHighPrice, ticker.high_price);
+  add(TickerField::kLowPrice, ticker.low_price);
+  add(TickerField::kPrevClosingPrice, ticker.prev_closing_price);
+  add(TickerField::kAccTradeVolume24h, ticker.acc_trade_volume_24h);
+  add(TickerField::kSignedChangePrice, ticker.signed_change_price);
+  add(TickerField::kSignedChangeRate, ticker.signed_change_rate);
 }
 
 constexpr std::string_view kBase64 =
@@ -236,14 +240,14 @@ std::string base64(std::string_view bytes) {
 
 }  // namespace
 
-void append_record(std::string& out, const Ticker& ticker) {
+void append_record(std::string& out, const Ticker& ticker, TickerFields fields) {
   JsonObject json(out, "ticker");
-  add_ticker(json, ticker, true);
+  add_ticker(json, ticker, fields, true);
 }
 
 void append_record(std::string& out, const Ticker& ticker, const Standing& standing) {
   JsonObject json(out, "ticker");
-  add_ticker(json, ticker, standing.state == FeedState::kSynced);
+  add_ticker(json, ticker, kAllTickerFields, standing.state == FeedState::kSynced);
   json.add("state", to_string(standing.state));
   json.add("reason", standing.reason ? std::optional{to_string(*standing.reason)} : std::nullopt);
   json.add("age_ms", ms(standing.age));

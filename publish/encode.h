@@ -9,6 +9,7 @@
 #include "core/event.h"
 #include "core/market_data.h"
 #include "core/rate.h"
+#include "core/ticker_field.h"
 
 namespace spreadwatch::publish {
 
@@ -28,7 +29,14 @@ namespace spreadwatch::publish {
 /// Levels a side in an order book record unless asked for otherwise.
 inline constexpr int kDefaultDepth = 15;
 
-void append_record(std::string& out, const Ticker& ticker);
+/// How much of market data a record holds.
+struct RecordShape {
+  int depth = kDefaultDepth;  ///< levels a side of an order book
+  TickerFields ticker_fields = kAllTickerFields;
+};
+
+/// What is not among `fields` is left out.
+void append_record(std::string& out, const Ticker& ticker, TickerFields fields = kAllTickerFields);
 /// What may be believed of a feed at the moment of an answer.
 struct Standing {
   FeedState state = FeedState::kDown;

@@ -29,38 +29,38 @@ EncodedRecord keyed(std::string key, std::string_view type, Timestamp time) {
   return record;
 }
 
-EncodedRecord encode(const Ticker& ticker, int /*depth*/) {
+EncodedRecord encode(const Ticker& ticker, const RecordShape& shape) {
   EncodedRecord record =
       keyed(market_key(ticker.venue, ticker.instrument), "ticker", time_of(ticker));
-  append_record(record.value, ticker);
+  append_record(record.value, ticker, shape.ticker_fields);
   return record;
 }
 
-EncodedRecord encode(const OrderBook& book, int depth) {
+EncodedRecord encode(const OrderBook& book, const RecordShape& shape) {
   EncodedRecord record = keyed(market_key(book.venue, book.instrument), "orderbook", time_of(book));
-  append_record(record.value, book, depth);
+  append_record(record.value, book, shape.depth);
   return record;
 }
 
-EncodedRecord encode(const FxEvent& event, int /*depth*/) {
+EncodedRecord encode(const FxEvent& event, const RecordShape& /*shape*/) {
   EncodedRecord record = keyed(std::string{to_string(event.rate.pair)}, "fx", event.time);
   append_record(record.value, event);
   return record;
 }
 
-EncodedRecord encode(const PremiumEvent& event, int /*depth*/) {
+EncodedRecord encode(const PremiumEvent& event, const RecordShape& /*shape*/) {
   EncodedRecord record = keyed(event.asset, "premium", event.time);
   append_record(record.value, event);
   return record;
 }
 
-EncodedRecord encode(const SpreadEvent& event, int /*depth*/) {
+EncodedRecord encode(const SpreadEvent& event, const RecordShape& /*shape*/) {
   EncodedRecord record = keyed(event.asset, "spread", event.time);
   append_record(record.value, event);
   return record;
 }
 
-EncodedRecord encode(const OpportunityEvent& event, int /*depth*/) {
+EncodedRecord encode(const OpportunityEvent& event, const RecordShape& /*shape*/) {
   EncodedRecord record = keyed(event.asset, "opportunity", event.time);
   record.id = event.id + "-" + std::string{to_string(event.kind)};
   if (event.kind == OpportunityEvent::Kind::kUpdate) {
@@ -77,10 +77,12 @@ EncodedRecord encode_dead_letter(const FeedError& error, int attempt) {
   return record;
 }
 
-EncodedRecord encode(const FeedError& error, int /*depth*/) { return encode_dead_letter(error, 1); }
+EncodedRecord encode(const FeedError& error, const RecordShape& /*shape*/) {
+  return encode_dead_letter(error, 1);
+}
 
 /// Whoever reads records sees that a market is gone by its not being told of any more.
-EncodedRecord encode(const MarketRemoved& /*event*/, int /*depth*/) { return {}; }
+EncodedRecord encode(const MarketRemoved& /*event*/, const RecordShape& /*shape*/) { return {}; }
 
 TopicId topic_of(const Ticker& ticker) { return ticker_topic(region_of(ticker.venue)); }
 TopicId topic_of(const OrderBook& book) { return orderbook_topic(region_of(book.venue)); }
@@ -96,40 +98,42 @@ KafkaRecord in_topic(TopicId topic, EncodedRecord record, int partition = kParti
 
 }  // namespace
 
-KafkaRecord make_record(const Topics& topics, const Ticker& ticker) {
-  return in_topic(topic_of(ticker), encode(ticker, 0), topics.venue_partition(ticker.venue));
+KafkaRecord make_record(const Topics& topics, const Ticker& ticker, TickerFields fields) {
+  return in_topic(topic_of(ticker), encode(ticker, {.ticker_fields = fields}),
+                  topics.venue_partition(ticker.venue));
 }
 
 KafkaRecord make_record(const Topics& topics, const OrderBook& book, int depth) {
-  return in_topic(topic_of(book), encode(book, depth), topics.venue_partition(book.venue));
+  return in_topic(topic_of(book), encode(book, {.depth = depth}),
+                  topics.venue_partition(book.venue));
 }
 
 KafkaRecord make_record(const FxEvent& event) {
-  return in_topic(topic_of(event), encode(event, 0));
+  return in_topic(topic_of(event), encode(event, {}));
 }
 
 KafkaRecord make_record(const PremiumEvent& event) {
-  return in_topic(topic_of(event), encode(event, 0));
+  return in_topic(topic_of(event), encode(event, {}));
 }
 
 KafkaRecord make_record(const SpreadEvent& event) {
-  return in_topic(topic_of(event), encode(event, 0));
+  return in_topic(topic_of(event), encode(event, {}));
 }
 
 KafkaRecord make_record(const OpportunityEvent& event) {
-  return in_topic(topic_of(event), encode(event, 0));
+  return in_topic(topic_of(event), encode(event, {}));
 }
 
 KafkaRecord make_record(const FeedError& error, int attempt) {
   return in_topic(topic_of(error), encode_dead_letter(error, attempt));
 }
 
-KafkaRecord make_record(const Topics& topics, const Event& event, int depth) {
-  return addressed(topics, event, encode_record(event, depth));
+KafkaRecord make_record(const Topics& topics, const Event& event, const RecordShape& shape) {
+  return addressed(topics, event, encode_record(event, shape));
 }
 
-EncodedRecord encode_record(const Event& event, int depth) {
-  return std::visit([depth](const auto& value) { return encode(value, depth); }, event);
+EncodedRecord encode_record(const Event& event, const RecordShape& shape) {
+  return std::visit([&shape](const auto& value) { return encode(value, shape); }, event);
 }
 
 KafkaRecord addressed(const Topics& topics, const Event& event, EncodedRecord record) {

@@ -68,7 +68,7 @@ class Listener final : public EventConsumer {
 };
 
 struct World {
-  explicit World(EventLoop::Options options = {.orderbook_levels = 15})
+  explicit World(EventLoop::Options options = {.shape = {.depth = 15}})
       : loop(std::move(options), clock, metrics, 0, drain) {}
 
   /// A series' value as a scrape gives it; empty when there is no such series.
@@ -173,7 +173,7 @@ TEST_CASE("a consumer that throws is counted, and costs the others nothing") {
 }
 
 TEST_CASE("consumers are ticked while nothing happens") {
-  World w({.orderbook_levels = 15, .tick = 1ms});
+  World w({.shape = {.depth = 15}, .tick = 1ms});
   Listener only("only", w.heard);
   w.loop.add("only", only);
   w.loop.start();
@@ -201,7 +201,7 @@ TEST_CASE("a stop whose time is up gives lasting consumers what must last, and c
 }
 
 TEST_CASE("rows are judged when they leave, before anybody is told") {
-  World w({.orderbook_levels = 15, .judge = [](Event& event, Timestamp now) {
+  World w({.shape = {.depth = 15}, .judge = [](Event& event, Timestamp now) {
              CHECK(now == kNow);
              if (auto* e = std::get_if<SpreadEvent>(&event)) e->verdict = Verdict::kUnknown;
            }});
@@ -217,7 +217,7 @@ TEST_CASE("rows are judged when they leave, before anybody is told") {
 TEST_CASE("behind a slow consumer rows are conflated by key, and nothing that must last is") {
   EventQueue::Bounds bounds = queue_bounds<EventQueue>();
   bounds.behind = 0;
-  World w({.orderbook_levels = 15, .bounds = bounds});
+  World w({.shape = {.depth = 15}, .bounds = bounds});
   Listener slow("slow", w.heard);
   std::promise<void> entered;
   std::promise<void> go;

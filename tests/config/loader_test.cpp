@@ -65,7 +65,7 @@ TEST_CASE("what is published how often is set, the rarer no more often than the 
   const Loaded loaded = load_text(
       "assets: [BTC]\nvenues: {upbit: }\n"
       "publish: {conflate_ms: 200, update_ms: 400, background_ms: 800, live_above: 0,\n"
-      "          min_change: 0.001}\n",
+      "          min_change: 0.001, ticker_fields: [trade_price, exchange_ts_ms]}\n",
       "c.yaml");
   REQUIRE(loaded.ok());
   const PublishSettings& publish = loaded.settings.publish;
@@ -74,14 +74,20 @@ TEST_CASE("what is published how often is set, the rarer no more often than the 
   CHECK(publish.background == milliseconds{800});
   CHECK(publish.live_above == 0);
   CHECK(publish.min_change == 0.001);
+  CHECK(publish.ticker_fields.count() == 2);
+  CHECK(publish.ticker_fields.test(static_cast<std::size_t>(TickerField::kTradePrice)));
   const Loaded wrong = load_text(
       "assets: [BTC]\nvenues: {upbit: }\npublish:\n  conflate_ms: 200\n  update_ms: 100\n"
-      "  background_ms: 50\n  live_above: 2\n  min_change: -1\n",
+      "  background_ms: 50\n  live_above: 2\n  min_change: -1\n"
+      "  ticker_fields: [trade_price, trade_price]\n",
       "c.yaml");
   CHECK(has_error(wrong, 5, "publish.update_ms: must not be below publish.conflate_ms"));
   CHECK(has_error(wrong, 6, "publish.background_ms: must not be below publish.update_ms"));
   CHECK(has_error(wrong, 7, "publish.live_above: 2 is out of range"));
   CHECK(has_error(wrong, 8, "publish.min_change: -1 is out of range"));
+  CHECK(has_error(wrong, 9, "publish.ticker_fields: must be a list without repeats, allowed: ex"));
+  CHECK(load_text("assets: [BTC]\nvenues: {upbit: }\n", "c.yaml")
+            .settings.publish.ticker_fields.all());
 }
 
 TEST_CASE("a fault script keeps its times, places and parameters") {

@@ -61,10 +61,29 @@ TEST_CASE("the record of an event is that of what it holds") {
   const auto same = [](const KafkaRecord& a, const KafkaRecord& b) {
     return a.topic == b.topic && a.key == b.key && a.value == b.value && a.partition == b.partition;
   };
-  CHECK(same(make_record(topics, Event{sample_ticker()}, 1), make_record(topics, sample_ticker())));
-  CHECK(same(make_record(topics, Event{sample_book()}, 1), make_record(topics, sample_book(), 1)));
-  CHECK(same(make_record(topics, Event{sample_premium()}, 1), make_record(sample_premium())));
-  CHECK(same(make_record(topics, Event{sample_error()}, 1), make_record(sample_error(), 1)));
+  CHECK(same(make_record(topics, Event{sample_ticker()}, {.depth = 1}),
+             make_record(topics, sample_ticker())));
+  CHECK(same(make_record(topics, Event{sample_book()}, {.depth = 1}),
+             make_record(topics, sample_book(), 1)));
+  CHECK(same(make_record(topics, Event{sample_premium()}, {.depth = 1}),
+             make_record(sample_premium())));
+  CHECK(same(make_record(topics, Event{sample_error()}, {.depth = 1}),
+             make_record(sample_error(), 1)));
+}
+
+TEST_CASE("a ticker's record has the fields that are published, and whose it is") {
+  const Topics topics(settings_with_kraken_first());
+  TickerFields fields;
+  fields.set(static_cast<std::size_t>(TickerField::kTradePrice));
+  const Event event{sample_ticker()};
+  const std::string value = make_record(topics, event, {.ticker_fields = fields}).value;
+  CHECK(value ==
+        R"({"type":"ticker","region":"korea","exchange":"upbit","base":"BTC","quote":"KRW",)"
+        R"("recv_ts_us":1700000000200456,"origin":"ws","trade_price":)" +
+            value.substr(value.find("trade_price") + 13));
+  CHECK(value.find(',', value.find("trade_price")) == std::string::npos);
+  const std::string all = make_record(topics, event, {}).value;
+  for (const std::string_view name : kTickerFieldNames) CHECK(all.find(name) != std::string::npos);
 }
 
 TEST_CASE("computed events are keyed by pair or asset and partitioned by key") {
