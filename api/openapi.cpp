@@ -1,10 +1,13 @@
+#include <array>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "api/embedded.h"
 #include "api/route.h"
 #include "core/text.h"
+#include "publish/schemas.h"
 
 namespace spreadwatch::api {
 namespace {
@@ -77,6 +80,33 @@ Json operation_of(const Route& route) {
   return operation;
 }
 
+/// The record types that answers hold, by their names among the components.
+struct RecordComponent {
+  std::string_view type;
+  std::string_view name;
+};
+constexpr std::array<RecordComponent, 6> kRecordComponents = {{
+    {"ticker", "TickerRecord"},
+    {"orderbook", "OrderBookRecord"},
+    {"fx", "Rate"},
+    {"premium", "Premium"},
+    {"spread", "Spread"},
+    {"opportunity", "Opportunity"},
+}};
+
+/// The shapes of the answers, and of the records in them: those are the Kafka topics' own schemas.
+Json components() {
+  Json schemas = Json::parse(answer_schema_files().front().content);
+  for (const RecordComponent& component : kRecordComponents) {
+    Json schema = Json::parse(publish::schema_of(component.type));
+    // A component is named by its place in this document.
+    schema.erase("$schema");
+    schema.erase("$id");
+    schemas[std::string{component.name}] = std::move(schema);
+  }
+  return schemas;
+}
+
 }  // namespace
 
 std::string openapi_document(std::span<const Route> of) {
@@ -94,7 +124,7 @@ std::string openapi_document(std::span<const Route> of) {
                          "the name, rates are fractions, what is absent is null. Unknown query "
                          "parameters are refused. HEAD is answered as GET without the body."}}},
                       {"paths", std::move(paths)},
-                      {"components", {{"schemas", Json::parse(schema_files().front().content)}}}};
+                      {"components", {{"schemas", components()}}}};
   return document.dump(1);
 }
 

@@ -63,6 +63,8 @@ struct Providers {
   /// The pair rows as they are now, ordered by asset, buying venue, selling venue and mode; nullopt
   /// when there is no answer in time.
   std::function<std::optional<std::vector<SpreadEvent>>(const SpreadQuery&)> spreads = {};
+  /// Of the Kafka topics' names, for the document that describes them.
+  std::string topic_prefix = config::KafkaSettings{}.prefix;
 };
 
 }  // namespace spreadwatch::api

@@ -28,7 +28,6 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       series_(settings_, clock_),
       clock_watch_(clock_, series_.service),
       kafka_(settings_, series_.publish),
-      topics_(settings_),
       history_(settings_, clock_, kafka_, series_.history, drain_),
       events_({.shape = {.depth = settings_.publish.orderbook_levels,
                          .ticker_fields = settings_.publish.ticker_fields},
@@ -45,7 +44,7 @@ Pipeline::Pipeline(const config::Loaded& loaded)
       to_stream_(server_.broadcaster()),
       to_store_(store_),
       to_metrics_(series_.events, clock_watch_),
-      to_kafka_(kafka_, topics_),
+      to_kafka_(kafka_),
       to_history_(history_.log(), clock_) {
   series_.http.set_limits(kApiServer, descriptors_.api, descriptors_.streams);
   series_.http.set_limits(kMetricsServer, descriptors_.metrics, 0);
@@ -76,7 +75,8 @@ api::Server Pipeline::make_server() {
            .profile = ingest::venue_profile,
            .profit =
                [this](const api::ProfitQuery& query) { return ask_profit(engine_, clock_, query); },
-           .spreads = [this](const api::SpreadQuery& query) { return pair_rows_.find(query); }},
+           .spreads = [this](const api::SpreadQuery& query) { return pair_rows_.find(query); },
+           .topic_prefix = settings_.kafka.prefix},
           {.connections = descriptors_.api, .stream_clients = descriptors_.streams},
           {.http = &series_.http.server(kApiServer),
            .event_dropped = [this] { series_.http.stream_event_dropped(); }}};

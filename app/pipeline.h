@@ -30,7 +30,6 @@
 #include "ingest/live/live_feeds.h"
 #include "metrics/exposer.h"
 #include "publish/kafka_publisher.h"
-#include "publish/topics.h"
 
 namespace spreadwatch::app {
 
@@ -106,7 +105,6 @@ class Pipeline final : private ingest::LiveSink, private fx::BankSink {
   DrainDeadline drain_;
 
   publish::KafkaPublisher kafka_;
-  const publish::Topics topics_;
   HistoryLoop history_;
   api::Store store_;
   EventLoop events_;

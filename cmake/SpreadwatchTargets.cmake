@@ -80,3 +80,18 @@ macro(spreadwatch_unfuzzed_sources)
     set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "-O0;-g0;-fno-sanitize=all")
   endif()
 endmacro()
+
+# spreadwatch_embed(<folder> <function> <header> <dir> <file>...)
+#
+# Makes the files part of the program: generates <function>.cpp in the current binary folder, which defines
+# spreadwatch::<folder>::<function>(), declared in <header>, as a span of EmbeddedFile.
+function(spreadwatch_embed folder name header dir)
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
+  list(TRANSFORM ARGN PREPEND ${dir}/ OUTPUT_VARIABLE paths)
+  add_custom_command(
+    OUTPUT ${source}
+    COMMAND ${CMAKE_COMMAND} -DFOLDER=${folder} -DNAME=${name} -DHEADER=${header} -DOUT=${source} -DDIR=${dir}
+            "-DFILES=${ARGN}" -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${paths} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    VERBATIM)
+endfunction()

@@ -136,10 +136,9 @@ struct LogSettings {
 /// The whole configuration, validated. Threads: a value.
 struct Settings {
   bool all_assets = false;
-  std::vector<std::string> assets;  ///< canonical; empty when all_assets
-  std::vector<VenueSettings>
-      venues;                  ///< in the file's order: inside a region that is the Kafka partition
-  std::string asset_registry;  ///< path of the asset registry; empty = the built-in one
+  std::vector<std::string> assets;    ///< canonical; empty when all_assets
+  std::vector<VenueSettings> venues;  ///< in the file's order
+  std::string asset_registry;         ///< path of the asset registry; empty = the built-in one
   std::string state_dir;  ///< what outlives a restart is kept in this directory; empty = nothing is
   FxSettings fx;
   SpreadSettings spread;

@@ -252,6 +252,10 @@ Refusals create_topics(rd_kafka_t* producer, const Topics& topics,
     owned.emplace_back(rd_kafka_NewTopic_new(topics.name(id).c_str(), identity(id).partitions,
                                              kBrokersDefault, text.data(), text.size()));
     if (!owned.back()) return {{id, text.data()}};
+    const std::string kept = std::to_string(milliseconds{identity(id).kept}.count());
+    const rd_kafka_resp_err_t code =
+        rd_kafka_NewTopic_set_config(owned.back().get(), "retention.ms", kept.c_str());
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return {{id, rd_kafka_err2str(code)}};
     wanted.push_back(owned.back().get());
   }
   const auto options = options_for(producer, RD_KAFKA_ADMIN_OP_CREATETOPICS, patience);
@@ -305,7 +309,7 @@ std::optional<bool> is_empty(rd_kafka_t* producer, const std::string& topic, int
 }
 
 std::string write_error(rd_kafka_resp_err_t code) {
-  const std::string text = rd_kafka_err2str(code);
+  std::string text = rd_kafka_err2str(code);
   switch (code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
       return "WRITE denied (" + text + ")";

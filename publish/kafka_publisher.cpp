@@ -26,6 +26,7 @@
 #include "publish/cloud_event.h"
 #include "publish/kafka_client.h"
 #include "publish/record_lanes.h"
+#include "publish/schemas.h"
 #include "publish/topic_keeper.h"
 #include "publish/undelivered.h"
 
@@ -83,7 +84,7 @@ class Wake {
 
 /// The CloudEvents binary-mode headers. Owned by the caller until produced.
 rd_kafka_headers_t* headers_of(const KafkaRecord& record) {
-  constexpr std::size_t kCount = 6;
+  constexpr std::size_t kCount = 8;
   rd_kafka_headers_t* const headers = rd_kafka_headers_new(kCount);
   const auto add = [headers](std::string_view name, std::string_view value) {
     rd_kafka_header_add(headers, name.data(), static_cast<ssize_t>(name.size()), value.data(),
@@ -95,6 +96,8 @@ rd_kafka_headers_t* headers_of(const KafkaRecord& record) {
   add("ce_source", "/spreadwatch/" + std::string{topic});
   add("ce_type", "spreadwatch." + std::string{record.type});
   add("ce_time", rfc3339(record.time));
+  add("ce_subject", record.key);
+  add("ce_dataschema", schema_id(record.type));
   add("content-type", "application/json");
   return headers;
 }

@@ -98,14 +98,13 @@ KafkaRecord in_topic(TopicId topic, EncodedRecord record, int partition = kParti
 
 }  // namespace
 
-KafkaRecord make_record(const Topics& topics, const Ticker& ticker, TickerFields fields) {
+KafkaRecord make_record(const Ticker& ticker, TickerFields fields) {
   return in_topic(topic_of(ticker), encode(ticker, {.ticker_fields = fields}),
-                  topics.venue_partition(ticker.venue));
+                  venue_partition(ticker.venue));
 }
 
-KafkaRecord make_record(const Topics& topics, const OrderBook& book, int depth) {
-  return in_topic(topic_of(book), encode(book, {.depth = depth}),
-                  topics.venue_partition(book.venue));
+KafkaRecord make_record(const OrderBook& book, int depth) {
+  return in_topic(topic_of(book), encode(book, {.depth = depth}), venue_partition(book.venue));
 }
 
 KafkaRecord make_record(const FxEvent& event) {
@@ -128,22 +127,22 @@ KafkaRecord make_record(const FeedError& error, int attempt) {
   return in_topic(topic_of(error), encode_dead_letter(error, attempt));
 }
 
-KafkaRecord make_record(const Topics& topics, const Event& event, const RecordShape& shape) {
-  return addressed(topics, event, encode_record(event, shape));
+KafkaRecord make_record(const Event& event, const RecordShape& shape) {
+  return addressed(event, encode_record(event, shape));
 }
 
 EncodedRecord encode_record(const Event& event, const RecordShape& shape) {
   return std::visit([&shape](const auto& value) { return encode(value, shape); }, event);
 }
 
-KafkaRecord addressed(const Topics& topics, const Event& event, EncodedRecord record) {
+KafkaRecord addressed(const Event& event, EncodedRecord record) {
   return std::visit(
       [&]<class T>(const T& value) -> KafkaRecord {
         if constexpr (std::is_same_v<T, MarketRemoved>) {
           assert(false && "it has no record");
           return {};
         } else if constexpr (std::is_same_v<T, OrderBook> || std::is_same_v<T, Ticker>) {
-          return in_topic(topic_of(value), std::move(record), topics.venue_partition(value.venue));
+          return in_topic(topic_of(value), std::move(record), venue_partition(value.venue));
         } else {
           return in_topic(topic_of(value), std::move(record));
         }

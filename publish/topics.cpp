@@ -1,7 +1,5 @@
 #include "publish/topics.h"
 
-#include <cassert>
-
 namespace spreadwatch::publish {
 
 static_assert(kTopics.back().id == TopicId::kDeadLetter);
@@ -16,18 +14,6 @@ Topics::Topics(const config::Settings& settings) {
   for (const TopicIdentity& topic : kTopics) {
     names_[index_of(topic.id)] = settings.kafka.prefix + std::string{topic.name};
   }
-  partitions_.fill(kPartitionByKey);
-  std::array<int, kRegions.size()> next{};
-  for (const config::VenueSettings& venue : settings.venues) {
-    partitions_[spreadwatch::index_of(venue.id)] =
-        next[static_cast<std::size_t>(region_of(venue.id))]++;
-  }
-}
-
-int Topics::venue_partition(VenueId venue) const {
-  const int partition = partitions_[spreadwatch::index_of(venue)];
-  assert(partition >= 0);
-  return partition;
 }
 
 }  // namespace spreadwatch::publish

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -40,7 +41,9 @@ struct TopicIdentity {
   std::string_view name;  ///< without the configured prefix
   int partitions;         ///< created with so many; an existing topic must have at least so many
   Partitioning partitioning;
-  bool must_deliver;  ///< never dropped for want of room; market data may be
+  bool must_deliver;       ///< never dropped for want of room; market data may be
+  std::chrono::days kept;  ///< retention of a topic that is created here
+  std::string_view type;   ///< of its records: the schema's name
 };
 
 constexpr int venues_in(Region region) {
@@ -49,25 +52,40 @@ constexpr int venues_in(Region region) {
   return count;
 }
 
+/// The venue's place among all venues of its region, watched or not: leaving one out moves no
+/// other.
+constexpr int venue_partition(VenueId venue) {
+  int place = 0;
+  for (const VenueIdentity& v : kVenues) {
+    if (v.id == venue) break;
+    place += v.region == region_of(venue) ? 1 : 0;
+  }
+  return place;
+}
+
 /// Every topic, in TopicId order. A venue topic has a partition for every registered venue of its
 /// region, watched or not, so that turning a venue on never needs more partitions.
 inline constexpr std::array<TopicIdentity, 12> kTopics = {{
-    {TopicId::kTickerKorea, "ticker.korea", venues_in(Region::kKorea), Partitioning::kVenue, false},
-    {TopicId::kTickerAsia, "ticker.asia", venues_in(Region::kAsia), Partitioning::kVenue, false},
+    {TopicId::kTickerKorea, "ticker.korea", venues_in(Region::kKorea), Partitioning::kVenue, false,
+     std::chrono::days{1}, "ticker"},
+    {TopicId::kTickerAsia, "ticker.asia", venues_in(Region::kAsia), Partitioning::kVenue, false,
+     std::chrono::days{1}, "ticker"},
     {TopicId::kTickerEurope, "ticker.europe", venues_in(Region::kEurope), Partitioning::kVenue,
-     false},
+     false, std::chrono::days{1}, "ticker"},
     {TopicId::kOrderBookKorea, "orderbook.korea", venues_in(Region::kKorea), Partitioning::kVenue,
-     false},
+     false, std::chrono::days{1}, "orderbook"},
     {TopicId::kOrderBookAsia, "orderbook.asia", venues_in(Region::kAsia), Partitioning::kVenue,
-     false},
+     false, std::chrono::days{1}, "orderbook"},
     {TopicId::kOrderBookEurope, "orderbook.europe", venues_in(Region::kEurope),
-     Partitioning::kVenue, false},
-    {TopicId::kFx, "fx", 1, Partitioning::kSingle, false},
-    {TopicId::kPremium, "premium", 6, Partitioning::kKey, false},
-    {TopicId::kSpread, "spread", 6, Partitioning::kKey, false},
-    {TopicId::kOpportunity, "opportunity", 6, Partitioning::kKey, true},
-    {TopicId::kAlert, "alert", 1, Partitioning::kSingle, true},
-    {TopicId::kDeadLetter, "dead-letter", 1, Partitioning::kSingle, true},
+     Partitioning::kVenue, false, std::chrono::days{1}, "orderbook"},
+    {TopicId::kFx, "fx", 1, Partitioning::kSingle, false, std::chrono::days{7}, "fx"},
+    {TopicId::kPremium, "premium", 6, Partitioning::kKey, false, std::chrono::days{7}, "premium"},
+    {TopicId::kSpread, "spread", 6, Partitioning::kKey, false, std::chrono::days{7}, "spread"},
+    {TopicId::kOpportunity, "opportunity", 6, Partitioning::kKey, true, std::chrono::days{30},
+     "opportunity"},
+    {TopicId::kAlert, "alert", 1, Partitioning::kSingle, true, std::chrono::days{30}, "alert"},
+    {TopicId::kDeadLetter, "dead-letter", 1, Partitioning::kSingle, true, std::chrono::days{30},
+     "dead_letter"},
 }};
 inline constexpr std::size_t kTopicCount = kTopics.size();
 
@@ -93,21 +111,16 @@ constexpr TopicId orderbook_topic(Region region) {
 /// The partition of records whose topic is not partitioned by venue: chosen by key.
 inline constexpr int kPartitionByKey = -1;
 
-/// What the configuration adds to the table: the prefix and the venues' partitions. Threads: a
-/// value.
+/// What the configuration adds to the table: the prefix. Threads: a value.
 class Topics {
  public:
   explicit Topics(const config::Settings& settings);
 
   /// The topic's name on the broker.
   const std::string& name(TopicId id) const { return names_[index_of(id)]; }
-  /// The venue's place among the watched venues of its region, in the configuration's order.
-  /// REQUIRES: the venue is in the settings the object was made from.
-  int venue_partition(VenueId venue) const;
 
  private:
   std::array<std::string, kTopicCount> names_;
-  std::array<int, kVenueCount> partitions_;
 };
 
 }  // namespace spreadwatch::publish

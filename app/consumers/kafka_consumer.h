@@ -12,19 +12,17 @@ namespace spreadwatch::app {
 /// Threads: as EventConsumer.
 class KafkaConsumer final : public EventConsumer {
  public:
-  /// Both must outlive it.
-  KafkaConsumer(publish::KafkaPublisher& kafka, const publish::Topics& topics)
-      : kafka_(kafka), topics_(topics) {}
+  /// `kafka` must outlive it.
+  explicit KafkaConsumer(publish::KafkaPublisher& kafka) : kafka_(kafka) {}
 
   void on(const Event& event, const EncodedRecord& record, Timestamp /*now*/) override {
     if (record.empty() || std::holds_alternative<OpportunityEvent>(event)) return;
-    kafka_.publish(publish::addressed(topics_, event, record));
+    kafka_.publish(publish::addressed(event, record));
   }
   bool lasting() const override { return true; }
 
  private:
   publish::KafkaPublisher& kafka_;
-  const publish::Topics& topics_;
 };
 
 }  // namespace spreadwatch::app

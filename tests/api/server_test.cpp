@@ -612,10 +612,10 @@ TEST_CASE("the OpenAPI document lists exactly the routes that answer") {
   }
   CHECK(paths ==
         std::set<std::string>{"/", "/app.js", "/stream.js", "/style.css", "/healthz", "/readyz",
-                              "/openapi.json", "/api/v1/venues", "/api/v1/feeds", "/api/v1/tickers",
-                              "/api/v1/orderbooks/{venue}/{symbol}", "/api/v1/fx",
-                              "/api/v1/premiums", "/api/v1/spreads", "/api/v1/opportunities",
-                              "/api/v1/profit", "/api/v1/stream"});
+                              "/openapi.json", "/asyncapi.yaml", "/api/v1/venues", "/api/v1/feeds",
+                              "/api/v1/tickers", "/api/v1/orderbooks/{venue}/{symbol}",
+                              "/api/v1/fx", "/api/v1/premiums", "/api/v1/spreads",
+                              "/api/v1/opportunities", "/api/v1/profit", "/api/v1/stream"});
 }
 
 TEST_CASE("a stream delivers the events of the topics asked for") {

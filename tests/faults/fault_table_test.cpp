@@ -138,13 +138,12 @@ bool about_struck(const RawFrame& raw) {
 /// The records of the markets that were not struck, as they would be published.
 class Records final : public ingest::MarketSink {
  public:
-  explicit Records(const publish::Topics& topics) : topics_(topics) {}
   void on_ticker(const Ticker& ticker) override {
-    if (ticker.instrument.base != kStruck) add(publish::make_record(topics_, ticker));
+    if (ticker.instrument.base != kStruck) add(publish::make_record(ticker));
   }
   void on_order_book(const std::string&, const OrderBook& book) override {
     constexpr int kDepth = 30;
-    if (book.instrument.base != kStruck) add(publish::make_record(topics_, book, kDepth));
+    if (book.instrument.base != kStruck) add(publish::make_record(book, kDepth));
   }
   void on_error(const FeedError&) override {}
 
@@ -155,17 +154,16 @@ class Records final : public ingest::MarketSink {
     lines.push_back(std::to_string(static_cast<int>(record.topic)) + "/" +
                     std::to_string(record.partition) + " " + record.key + " " + record.value);
   }
-  const publish::Topics& topics_;
 };
 
 /// What was received is decoded twice, with and without the struck market's messages: what comes
 /// out for the others must be the same to the byte.
-void check_others(VenueId venue, const std::vector<RawFrame>& raw, const publish::Topics& topics,
+void check_others(VenueId venue, const std::vector<RawFrame>& raw,
                   SteadyClock::time_point struck_at, std::size_t& compared) {
   ingest::Normalizer with(venue);
   ingest::Normalizer without(venue);
-  Records all(topics);
-  Records others(topics);
+  Records all;
+  Records others;
   std::size_t left_out = 0;
   const bool replaces = with.adapter().profile().subscribe_replaces;
   for (const RawFrame& one : raw) {
@@ -407,7 +405,6 @@ TEST_CASE("every fault at every exchange is noticed, hurts nobody else and is re
       strike(*world, row, venues, seen);
       CHECK(world->control("/v1/violations") == Json::array());
       if (!spoils_messages(row.fault)) continue;
-      const publish::Topics topics(world->settings());
       CHECK(test::eventually(milliseconds{10'000}, [&] {
         return std::ranges::all_of(venues, [&](VenueId venue) {
           return world->watch().heard_of_other(venue, struck_at) >= 5;
@@ -416,7 +413,7 @@ TEST_CASE("every fault at every exchange is noticed, hurts nobody else and is re
       const std::vector<RawFrame> raw = world->watch().raw();
       for (const VenueId venue : venues) {
         INFO(row.fault, " at ", to_string(venue));
-        check_others(venue, raw, topics, struck_at, compared);
+        check_others(venue, raw, struck_at, compared);
       }
     }
     for (const auto& [venue, s] : seen) {

@@ -130,9 +130,27 @@ std::vector<std::string> schema_errors(const Json& schema, const Json& value,
   return errors;
 }
 
+namespace {
+
+/// Closes every object of the schema.
+void close(Json& schema) {
+  if (schema.is_object() && schema.contains("properties")) schema["additionalProperties"] = false;
+  for (Json& child : schema) {
+    if (child.is_structured()) close(child);
+  }
+}
+
+}  // namespace
+
 Json load_schema(const std::string& type) {
   std::ifstream file(std::string{SPREADWATCH_SOURCE_DIR} + "/publish/schema/" + type + ".json");
   return Json::parse(file);
+}
+
+Json load_closed_schema(const std::string& type) {
+  Json schema = load_schema(type);
+  close(schema);
+  return schema;
 }
 
 }  // namespace spreadwatch::publish

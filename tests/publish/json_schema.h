@@ -14,5 +14,7 @@ std::vector<std::string> schema_errors(const nlohmann::json& schema, const nlohm
 
 /// The schema of a record type from publish/schema/.
 nlohmann::json load_schema(const std::string& type);
+/// The same, closed: of our own records no field may be unknown to it.
+nlohmann::json load_closed_schema(const std::string& type);
 
 }  // namespace spreadwatch::publish

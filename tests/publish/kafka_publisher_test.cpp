@@ -82,6 +82,8 @@ TEST_CASE("the embedded broker has every topic and delivers with key, partition 
   CHECK(a.headers.at("ce_source") == "/spreadwatch/orderbook.korea");
   CHECK(a.headers.at("ce_type") == "spreadwatch.orderbook");
   CHECK(a.headers.at("ce_time") == "2023-11-14T22:13:20.000000Z");
+  CHECK(a.headers.at("ce_subject") == "coinone:BTC-KRW");
+  CHECK(a.headers.at("ce_dataschema") == "urn:spreadwatch:schema:orderbook:1");
   CHECK(a.headers.at("content-type") == "application/json");
   CHECK(b.topic == "spreadwatch.opportunity");
   CHECK(b.headers.at("ce_id") == "0123-open");

@@ -144,7 +144,7 @@ void creates_topics_and_delivers(const std::string& brokers) {
     record.time = timestamp_from_ms(1'700'000'000'000 + i);
     if (i % 2 == 0) {
       record.topic = ticker_topic(venue.region);
-      record.partition = p.publisher.topics().venue_partition(venue.id);
+      record.partition = venue_partition(venue.id);
       record.key = std::string{venue.name} + ":BTC-" + std::string{venue.default_quote};
       append_record(record.value, sample_ticker());
     } else {
@@ -163,7 +163,7 @@ void creates_topics_and_delivers(const std::string& brokers) {
   std::set<std::string> ids;
   for (const Consumed& c : got) {
     partitions[c.key].insert(c.partition);
-    CHECK(c.headers.size() == 6);
+    CHECK(c.headers.size() == 8);
     CHECK(c.headers.at("ce_specversion") == "1.0");
     CHECK(c.headers.at("content-type") == "application/json");
     if (c.topic == "spreadwatch.opportunity") ids.insert(c.headers.at("ce_id"));
@@ -175,7 +175,7 @@ void creates_topics_and_delivers(const std::string& brokers) {
   }
   for (const VenueIdentity& venue : kVenues) {
     const std::string key = std::string{venue.name} + ":BTC-" + std::string{venue.default_quote};
-    CHECK(partitions.at(key) == std::set<int>{p.publisher.topics().venue_partition(venue.id)});
+    CHECK(partitions.at(key) == std::set<int>{venue_partition(venue.id)});
   }
 }
 

@@ -11,20 +11,9 @@
 namespace spreadwatch::publish {
 namespace {
 
-config::Settings settings_with_kraken_first() {
-  config::Settings settings;
-  for (const VenueId id : {VenueId::kKraken, VenueId::kBinance, VenueId::kUpbit}) {
-    config::VenueSettings venue;
-    venue.id = id;
-    settings.venues.push_back(venue);
-  }
-  return settings;
-}
-
 TEST_CASE(
     "market data goes to its region's topic and its venue's partition, each under its own key") {
-  const Topics topics(settings_with_kraken_first());
-  const KafkaRecord ticker = make_record(topics, sample_ticker());
+  const KafkaRecord ticker = make_record(sample_ticker());
   CHECK(ticker.topic == TopicId::kTickerKorea);
   CHECK(ticker.partition == 0);
   CHECK(ticker.key == "upbit:BTC-KRW");
@@ -32,9 +21,9 @@ TEST_CASE(
   CHECK(ticker.time == timestamp_from_us(1'700'000'000'200'456));
 
   OrderBook book = sample_book();
-  KafkaRecord record = make_record(topics, book, 1);
+  KafkaRecord record = make_record(book, 1);
   CHECK(record.topic == TopicId::kOrderBookEurope);
-  CHECK(record.partition == 1);
+  CHECK(record.partition == 0);
   CHECK(record.key == "binance:PEPE-USDT");
   std::string value;
   append_record(value, book, 1);
@@ -42,47 +31,40 @@ TEST_CASE(
 
   book.instrument = {"BTC", "USDT"};
   book.receive_time.reset();
-  record = make_record(topics, book, 15);
+  record = make_record(book, 15);
   CHECK(record.key == "binance:BTC-USDT");
   CHECK(record.time == timestamp_from_ms(1'700'000'000'123));
 }
 
 TEST_CASE("a market named in any script has that name in its key and in its record") {
-  const Topics topics(settings_with_kraken_first());
   OrderBook book = sample_book();
   book.instrument = {"币安人生", "USDT"};
-  const KafkaRecord record = make_record(topics, book, 1);
+  const KafkaRecord record = make_record(book, 1);
   CHECK(record.key == "binance:币安人生-USDT");
   CHECK(record.value.find(R"("base":"币安人生","quote":"USDT")") != std::string::npos);
 }
 
 TEST_CASE("the record of an event is that of what it holds") {
-  const Topics topics(settings_with_kraken_first());
   const auto same = [](const KafkaRecord& a, const KafkaRecord& b) {
     return a.topic == b.topic && a.key == b.key && a.value == b.value && a.partition == b.partition;
   };
-  CHECK(same(make_record(topics, Event{sample_ticker()}, {.depth = 1}),
-             make_record(topics, sample_ticker())));
-  CHECK(same(make_record(topics, Event{sample_book()}, {.depth = 1}),
-             make_record(topics, sample_book(), 1)));
-  CHECK(same(make_record(topics, Event{sample_premium()}, {.depth = 1}),
-             make_record(sample_premium())));
-  CHECK(same(make_record(topics, Event{sample_error()}, {.depth = 1}),
-             make_record(sample_error(), 1)));
+  CHECK(same(make_record(Event{sample_ticker()}, {.depth = 1}), make_record(sample_ticker())));
+  CHECK(same(make_record(Event{sample_book()}, {.depth = 1}), make_record(sample_book(), 1)));
+  CHECK(same(make_record(Event{sample_premium()}, {.depth = 1}), make_record(sample_premium())));
+  CHECK(same(make_record(Event{sample_error()}, {.depth = 1}), make_record(sample_error(), 1)));
 }
 
 TEST_CASE("a ticker's record has the fields that are published, and whose it is") {
-  const Topics topics(settings_with_kraken_first());
   TickerFields fields;
   fields.set(static_cast<std::size_t>(TickerField::kTradePrice));
   const Event event{sample_ticker()};
-  const std::string value = make_record(topics, event, {.ticker_fields = fields}).value;
+  const std::string value = make_record(event, {.ticker_fields = fields}).value;
   CHECK(value ==
         R"({"type":"ticker","region":"korea","exchange":"upbit","base":"BTC","quote":"KRW",)"
         R"("recv_ts_us":1700000000200456,"origin":"ws","trade_price":)" +
             value.substr(value.find("trade_price") + 13));
   CHECK(value.find(',', value.find("trade_price")) == std::string::npos);
-  const std::string all = make_record(topics, event, {}).value;
+  const std::string all = make_record(event, {}).value;
   for (const std::string_view name : kTickerFieldNames) CHECK(all.find(name) != std::string::npos);
 }
 

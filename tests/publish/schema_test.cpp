@@ -4,13 +4,17 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/error.h"
 #include "core/reason.h"
 #include "core/venue.h"
 #include "publish/encode.h"
+#include "publish/schemas.h"
+#include "publish/topics.h"
 #include "tests/publish/json_schema.h"
 #include "tests/publish/samples.h"
 
@@ -23,13 +27,37 @@ void check_valid(const std::string& type, const std::string& text) {
   CAPTURE(text);
   const Json value = Json::parse(text);
   CHECK(value.at("type") == type);
-  for (const std::string& error : schema_errors(load_schema(type), value)) FAIL_CHECK(error);
+  for (const std::string& error : schema_errors(load_closed_schema(type), value)) FAIL_CHECK(error);
 }
+
 template <class... Args>
 std::string encoded(const Args&... args) {
   std::string out;
   append_record(out, args...);
   return out;
+}
+
+TEST_CASE("every type's schema is part of the program, open, and has the id its records name") {
+  std::set<std::string> types;
+  for (const EmbeddedFile& file : schema_files()) {
+    const std::string type{file.name.substr(0, file.name.find('.'))};
+    CAPTURE(type);
+    types.insert(type);
+    const Json schema = Json::parse(file.content);
+    CHECK(schema == load_schema(type));
+    CHECK(schema.at("$id") == schema_id(type));
+    CHECK(file.content.find("additionalProperties") == std::string_view::npos);
+  }
+  for (const TopicIdentity& topic : kTopics) {
+    CAPTURE(topic.name);
+    CHECK((types.contains(std::string{topic.type}) || topic.id == TopicId::kAlert));
+  }
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::string{SPREADWATCH_SOURCE_DIR} +
+                                                               "/publish/schema")) {
+    files += entry.path().extension() == ".json" ? 1 : 0;
+  }
+  CHECK(files == types.size());
 }
 
 TEST_CASE("tickers fit their schema, full and empty") {
@@ -196,7 +224,7 @@ TEST_CASE("every property of a schema says what it is") {
 }
 
 TEST_CASE("the validator finds what a schema forbids") {
-  const Json schema = load_schema("orderbook");
+  const Json schema = load_closed_schema("orderbook");
   const auto errors = [&](const char* field, const Json& value) {
     Json record = Json::parse(encoded(sample_book()));
     record[field] = value;

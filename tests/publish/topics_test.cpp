@@ -2,23 +2,13 @@
 
 #include <doctest/doctest.h>
 
-#include <initializer_list>
+#include <vector>
 
 namespace spreadwatch::publish {
 namespace {
 
-config::Settings settings_with(std::initializer_list<VenueId> venues) {
-  config::Settings settings;
-  for (const VenueId id : venues) {
-    config::VenueSettings venue;
-    venue.id = id;
-    settings.venues.push_back(venue);
-  }
-  return settings;
-}
-
 TEST_CASE("every topic has its documented name and partitions") {
-  const Topics topics(settings_with({}));
+  const Topics topics{config::Settings{}};
   const auto check = [&](TopicId id, const char* name, int partitions) {
     CAPTURE(name);
     CHECK(topics.name(id) == name);
@@ -52,15 +42,38 @@ TEST_CASE("a region has its own ticker and order book topic") {
   CHECK(orderbook_topic(Region::kAsia) == TopicId::kOrderBookAsia);
 }
 
-TEST_CASE("a venue's partition is its place in its region in the configuration's order") {
-  const Topics topics(settings_with({VenueId::kKraken, VenueId::kCoinone, VenueId::kOkx,
-                                     VenueId::kBinance, VenueId::kUpbit, VenueId::kGateio}));
-  CHECK(topics.venue_partition(VenueId::kKraken) == 0);
-  CHECK(topics.venue_partition(VenueId::kBinance) == 1);
-  CHECK(topics.venue_partition(VenueId::kCoinone) == 0);
-  CHECK(topics.venue_partition(VenueId::kUpbit) == 1);
-  CHECK(topics.venue_partition(VenueId::kOkx) == 0);
-  CHECK(topics.venue_partition(VenueId::kGateio) == 1);
+TEST_CASE("a venue's partition is its place among all venues of its region, whoever is watched") {
+  const auto partitions = [](Region region) {
+    std::vector<int> all;
+    for (const VenueIdentity& venue : kVenues) {
+      if (venue.region == region) all.push_back(venue_partition(venue.id));
+    }
+    return all;
+  };
+  CHECK(partitions(Region::kKorea) == std::vector<int>{0, 1, 2, 3});
+  CHECK(partitions(Region::kAsia) == std::vector<int>{0, 1, 2});
+  CHECK(partitions(Region::kEurope) == std::vector<int>{0, 1});
+  CHECK(venue_partition(VenueId::kUpbit) == 0);
+  CHECK(venue_partition(VenueId::kGateio) == 2);
+  CHECK(venue_partition(VenueId::kKraken) == 1);
+  for (const TopicIdentity& topic : kTopics) {
+    if (topic.partitioning != Partitioning::kVenue) continue;
+    for (const VenueIdentity& venue : kVenues) {
+      if (ticker_topic(venue.region) != topic.id && orderbook_topic(venue.region) != topic.id) {
+        continue;
+      }
+      CHECK(venue_partition(venue.id) < topic.partitions);
+    }
+  }
+}
+
+TEST_CASE(
+    "market data is kept for a day, what is computed a week, what must be delivered a month") {
+  for (const TopicIdentity& topic : kTopics) {
+    CAPTURE(topic.name);
+    const bool market = topic.partitioning == Partitioning::kVenue;
+    CHECK(topic.kept.count() == (market ? 1 : topic.must_deliver ? 30 : 7));
+  }
 }
 
 TEST_CASE("the prefix is the configuration's") {
