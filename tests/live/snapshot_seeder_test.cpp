@@ -193,6 +193,8 @@ TEST_CASE("no more than four are under way, and whoever has waited longest goes 
   CHECK(s.venue.rest.in_flight() + s.venue.rest.waiting() == SnapshotSeeder::kMaxInFlight);
   for (const char* base : {"FUSDT", "EUSDT", "DUSDT", "CUSDT"}) CHECK(s.desk.was_asked_for(base));
   CHECK_FALSE(s.desk.was_asked_for("AUSDT"));
+  // The seeder looks at its own clock when an answer comes: what waits has been due for long then.
+  REQUIRE(s.venue.until([&] { return std::chrono::steady_clock::now() > s.venue.now; }));
   s.desk.hold(false);
   // An answer makes room for the next, without anybody's asking.
   REQUIRE(s.venue.until([&] { return s.read.size() == 6; }));
