@@ -36,42 +36,65 @@ std::size_t PairRows::asking() const {
   return askers_;
 }
 
+template <class Question>
+auto PairRows::ask(Question question) {
+  using Answer = decltype(engine_.ask(question, kDeadline));
+  {
+    const std::lock_guard lock(mutex_);
+    if (askers_ >= kAskers) return Answer{};
+    ++askers_;
+  }
+  Answer answer = engine_.ask(std::move(question), kDeadline);
+  const std::lock_guard lock(mutex_);
+  --askers_;
+  return answer;
+}
+
 /// Which assets there are; what is known of others is forgotten.
 std::optional<std::vector<std::string>> PairRows::assets() {
-  std::optional<std::vector<std::string>> names = engine_.ask(
-      [](const spread::Engine& engine, Timestamp /*now*/) { return engine.assets(); }, kDeadline);
-  if (!names) return names;
-  const std::lock_guard lock(mutex_);
-  std::erase_if(known_, [&names](const auto& entry) {
-    return !std::ranges::binary_search(*names, entry.first);
+  {
+    const std::lock_guard lock(mutex_);
+    if (clock_.now() < names_.asked + kReuse) return names_.names;
+  }
+  std::optional<Names> answer = ask([](const spread::Engine& engine, Timestamp now) {
+    return Names{.asked = now, .names = engine.assets()};
   });
-  return names;
+  const std::lock_guard lock(mutex_);
+  if (!answer) {
+    if (clock_.now() < names_.asked + kMaxAge) return names_.names;
+    return std::nullopt;
+  }
+  names_ = *std::move(answer);
+  std::erase_if(known_, [this](const auto& entry) {
+    return !std::ranges::binary_search(names_.names, entry.first);
+  });
+  return names_.names;
 }
 
 PairRows::Rows PairRows::rows_of(const std::string& asset) {
+  // Null when nothing is known that young. Needs mutex_.
+  const auto younger_than = [&](microseconds age) -> Rows {
+    const auto known = known_.find(asset);
+    const bool young = known != known_.end() && clock_.now() < known->second.asked + age;
+    return young ? known->second.rows : nullptr;
+  };
   {
     const std::lock_guard lock(mutex_);
-    const auto known = known_.find(asset);
-    const bool any = known != known_.end();
-    const microseconds age = any ? clock_.now() - known->second.asked : microseconds::max();
-    if (age < kReuse) return known->second.rows;
-    if (askers_ >= kAskers) return age < kMaxAge ? known->second.rows : nullptr;
-    ++askers_;
+    if (Rows rows = younger_than(kReuse)) return rows;
   }
-  auto answer = engine_.ask(
-      [asset](const spread::Engine& engine, Timestamp now) {
-        Known known{.asked = now, .rows = {}};
-        std::vector<SpreadEvent> rows;
-        engine.for_each_row(asset, {}, now,
-                            [&rows](const SpreadEvent& row) { rows.push_back(row); });
-        known.rows = std::make_shared<const std::vector<SpreadEvent>>(std::move(rows));
-        return known;
-      },
-      kDeadline);
+  const std::optional<Known> answer = ask([asset](const spread::Engine& engine, Timestamp now) {
+    std::vector<SpreadEvent> rows;
+    engine.for_each_row(asset, {}, now, [&rows](const SpreadEvent& row) { rows.push_back(row); });
+    return Known{.asked = now,
+                 .rows = std::make_shared<const std::vector<SpreadEvent>>(std::move(rows))};
+  });
   const std::lock_guard lock(mutex_);
-  --askers_;
-  if (!answer) return nullptr;
-  if (!answer->rows->empty()) known_.insert_or_assign(asset, *answer);
+  if (!answer) return younger_than(kMaxAge);
+  if (answer->rows->empty()) {
+    known_.erase(asset);
+  } else {
+    known_.insert_or_assign(asset, *answer);
+  }
   return answer->rows;
 }
 

@@ -44,6 +44,14 @@ class PairRows {
     Rows rows;
   };
 
+  struct Names {
+    Timestamp asked{};
+    std::vector<std::string> names;
+  };
+
+  /// What the engine answers; nullopt while kAskers wait for it, or when it does not in time.
+  template <class Question>
+  auto ask(Question question);
   std::optional<std::vector<std::string>> assets();
   Rows rows_of(const std::string& asset);
 
@@ -51,6 +59,7 @@ class PairRows {
   const Clock& clock_;
   mutable std::mutex mutex_;
   std::map<std::string, Known> known_;  // guarded by mutex_
+  Names names_;                         // guarded by mutex_
   std::size_t askers_ = 0;              // guarded by mutex_
 };
 

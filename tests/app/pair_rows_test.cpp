@@ -79,6 +79,7 @@ TEST_CASE("an engine that stands is no reason to wait: what is known is told whi
   }
   while (w.rows.asking() < PairRows::kAskers) std::this_thread::yield();
   CHECK(w.price() == 102);
+  CHECK_FALSE(w.rows.find({}));  // of all, which were never asked for
   w.clock.pass(PairRows::kMaxAge);
   CHECK_FALSE(w.price());
   askers.clear();
